@@ -1,0 +1,1 @@
+//! Drift between two windows of invocations, with an interval per signal.

@@ -1,0 +1,1 @@
+//! Datasets, model clients, scorers, record and replay, verdict.

@@ -1,0 +1,1 @@
+//! An OpenAI-compatible endpoint that classifies from what the prompt says, without a network.

@@ -1,0 +1,1 @@
+//! The prompt asset: parse, check, render, digest, classify a change.

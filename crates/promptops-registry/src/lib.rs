@@ -1,0 +1,1 @@
+//! Publish, resolve, environments, approvals, policy and the audit log.

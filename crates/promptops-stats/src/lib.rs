@@ -1,0 +1,1 @@
+//! Statistics of evaluations and drift: intervals, paired comparisons, power.

@@ -1,0 +1,1 @@
+//! Immutable objects and create-only sequences over an object store; Git history.

@@ -1,0 +1,1 @@
+//! The invocation record and its sinks.

@@ -1,0 +1,1 @@
+//! The loader SDK: resolve, verify, render, record.
