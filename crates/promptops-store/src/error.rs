@@ -1,0 +1,203 @@
+//! What can go wrong with a store, by what the reader can do about it.
+
+use std::error::Error;
+use std::fmt;
+use std::io::ErrorKind;
+
+use thiserror::Error;
+
+/// A failure of a [`Store`](crate::Store).
+///
+/// The variants say what can be done about it; [`StoreError::hint`] says it in words. That an object is absent is not an
+/// error: [`Store::get`](crate::Store::get) answers `None`.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The URL names no store that can be opened. Fix the URL.
+    #[error("{reason}: `{url}`")]
+    InvalidUrl {
+        /// The URL as given.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The key could not be stored alike on every backend. Fix the key.
+    #[error("{reason}: `{key}`")]
+    InvalidKey {
+        /// The key as given.
+        key: String,
+        /// Which rule it breaks.
+        reason: &'static str,
+    },
+    /// The object exceeds [`MAX_OBJECT_BYTES`](crate::MAX_OBJECT_BYTES). Store less.
+    #[error("object of {bytes} bytes is larger than the limit of {limit} bytes: `{key}`")]
+    TooLarge {
+        /// Key of the object.
+        key: String,
+        /// Its size.
+        bytes: u64,
+        /// The largest size allowed.
+        limit: u64,
+    },
+    /// The bucket or container itself does not exist. Create it, or fix the URL.
+    #[error("the store does not exist: `{url}`")]
+    NotFound {
+        /// URL of the store.
+        url: String,
+        /// The backend's own account.
+        source: Cause,
+    },
+    /// Another object is stored under this key, and objects never change. Read it, then decide.
+    #[error("another object is already stored under `{key}`")]
+    Conflict {
+        /// The key that is taken.
+        key: String,
+    },
+    /// The credentials or the file's mode do not allow this. Get permission.
+    #[error("permission denied for `{key}`")]
+    PermissionDenied {
+        /// Key of the object, or the prefix that was listed.
+        key: String,
+        /// The backend's own account.
+        source: Cause,
+    },
+    /// The backend did not answer as it should. Try again.
+    ///
+    /// After [`Store::create`](crate::Store::create) the outcome is unknown; repeating the same call settles it.
+    #[error("the store did not answer for `{key}`")]
+    Unavailable {
+        /// Key of the object, or the prefix that was listed.
+        key: String,
+        /// The backend's own account.
+        source: Cause,
+    },
+    /// No space or quota is left. Nothing was written. Make room.
+    #[error("no space is left to store `{key}`")]
+    Full {
+        /// Key of the object.
+        key: String,
+        /// The backend's own account.
+        source: Cause,
+    },
+    /// What is stored is not what this software writes. Find out who else writes there.
+    #[error("{reason}: `{key}`")]
+    Corrupt {
+        /// Key of the object.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The store let a second write replace the first. It cannot keep published versions unchanged; use another.
+    #[error("the store ignores create-only writes, so published objects could be replaced: `{url}`")]
+    IgnoresCreateOnly {
+        /// URL of the store.
+        url: String,
+    },
+    /// The backend cannot do what is asked of it. Use another, or change its settings.
+    #[error("the store does not support what is needed for `{key}`")]
+    Unsupported {
+        /// Key of the object, or the prefix that was listed.
+        key: String,
+        /// The backend's own account.
+        source: Cause,
+    },
+}
+
+impl StoreError {
+    /// Returns what to do next, as one sentence for a `hint:` line.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::InvalidUrl { .. } => {
+                Some("write `file:///folder`, `file://folder` (relative), `memory://` or `s3://bucket/prefix`")
+            }
+            Self::InvalidKey { .. } => Some("a key is made of `A-Z a-z 0-9 . _ = + @ ~ -` in segments joined by `/`"),
+            Self::TooLarge { .. } => Some("split it, or keep it outside the store and store its digest"),
+            Self::NotFound { .. } => Some("create the bucket, or correct its name and region"),
+            Self::Conflict { .. } => Some("stored objects never change: give the new content a new version or sequence number"),
+            Self::PermissionDenied { .. } => Some(
+                "check the credentials and that they may get, put and list under this prefix \
+                 (without the right to list, S3 answers an absent object with 403)",
+            ),
+            Self::Unavailable { .. } => {
+                Some("check the endpoint, region and network, then run the same command again: repeating is safe")
+            }
+            Self::Full { .. } => Some("make room, then run the same command again: nothing half-written is left"),
+            Self::Corrupt { .. } => Some("run `promptops registry verify`, and find out what else writes to this store"),
+            Self::IgnoresCreateOnly { .. } => Some(
+                "use a server that honours `If-None-Match: *` on PUT (Amazon S3, MinIO, R2, Ceph from version 19), \
+                 or a `file://` store",
+            ),
+            Self::Unsupported { .. } => Some("leave conditional writes switched on, and use a file system that has hard links"),
+        }
+    }
+}
+
+/// A backend's own account of a failure; only its text is promised.
+pub struct Cause(Box<dyn Error + Send + Sync>);
+
+impl Cause {
+    fn new(error: impl Error + Send + Sync + 'static) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, formatter)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, formatter)
+    }
+}
+
+impl Error for Cause {
+    // The backends print their own sources in their message; walking on would print them twice.
+}
+
+/// Sorts a backend's error by what the reader can do; `key` is the object or the prefix that was asked for.
+pub(crate) fn classify(url: &str, key: &str, error: object_store::Error) -> StoreError {
+    use object_store::Error as Backend;
+
+    let key = key.to_owned();
+    let input_output = input_output_kind(&error);
+    let source = Cause::new(error);
+    match (source.backend(), input_output) {
+        (_, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded)) => StoreError::Full { key, source },
+        (_, Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem))
+        | (Some(Backend::PermissionDenied { .. } | Backend::Unauthenticated { .. }), _) => {
+            StoreError::PermissionDenied { key, source }
+        }
+        (_, Some(ErrorKind::NotADirectory)) => StoreError::Corrupt { key, reason: "a file is in the way of a folder".to_owned() },
+        (_, Some(ErrorKind::Unsupported)) | (Some(Backend::NotSupported { .. } | Backend::NotImplemented { .. }), _) => {
+            StoreError::Unsupported { key, source }
+        }
+        (Some(Backend::NotFound { .. }), _) => StoreError::NotFound { url: url.to_owned(), source },
+        (Some(Backend::InvalidPath { .. }), _) => StoreError::InvalidKey { key, reason: "the backend refuses this key" },
+        (Some(Backend::UnknownConfigurationKey { .. }), _) => {
+            StoreError::InvalidUrl { url: url.to_owned(), reason: source.to_string() }
+        }
+        _ => StoreError::Unavailable { key, source },
+    }
+}
+
+impl Cause {
+    fn backend(&self) -> Option<&object_store::Error> {
+        self.0.downcast_ref()
+    }
+}
+
+/// Finds the operating system's verdict in a chain of errors; the local backend hides most of them in `Generic`.
+pub(crate) fn input_output_kind(error: &object_store::Error) -> Option<ErrorKind> {
+    let mut next: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<std::io::Error>() {
+            return Some(found.kind());
+        }
+        next = error.source();
+    }
+    None
+}

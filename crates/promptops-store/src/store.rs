@@ -1,0 +1,284 @@
+//! Immutable objects at a URL.
+
+use std::fmt;
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::path::Path as ObjectPath;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+
+use crate::error::{StoreError, classify, input_output_kind};
+use crate::key::{check_key, check_prefix};
+use crate::location::{self, Location, StoreOptions};
+
+/// Largest object in bytes, both ways: what is stored is read into memory whole.
+pub const MAX_OBJECT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How often a create whose outcome is unknown is tried before it is given up.
+const CREATE_ATTEMPTS: u32 = 4;
+/// Pause before the second attempt; doubles with each.
+const FIRST_PAUSE: Duration = Duration::from_millis(25);
+
+/// How [`Store::create`] found the world.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Created {
+    /// This call stored the object.
+    New,
+    /// The object is stored with exactly these bytes, by an earlier call, by somebody else, or by an attempt of this
+    /// call whose answer was lost.
+    Same,
+}
+
+/// A folder of immutable objects at a URL: a local folder, memory, or an S3 bucket.
+///
+/// An object appears whole or not at all, and never changes afterwards. Of any number of concurrent
+/// [`create`](Store::create)s of one key, in any number of processes, exactly one content wins. A create that has
+/// returned is seen by every later read from anywhere.
+///
+/// Durability is the backend's. S3 stores before it answers. `file://` survives the death of the process (kill −9) at
+/// any point: content is staged under another name (`key#1`) and linked to its own when complete, and a staged file left
+/// behind is never listed or read. It is not synced to the disk, so a power failure or a crash of the operating system
+/// can lose the objects of the last seconds, or leave them empty.
+///
+/// **Invariant:** there is no way to overwrite and no way to delete, here or in any type built on this. Published
+/// versions, sequences and the audit log are only as immutable as this type makes them; and a deleted sequence slot
+/// could be taken by a stalled writer, which would rewrite history. Withdrawal is another object that says so.
+///
+/// Clones share the backend. Opening `memory://` twice gives two stores.
+#[derive(Clone)]
+pub struct Store {
+    url: Arc<str>,
+    backend: Arc<dyn ObjectStore>,
+    prefix: ObjectPath,
+}
+
+impl Store {
+    /// Opens the store a URL names: `file:///absolute/folder`, `file://relative/folder`, `memory://` or
+    /// `s3://bucket/prefix`.
+    ///
+    /// Makes no call and creates nothing, so it does not say whether the folder or bucket exists. Percent escapes in
+    /// `file://` URLs are decoded; a relative folder is resolved against [`StoreOptions::base_dir`].
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::InvalidUrl`] for an unknown scheme, a missing bucket, a file in place of a folder, or settings that
+    /// do not fit the backend.
+    pub fn open(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
+        let Location { backend, prefix } = location::resolve(url, options)?;
+        Ok(Self { url: url.into(), backend, prefix })
+    }
+
+    /// Returns the URL this store was opened with.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Reads an object; `None` when there is none under this key. One call.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::TooLarge`] before reading anything above [`MAX_OBJECT_BYTES`]; otherwise as the backend fails.
+    pub async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        let path = self.path(key)?;
+        let found = match self.backend.get(&path).await {
+            Ok(found) => found,
+            Err(error) if is_absent(&error) => return Ok(None),
+            Err(error) => return Err(classify(&self.url, key, error)),
+        };
+        check_size(key, found.meta.size)?;
+        found.bytes().await.map(Some).map_err(|error| classify(&self.url, key, error))
+    }
+
+    /// Says whether there is an object under this key. One call that transfers no content.
+    ///
+    /// # Errors
+    ///
+    /// As the backend fails.
+    pub async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        match self.backend.head(&self.path(key)?).await {
+            Ok(_) => Ok(true),
+            Err(error) if is_absent(&error) => Ok(false),
+            Err(error) => Err(classify(&self.url, key, error)),
+        }
+    }
+
+    /// Stores an object unless there is one under this key already. Repeating the call with the same bytes is safe.
+    ///
+    /// One call when all goes well. When the backend says that the object exists, or leaves open what happened (a
+    /// timeout, a lost connection, S3's 409), the object is read back: the same bytes are a success, other bytes a
+    /// conflict, absence is tried again a few times.
+    ///
+    /// Two writers of the *same* bytes both succeed. Where it matters who came first, the content must differ, for
+    /// instance by naming the writer.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Conflict`] when other content is stored; [`StoreError::Full`] and
+    /// [`StoreError::PermissionDenied`] when nothing was written; [`StoreError::Unavailable`] when the outcome is unknown.
+    pub async fn create(&self, key: &str, bytes: Bytes) -> Result<Created, StoreError> {
+        let path = self.path(key)?;
+        check_size(key, bytes.len() as u64)?;
+        let mut pause = FIRST_PAUSE;
+        let mut attempt = 1;
+        loop {
+            let create_only = PutOptions::from(PutMode::Create);
+            let error = match self.backend.put_opts(&path, bytes.clone().into(), create_only).await {
+                Ok(_) => return Ok(Created::New),
+                Err(error) => error,
+            };
+            let failure = match doubt(&error) {
+                Doubt::NothingWritten => return Err(classify(&self.url, key, error)),
+                Doubt::Unknown => classify(&self.url, key, error),
+            };
+            match self.get(key).await? {
+                Some(stored) if stored == bytes => return Ok(Created::Same),
+                Some(_) => {
+                    return Err(StoreError::Conflict { key: key.to_owned() });
+                }
+                None if attempt == CREATE_ATTEMPTS => return Err(failure),
+                None => {}
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+            attempt += 1;
+        }
+    }
+
+    /// Lists the keys of all objects below a folder, at any depth, sorted by their bytes.
+    ///
+    /// `prefix` is whole segments: `a/b` and `a/b/` both list `a/b/c` and neither lists `a/bc` nor an object `a/b`. The
+    /// empty prefix lists everything. A folder that does not exist is empty. Costs one call per 1,000 keys on S3, and a
+    /// walk through the folder on `file://`; all keys are held in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when the bucket does not exist; otherwise as the backend fails.
+    pub async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let folder = self.folder(prefix)?;
+        let mut keys: Vec<String> = self
+            .backend
+            .list(Some(&folder))
+            .try_filter_map(|object| std::future::ready(Ok(self.key(&object.location))))
+            .try_collect()
+            .await
+            .map_err(|error| classify(&self.url, prefix, error))?;
+        keys.sort_unstable();
+        Ok(keys)
+    }
+
+    /// Lists the names of the folders directly below a folder, sorted, without descending into them.
+    ///
+    /// Costs one call per 1,000 names on S3.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::list`].
+    pub async fn folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let folder = self.folder(prefix)?;
+        let listed = self.backend.list_with_delimiter(Some(&folder)).await;
+        let listed = match listed {
+            Err(error) if is_absent(&error) && input_output_kind(&error).is_some() => {
+                return Ok(Vec::new());
+            }
+            listed => listed.map_err(|error| classify(&self.url, prefix, error))?,
+        };
+        let mut names: Vec<String> =
+            listed.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned)).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn path(&self, key: &str) -> Result<ObjectPath, StoreError> {
+        check_key(key)?;
+        self.below(key)
+    }
+
+    fn folder(&self, prefix: &str) -> Result<ObjectPath, StoreError> {
+        match check_prefix(prefix)? {
+            "" => Ok(self.prefix.clone()),
+            folder => self.below(folder),
+        }
+    }
+
+    fn below(&self, key: &str) -> Result<ObjectPath, StoreError> {
+        let whole = if self.prefix.is_root() { key.to_owned() } else { format!("{}/{key}", self.prefix) };
+        ObjectPath::parse(whole)
+            .map_err(|_| StoreError::InvalidKey { key: key.to_owned(), reason: "the backend refuses this key" })
+    }
+
+    /// The key of a listed object; `None` for what this software did not store, such as a file with a `#` in its name.
+    fn key(&self, location: &ObjectPath) -> Option<String> {
+        let whole = location.as_ref();
+        let key = if self.prefix.is_root() { whole } else { whole.strip_prefix(self.prefix.as_ref())?.strip_prefix('/')? };
+        check_key(key).is_ok().then(|| key.to_owned())
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Store").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+fn check_size(key: &str, bytes: u64) -> Result<(), StoreError> {
+    if bytes > MAX_OBJECT_BYTES {
+        return Err(StoreError::TooLarge { key: key.to_owned(), bytes, limit: MAX_OBJECT_BYTES });
+    }
+    Ok(())
+}
+
+/// What a failed create leaves open.
+enum Doubt {
+    NothingWritten,
+    Unknown,
+}
+
+/// Whether a failed create may have stored the object.
+///
+/// Two traps of the object store library meet here. A create is not marked idempotent, so a timeout comes back without a
+/// retry and with its outcome unknown. And HTTP 409 becomes `AlreadyExists`, although S3 means "conflict, try again" by
+/// it. So `AlreadyExists` is doubted too, and whatever is not certain to have written nothing.
+fn doubt(error: &object_store::Error) -> Doubt {
+    use object_store::Error as Backend;
+
+    match error {
+        Backend::NotFound { .. }
+        | Backend::InvalidPath { .. }
+        | Backend::NotSupported { .. }
+        | Backend::NotImplemented { .. }
+        | Backend::PermissionDenied { .. }
+        | Backend::Unauthenticated { .. }
+        | Backend::UnknownConfigurationKey { .. } => Doubt::NothingWritten,
+        Backend::Generic { .. } => match input_output_kind(error) {
+            // The local backend links a name to complete content last, so these left none.
+            Some(
+                ErrorKind::StorageFull
+                | ErrorKind::QuotaExceeded
+                | ErrorKind::PermissionDenied
+                | ErrorKind::ReadOnlyFilesystem
+                | ErrorKind::NotADirectory
+                | ErrorKind::Unsupported,
+            ) => Doubt::NothingWritten,
+            _ => Doubt::Unknown,
+        },
+        _ => Doubt::Unknown,
+    }
+}
+
+/// Whether a failed read means that there is no such object.
+///
+/// On `file://` a key below another object's key (`a/b` where `a` is a file) fails with "not a directory"; on S3 it is
+/// simply absent.
+fn is_absent(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::NotFound { .. }) && !is_missing_bucket(error)
+        || input_output_kind(error) == Some(ErrorKind::NotADirectory)
+}
+
+/// S3 answers 404 for a missing object and for a missing bucket; only the code in the body tells them apart.
+fn is_missing_bucket(error: &object_store::Error) -> bool {
+    error.to_string().contains("<Code>NoSuchBucket</Code>")
+}
