@@ -1,1 +1,32 @@
-//! The prompt asset: parse, check, render, digest, classify a change.
+//! The prompt asset: parse with spans, check, render, digest, classify a change.
+//!
+//! Pure: no I/O, no clock, no randomness, no environment. The data flows one way:
+//! YAML text → [`draft::Draft`] (spans, findings) → [`prompt::Prompt`] → [`content::Content`] (canonical JSON, digest) →
+//! [`render::Renderer`] (messages for a model).
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod digest;
+pub mod finding;
+pub mod id;
+// mod yaml;
+// pub mod draft;
+pub mod content;
+pub mod prompt;
+// pub mod template;
+pub mod render;
+// pub mod check;
+// pub mod owners;
+// pub mod schema_change;
+// pub mod change;
+pub mod evidence;
+pub mod lock;
+// pub mod schema;
+
+pub use content::{Closure, Content};
+pub use digest::Digest;
+pub use finding::{Finding, Severity};
+pub use id::{PromptId, PromptRef, Version};
+pub use lock::Lock;
+pub use prompt::{Body, Message, Metadata, Prompt, Role};
+pub use render::{RenderError, Rendered, Renderer};

@@ -1,0 +1,80 @@
+//! `promptops.lock`: which version of which prompt an application runs, by digest.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::id::{PromptId, Version};
+
+/// The only format that this version writes and reads.
+pub const LOCK_FORMAT: u32 = 1;
+
+/// The pinned prompts of an application, as JSON beside it.
+///
+/// A loader takes a version only when its bytes have the digest that stands here, so a rolled-back deploy rolls its
+/// prompts back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lock {
+    /// [`LOCK_FORMAT`].
+    pub format: u32,
+    /// The URL of the registry, as `file://.promptops/registry` (relative to the lock) or `s3://bucket/prefix`.
+    pub registry: String,
+    /// The environment whose release was locked, and the number of that release, when it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<LockedRelease>,
+    /// One entry per prompt.
+    pub prompts: BTreeMap<PromptId, LockedPrompt>,
+}
+
+/// Where the pins came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockedRelease {
+    /// The environment.
+    pub environment: String,
+    /// The number of its release.
+    pub sequence: u64,
+}
+
+/// One pinned prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockedPrompt {
+    /// The pinned version.
+    pub version: Version,
+    /// The digest of its content (G1); includes are covered by it.
+    pub digest: Digest,
+    /// The SHA-256 of the published version record, which holds owner, tags and provenance.
+    pub record: Digest,
+}
+
+/// Says why a lock cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// It is not JSON of the documented shape.
+    #[error("the lock is not readable")]
+    Malformed(#[source] serde_json::Error),
+    /// It was written by a newer version.
+    #[error("the lock has format `{0}`; this version reads format `{LOCK_FORMAT}`")]
+    Format(u32),
+}
+
+impl Lock {
+    /// Reads a lock.
+    ///
+    /// # Errors
+    /// [`LockError`] when the bytes are not a lock of [`LOCK_FORMAT`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, LockError> {
+        let json: serde_json::Value = serde_json::from_slice(bytes).map_err(LockError::Malformed)?;
+        match json.get("format").and_then(serde_json::Value::as_u64) {
+            Some(format) if format != u64::from(LOCK_FORMAT) => Err(LockError::Format(u32::try_from(format).unwrap_or(u32::MAX))),
+            _ => serde_json::from_value(json).map_err(LockError::Malformed),
+        }
+    }
+
+    /// Writes the lock: indented, sorted by id, with a final newline, so that equal locks are equal files.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self).expect("a lock has only string keys");
+        bytes.push(b'\n');
+        bytes
+    }
+}
