@@ -1,0 +1,22 @@
+//! The commands: one file each, named as the user types it.
+
+mod schema;
+
+use clap::Subcommand;
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Outcome;
+
+/// What `promptops` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Schema(schema::Arguments),
+}
+
+/// Runs one command.
+pub fn run(command: Command, context: &Context) -> Outcome<Exit> {
+    match command {
+        Command::Schema(arguments) => schema::run(&arguments, context),
+    }
+}

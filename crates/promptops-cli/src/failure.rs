@@ -1,0 +1,45 @@
+//! Failures: what stops a command, with what to do next and the exit code.
+
+use std::fmt::Display;
+use std::path::Path;
+
+use crate::exit::Exit;
+
+/// A failure as the user sees it: `error: <what>`, causes, `hint: <what to do>`.
+#[derive(Debug)]
+pub struct Failure {
+    /// What went wrong, with its causes.
+    pub error: anyhow::Error,
+    /// What to do next.
+    pub hint: Option<String>,
+    /// The exit code.
+    pub exit: Exit,
+}
+
+/// The result of everything that a command does.
+pub type Outcome<T> = Result<T, Failure>;
+
+impl Failure {
+    /// Returns a failure with a message.
+    pub fn new(exit: Exit, message: impl Display) -> Self {
+        Self { error: anyhow::anyhow!("{message}"), hint: None, exit }
+    }
+
+    /// Returns a failure from an error with its causes.
+    pub fn from_error(exit: Exit, error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self { error: anyhow::Error::new(error), hint: None, exit }
+    }
+
+    /// Returns the failure of reading or writing `path`.
+    pub fn io(action: &str, path: &Path, error: std::io::Error) -> Self {
+        let exit = if error.kind() == std::io::ErrorKind::NotFound { Exit::NotFound } else { Exit::Io };
+        Self { error: anyhow::Error::new(error).context(format!("cannot {action} `{}`", path.display())), hint: None, exit }
+    }
+
+    /// Says what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}

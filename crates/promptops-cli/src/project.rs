@@ -1,0 +1,145 @@
+//! The project: the folder with `promptops.toml`, and what that file says.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::exit::Exit;
+use crate::failure::{Failure, Outcome};
+
+/// The name of the configuration file.
+pub const CONFIG_FILE: &str = "promptops.toml";
+
+/// A folder with prompts and its configuration.
+#[derive(Debug)]
+pub struct Project {
+    /// The folder that holds `promptops.toml`, absolute.
+    pub root: PathBuf,
+    /// What the file says.
+    pub config: Config,
+    /// The file's text; the registry reads its policy from it.
+    pub config_text: String,
+}
+
+/// `promptops.toml`. The tables `environments` and `policy` belong to the registry, which reads them itself.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where prompts are written.
+    pub prompts: PromptsConfig,
+    /// Where prompts are published.
+    pub registry: RegistryConfig,
+    /// Where invocations are stored.
+    pub lake: LakeConfig,
+    /// Which endpoint serves which models.
+    pub providers: BTreeMap<String, ProviderConfig>,
+    /// Read by the registry.
+    pub environments: toml::Table,
+    /// Read by the registry.
+    pub policy: toml::Table,
+}
+
+/// `[prompts]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PromptsConfig {
+    /// The folder of prompt files, from the project's root.
+    pub path: String,
+}
+
+impl Default for PromptsConfig {
+    fn default() -> Self {
+        Self { path: "prompts".to_owned() }
+    }
+}
+
+/// `[registry]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RegistryConfig {
+    /// Its URL; a relative `file://` path is meant from the project's root.
+    pub url: String,
+}
+
+impl Default for RegistryConfig {
+    fn default() -> Self {
+        Self { url: "file://.promptops/registry".to_owned() }
+    }
+}
+
+/// `[lake]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LakeConfig {
+    /// Its URL; a relative `file://` path is meant from the project's root.
+    pub url: String,
+}
+
+impl Default for LakeConfig {
+    fn default() -> Self {
+        Self { url: "file://.promptops/lake".to_owned() }
+    }
+}
+
+/// `[providers.<name>]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderConfig {
+    /// The wire format.
+    pub kind: ProviderKind,
+    /// Which models it serves; a trailing `*` stands for any ending.
+    pub models: Vec<String>,
+    /// The base URL, as `https://api.openai.com/v1`.
+    pub url: String,
+    /// The environment variable that holds the key.
+    #[serde(default)]
+    pub api_key_env: Option<String>,
+}
+
+/// The wire format of a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProviderKind {
+    /// OpenAI's chat completions, and whatever is compatible with them.
+    OpenAi,
+}
+
+impl Project {
+    /// Finds the project that `directory` belongs to: the nearest folder upwards with `promptops.toml`, else with a `prompts`
+    /// folder and the default configuration.
+    pub fn find(directory: &Path) -> Outcome<Self> {
+        for folder in directory.ancestors() {
+            let file = folder.join(CONFIG_FILE);
+            match std::fs::read_to_string(&file) {
+                Ok(text) => return Self::read(folder, text),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(Failure::io("read", &file, error)),
+            }
+        }
+        let default = Config::default();
+        match directory.ancestors().find(|folder| folder.join(&default.prompts.path).is_dir()) {
+            Some(root) => Ok(Self { root: root.to_owned(), config: default, config_text: String::new() }),
+            None => Err(Failure::new(
+                Exit::NotFound,
+                format!("no `{CONFIG_FILE}` and no `prompts` folder in `{}` or above", directory.display()),
+            )
+            .hint("go to the folder of your prompts, or name it with `--directory`")),
+        }
+    }
+
+    fn read(root: &Path, config_text: String) -> Outcome<Self> {
+        let config = toml::from_str(&config_text).map_err(|error| {
+            Failure::new(
+                Exit::Usage,
+                format!("`{}` is not valid\n{}", root.join(CONFIG_FILE).display(), error.to_string().trim_end()),
+            )
+        })?;
+        Ok(Self { root: root.to_owned(), config, config_text })
+    }
+
+    /// Returns the folder of prompt files.
+    pub fn prompts_folder(&self) -> PathBuf {
+        self.root.join(&self.config.prompts.path)
+    }
+}
