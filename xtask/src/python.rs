@@ -1,0 +1,122 @@
+//! The Python environments of the tasks: made once, kept while their requirements stay the same.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::checkout::{Checkout, read_stdout};
+use crate::step::quietly;
+
+/// How the wheel of the Python SDK is built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// Built fast, for tests and the demo.
+    Dev,
+    /// Runs fast, for measuring.
+    Release,
+}
+
+/// A Python environment of its own.
+pub(crate) struct Python {
+    folder: PathBuf,
+}
+
+impl Python {
+    /// Makes the environment of tests and the demo.
+    pub(crate) fn for_tests(checkout: &Checkout) -> Result<Self> {
+        Self::prepare(checkout, "venv", "sdks/python/requirements-test.txt")
+    }
+
+    /// Makes an environment with the requirements in it, or keeps the one made from the same requirements before.
+    fn prepare(checkout: &Checkout, name: &str, requirements: &str) -> Result<Self> {
+        let base = base_interpreter(checkout)?;
+        let python = Self { folder: checkout.scratch().join(name) };
+        let wanted =
+            std::fs::read_to_string(checkout.root.join(requirements)).with_context(|| format!("cannot read `{requirements}`"))?;
+        let wanted = format!("{}\n{wanted}", base.version);
+        let stamp = python.folder.join("made-from.txt");
+        if std::fs::read_to_string(&stamp).is_ok_and(|made_from| made_from == wanted) {
+            return Ok(python);
+        }
+        remove_folder(&python.folder)?;
+        quietly(checkout.command(&base.path).args(["-m", "venv"]).arg(&python.folder))
+            .context("cannot make a Python environment; on Debian and Ubuntu it takes the package python3-venv")?;
+        quietly(pip(checkout, &python).args(["install", "--requirement", requirements]))
+            .context("cannot install the requirements; pip fetches them from its package index")?;
+        // Last, so that an environment left half-made is made anew.
+        std::fs::write(&stamp, wanted).with_context(|| format!("cannot write `{}`", stamp.display()))?;
+        Ok(python)
+    }
+
+    /// The folder of the interpreter and of the programs installed next to it.
+    pub(crate) fn programs(&self) -> PathBuf {
+        self.folder.join(if cfg!(windows) { "Scripts" } else { "bin" })
+    }
+
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.programs().join(name)
+    }
+
+    /// Builds the wheel of the Python SDK as users get it, and installs it.
+    pub(crate) fn install_sdk(&self, checkout: &Checkout, profile: Profile) -> Result<()> {
+        let wheels = checkout.scratch().join("wheels");
+        remove_folder(&wheels)?;
+        let mut build = checkout.command(self.program("maturin"));
+        build
+            .args(["build", "--locked", "--manifest-path", "sdks/python/Cargo.toml", "--compatibility", "linux", "--out"])
+            .arg(&wheels)
+            .arg("--interpreter")
+            .arg(self.program("python"));
+        if profile == Profile::Release {
+            build.arg("--release");
+        }
+        quietly(&mut build).context("cannot build the wheel")?;
+        let wheel = only_file(&wheels)?;
+        // The version stays the same from one build to the next: pip would keep the old one.
+        quietly(pip(checkout, self).args(["install", "--force-reinstall", "--no-deps"]).arg(&wheel))
+            .context("cannot install the wheel")
+    }
+}
+
+fn pip(checkout: &Checkout, python: &Python) -> Command {
+    let mut command = checkout.command(python.program("python"));
+    command.args(["-m", "pip", "--disable-pip-version-check", "--no-input", "--quiet"]);
+    command
+}
+
+struct Interpreter {
+    path: PathBuf,
+    version: String,
+}
+
+/// Finds the interpreter that environments are made from: `PYTHON`, else `python3`.
+fn base_interpreter(checkout: &Checkout) -> Result<Interpreter> {
+    let path = std::env::var_os("PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from);
+    let script = "import sys; print(*sys.version_info[:2], sys.executable)";
+    let answer = read_stdout(checkout.command(&path).args(["-c", script])).context("no Python; 3.10 or later is needed")?;
+    let numbers: Vec<u32> = answer.split_whitespace().map_while(|word| word.parse().ok()).collect();
+    if numbers < vec![3, 10] {
+        bail!("Python 3.10 or later is needed, and `{}` is {}", path.display(), answer.trim());
+    }
+    Ok(Interpreter { path, version: answer.trim().to_owned() })
+}
+
+fn only_file(folder: &Path) -> Result<PathBuf> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read `{}`", folder.display()))?;
+    let mut files: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+    match (files.pop(), files.is_empty()) {
+        (Some(file), true) => Ok(file),
+        _ => bail!("`{}` should hold one file", folder.display()),
+    }
+}
+
+/// Removes a folder; that there is none is fine.
+pub(crate) fn remove_folder(folder: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove `{}`", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}

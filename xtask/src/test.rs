@@ -1,0 +1,56 @@
+//! `cargo xtask test`: every test, and one line that sums them up.
+
+mod python_tests;
+mod rust_tests;
+mod s3_server;
+mod tally;
+
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::Outcome;
+use crate::checkout::Checkout;
+use crate::python::{Profile, Python};
+use crate::step::{seconds, step};
+use crate::tidy;
+use tally::Tally;
+
+/// Runs every test, also after one has failed. The last line is `N passed, N failed, N skipped`.
+pub(crate) fn run(checkout: &Checkout) -> Result<Outcome> {
+    let start = Instant::now();
+    std::fs::create_dir_all(checkout.scratch())?;
+    let mut tally = Tally::default();
+
+    let python = tally.setup(step("Python environment", || Python::for_tests(checkout)));
+    // The server runs while the Rust tests do, and ends when this function is left, however it is.
+    let s3 = python.as_ref().and_then(|python| tally.setup(step("S3 server on loopback", || s3_server::start(checkout, python))));
+
+    if tally.setup(step("Rust tests: build", || rust_tests::build(checkout))).is_some() {
+        let counted = step("Rust tests", || rust_tests::run(checkout, s3.as_ref(), python.as_ref()));
+        tally.add(counted);
+    }
+    drop(s3);
+
+    if let Some(python) = &python {
+        let built = step("Python tests: build the wheel", || python.install_sdk(checkout, Profile::Dev));
+        if tally.setup(built).is_some() {
+            tally.add(step("Python tests", || python_tests::run(checkout, python)));
+        }
+    }
+    tally.add(step("tidy", || tidy_test(checkout)));
+
+    println!();
+    for reason in &tally.skipped {
+        println!("skipped: {reason}");
+    }
+    println!("finished in {}", seconds(start.elapsed()));
+    println!("{tally}");
+    Ok(if tally.failed == 0 { Outcome::InOrder } else { Outcome::NotInOrder })
+}
+
+/// Counts tidy as one test.
+fn tidy_test(checkout: &Checkout) -> Result<Tally> {
+    let in_order = tidy::run(checkout)? == Outcome::InOrder;
+    Ok(Tally { passed: u64::from(in_order), failed: u64::from(!in_order), skipped: Vec::new() })
+}
