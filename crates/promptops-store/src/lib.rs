@@ -1,12 +1,25 @@
 //! Immutable objects and create-only sequences over an object store; Git history.
 //!
-//! [`Store`] keeps objects at a URL that are created once and never change.
+//! [`Store`] keeps objects at a URL that are created once and never change. [`Sequence`] makes moving state of them: a
+//! history whose last entry is the present. [`probe`] refuses a server on which neither would hold.
 
 mod error;
 mod key;
 mod location;
+mod probe;
+mod sequence;
 mod store;
+
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+
+#[cfg(test)]
+mod faulty_tests;
+#[cfg(all(test, feature = "s3"))]
+mod s3_tests;
 
 pub use error::{Cause, StoreError};
 pub use location::StoreOptions;
+pub use probe::probe;
+pub use sequence::Sequence;
 pub use store::{Created, MAX_OBJECT_BYTES, Store};

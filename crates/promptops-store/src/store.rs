@@ -71,6 +71,11 @@ impl Store {
         Ok(Self { url: url.into(), backend, prefix })
     }
 
+    #[cfg(test)]
+    pub(crate) fn on(backend: Arc<dyn ObjectStore>) -> Self {
+        Self { url: "test://".into(), backend, prefix: ObjectPath::ROOT }
+    }
+
     /// Returns the URL this store was opened with.
     #[must_use]
     pub fn url(&self) -> &str {
