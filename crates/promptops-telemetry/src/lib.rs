@@ -1,6 +1,15 @@
-//! The invocation record and its sinks.
+//! The invocation record, the sinks that take it and the import of foreign files.
+//!
+//! Every call of a model is one [`Invocation`]. A running service hands it to a [`sink::Sink`]; what was written
+//! elsewhere comes in through [`import::Import`]. The wire form is [`v1`]. Nothing here reads the clock, the
+//! environment or the network.
 
+mod hash;
+pub mod import;
 mod record;
+pub mod sink;
+pub mod v1;
 
+pub use hash::content_hash;
 pub use record::{Invocation, Status, UnknownStatus};
 pub use uuid::Uuid;
