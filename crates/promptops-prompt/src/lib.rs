@@ -6,15 +6,15 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod content;
 pub mod digest;
+pub mod draft;
 pub mod finding;
 pub mod id;
-// mod yaml;
-// pub mod draft;
-pub mod content;
 pub mod prompt;
-// pub mod template;
 pub mod render;
+pub mod template;
+pub mod yaml;
 // pub mod check;
 // pub mod owners;
 // pub mod schema_change;

@@ -1,0 +1,486 @@
+//! A prompt as somebody wrote it: every field with its place, whatever is wrong collected.
+//!
+//! A draft may lack fields or hold wrong ones; the checks still look at all the rest. [`Draft::prompt`] gives the
+//! [`Prompt`] when nothing that a version needs is missing.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde_json::{Map, Value};
+
+use crate::finding::{Finding, Severity};
+use crate::id::{PromptId, PromptRef, Version};
+use crate::prompt::{Body, Message, Metadata, Prompt, Role};
+use crate::yaml::{self, Kind, Node, Problem, ProblemKind};
+
+/// The fields of a prompt file, in the order of the documentation.
+pub const FIELDS: [&str; 17] = [
+    "id",
+    "version",
+    "parent",
+    "owner",
+    "purpose",
+    "model",
+    "parameters",
+    "tags",
+    "inputs",
+    "output",
+    "tools",
+    "messages",
+    "template",
+    "metrics",
+    "evals",
+    "created",
+    "updated",
+];
+
+/// A value with the bytes of the file it takes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Its place.
+    pub span: Range<usize>,
+}
+
+/// One template of the body, with what is needed to point into it.
+#[derive(Debug, Clone)]
+pub struct TemplateText {
+    /// Who speaks.
+    pub role: Role,
+    /// The name used in messages: `template` or `messages[0]`.
+    pub name: String,
+    /// The scalar that holds the template.
+    node: Node,
+}
+
+impl TemplateText {
+    /// Returns the template.
+    pub fn text(&self) -> &str {
+        self.node.key_text()
+    }
+
+    /// Returns the bytes of the file that the whole template takes.
+    pub fn span(&self) -> Range<usize> {
+        self.node.span.clone()
+    }
+
+    /// Returns the bytes of `file` that a part of the template takes, as closely as its YAML style allows.
+    pub fn place(&self, file: &str, part: Range<usize>) -> Range<usize> {
+        yaml::place_in_scalar(file, &self.node, part)
+    }
+}
+
+/// A prompt file, read.
+#[derive(Debug, Clone, Default)]
+pub struct Draft {
+    /// The path from the project's root.
+    pub path: String,
+    /// `id`.
+    pub id: Option<Spanned<PromptId>>,
+    /// `version`.
+    pub version: Option<Spanned<Version>>,
+    /// `parent`, with a bare number read as a version of the same prompt.
+    pub parent: Option<Spanned<PromptRef>>,
+    /// `owner`.
+    pub owner: Option<Spanned<String>>,
+    /// `purpose`.
+    pub purpose: Option<String>,
+    /// `model`.
+    pub model: Option<Spanned<String>>,
+    /// `parameters`.
+    pub parameters: Map<String, Value>,
+    /// `tags`.
+    pub tags: Option<Spanned<Vec<String>>>,
+    /// `inputs`: the name with its place, and the schema.
+    pub inputs: Vec<(Spanned<String>, Value)>,
+    /// `output`.
+    pub output: Option<Spanned<Value>>,
+    /// `tools`.
+    pub tools: Option<Value>,
+    /// `template` or `messages`, as the templates they hold.
+    pub templates: Vec<TemplateText>,
+    /// Whether the body is `messages`.
+    pub has_messages: bool,
+    /// `metrics`.
+    pub metrics: Map<String, Value>,
+    /// `evals`.
+    pub evals: Vec<Spanned<String>>,
+    /// `created`.
+    pub created: Option<String>,
+    /// `updated`.
+    pub updated: Option<String>,
+    is_complete: bool,
+}
+
+impl Draft {
+    /// Reads a prompt file. `path` is from the project's root, with `/`.
+    ///
+    /// Everything that is wrong with the file's form is in the findings; what could be read is in the draft.
+    pub fn parse(path: &str, text: &str) -> (Self, Vec<Finding>) {
+        let (node, problems) = yaml::parse(text);
+        let mut reader = Reader { path, findings: Vec::new() };
+        problems.iter().for_each(|problem| reader.problem(problem));
+        let mut draft = Self { path: path.to_owned(), ..Self::default() };
+        match node {
+            Some(node) => reader.draft(&node, &mut draft),
+            None if problems.is_empty() => {
+                let finding = reader.finding("missing-field", 0..0, "the file is empty".to_owned());
+                reader.findings.push(finding.hint(REQUIRED_HINT));
+            }
+            None => {}
+        }
+        draft.is_complete = !reader.findings.iter().any(|finding| finding.severity == Severity::Error);
+        (draft, reader.findings)
+    }
+
+    /// Returns the version that the file holds, if it was read without an error.
+    pub fn prompt(&self) -> Option<Prompt> {
+        if !self.is_complete {
+            return None;
+        }
+        let body = if self.has_messages {
+            let message = |text: &TemplateText| Message { role: text.role, content: text.text().to_owned() };
+            Body::Messages(self.templates.iter().map(message).collect())
+        } else {
+            Body::Template(self.templates.first()?.text().to_owned())
+        };
+        Some(Prompt {
+            id: self.id.as_ref()?.value.clone(),
+            version: self.version.as_ref()?.value,
+            parent: self.parent.as_ref().map(|parent| parent.value.clone()),
+            model: self.model.as_ref()?.value.clone(),
+            parameters: self.parameters.clone(),
+            inputs: self.inputs.iter().map(|(name, schema)| (name.value.clone(), schema.clone())).collect::<BTreeMap<_, _>>(),
+            output: self.output.as_ref().map(|output| output.value.clone()),
+            tools: self.tools.clone(),
+            body,
+            metadata: Metadata {
+                owner: self.owner.as_ref()?.value.clone(),
+                purpose: self.purpose.clone(),
+                tags: self.tags.as_ref()?.value.clone(),
+                metrics: self.metrics.clone(),
+                evals: self.evals.iter().map(|eval| eval.value.clone()).collect(),
+                created: self.created.clone(),
+                updated: self.updated.clone(),
+            },
+        })
+    }
+}
+
+const REQUIRED_HINT: &str = "required are `id`, `version`, `owner`, `model`, `tags`, and `template` or `messages`";
+
+struct Reader<'file> {
+    path: &'file str,
+    findings: Vec<Finding>,
+}
+
+impl Reader<'_> {
+    fn finding(&self, check: &str, span: Range<usize>, message: String) -> Finding {
+        Finding::new(check, Severity::Error, self.path, span, message)
+    }
+
+    fn error(&mut self, check: &str, span: Range<usize>, message: impl Into<String>) {
+        let finding = self.finding(check, span, message.into());
+        self.findings.push(finding);
+    }
+
+    fn problem(&mut self, problem: &Problem) {
+        let check = match problem.kind {
+            ProblemKind::Syntax => "yaml-syntax",
+            ProblemKind::Limit => "file-limit",
+            ProblemKind::DuplicateKey => "duplicate-key",
+            ProblemKind::Value => "wrong-type",
+        };
+        let mut finding = self.finding(check, problem.span.clone(), problem.message.clone());
+        if let Some(related) = &problem.related {
+            finding = finding.related(self.path, related.clone(), "first here");
+        }
+        self.findings.push(finding);
+    }
+
+    fn draft(&mut self, root: &Node, draft: &mut Draft) {
+        let Kind::Mapping(pairs) = &root.kind else {
+            self.error("wrong-type", root.span.clone(), format!("a prompt is a mapping, not {}", root.type_name()));
+            return;
+        };
+        for (key, value) in pairs {
+            self.field(key, value, draft);
+        }
+        self.require(root, draft);
+    }
+
+    fn field(&mut self, key: &Node, value: &Node, draft: &mut Draft) {
+        match key.key_text() {
+            "id" => draft.id = self.parsed(value, "id", "`id`"),
+            "version" => draft.version = self.version(value),
+            "parent" => {} // Read last, since a bare number means a version of `id`.
+            "owner" => draft.owner = self.text(value, "`owner`"),
+            "purpose" => draft.purpose = self.text(value, "`purpose`").map(|text| text.value),
+            "model" => draft.model = self.text(value, "`model`"),
+            "parameters" => draft.parameters = self.object(value, "`parameters`"),
+            "tags" => draft.tags = self.tags(value),
+            "inputs" => draft.inputs = self.inputs(value),
+            "output" => {
+                draft.output = self.schema(value, "`output`").map(|schema| Spanned { value: schema, span: value.span.clone() })
+            }
+            "tools" => draft.tools = Some(self.json(value)),
+            "template" => self.template(value, draft),
+            "messages" => self.messages(key, value, draft),
+            "metrics" => draft.metrics = self.object(value, "`metrics`"),
+            "evals" => draft.evals = self.texts(value, "`evals`").unwrap_or_default(),
+            "created" => draft.created = self.date(value, "`created`"),
+            "updated" => draft.updated = self.date(value, "`updated`"),
+            unknown => self.unknown(key, unknown),
+        }
+    }
+
+    fn require(&mut self, root: &Node, draft: &mut Draft) {
+        if let Some(parent) = root.get("parent") {
+            draft.parent = self.parent(parent, draft.id.as_ref().map(|id| &id.value));
+        }
+        let missing: Vec<&str> =
+            ["id", "version", "owner", "model", "tags"].into_iter().filter(|field| root.get(field).is_none()).collect();
+        for field in missing {
+            let finding = self.finding("missing-field", 0..0, format!("the field `{field}` is missing"));
+            let why = match field {
+                "owner" => "name the team or person who answers for this prompt",
+                _ => REQUIRED_HINT,
+            };
+            self.findings.push(finding.hint(why));
+        }
+        match (root.get("template"), root.get("messages")) {
+            (None, None) => {
+                let finding = self.finding("missing-field", 0..0, "the field `template` or `messages` is missing".to_owned());
+                self.findings.push(finding.hint(REQUIRED_HINT));
+            }
+            (Some(template), Some(messages)) => {
+                let finding = self.finding(
+                    "wrong-type",
+                    messages.span.clone(),
+                    "a prompt has `template` or `messages`, not both".to_owned(),
+                );
+                self.findings.push(finding.related(self.path, template.span.clone(), "the other"));
+            }
+            _ => {}
+        }
+    }
+
+    fn unknown(&mut self, key: &Node, name: &str) {
+        let mut finding = self.finding("unknown-field", key.span.clone(), format!("the field `{name}` is not known"));
+        finding.severity = Severity::Warning;
+        let close = FIELDS.into_iter().map(|field| (strsim::damerau_levenshtein(field, name), field)).min();
+        self.findings.push(match close {
+            Some((distance, field)) if distance <= 2 => {
+                finding.hint(format!("did you mean `{field}`?")).fix(&format!("rename to `{field}`"), key.span.clone(), field)
+            }
+            _ => finding.hint(format!("known fields are {}", FIELDS.map(|field| format!("`{field}`")).join(", "))),
+        });
+    }
+
+    fn wrong(&mut self, node: &Node, what: &str, wanted: &str) {
+        self.error("wrong-type", node.span.clone(), format!("{what} must be {wanted}, not {}", node.type_name()));
+    }
+
+    fn text(&mut self, node: &Node, what: &str) -> Option<Spanned<String>> {
+        match node.as_text() {
+            Some(text) if !text.trim().is_empty() => Some(Spanned { value: text.to_owned(), span: node.span.clone() }),
+            Some(_) => {
+                self.error("wrong-type", node.span.clone(), format!("{what} is empty"));
+                None
+            }
+            None => {
+                self.wrong(node, what, "a text");
+                None
+            }
+        }
+    }
+
+    fn parsed<T: std::str::FromStr<Err = crate::id::NameError>>(
+        &mut self,
+        node: &Node,
+        check: &str,
+        what: &str,
+    ) -> Option<Spanned<T>> {
+        let text = self.text(node, what)?;
+        match text.value.parse() {
+            Ok(value) => Some(Spanned { value, span: text.span }),
+            Err(error) => {
+                self.error(if check == "id" { "id-format" } else { check }, text.span, error.to_string());
+                None
+            }
+        }
+    }
+
+    fn version(&mut self, node: &Node) -> Option<Spanned<Version>> {
+        match self.json(node).as_u64().and_then(|number| u32::try_from(number).ok()).and_then(Version::new) {
+            Some(value) => Some(Spanned { value, span: node.span.clone() }),
+            None => {
+                let shown =
+                    if node.key_text().is_empty() { node.type_name().to_owned() } else { format!("`{}`", node.key_text()) };
+                self.error("wrong-type", node.span.clone(), format!("`version` must be a whole number from 1, not {shown}"));
+                None
+            }
+        }
+    }
+
+    fn parent(&mut self, node: &Node, id: Option<&PromptId>) -> Option<Spanned<PromptRef>> {
+        if let Some(number) = self.json(node).as_u64() {
+            let version = u32::try_from(number).ok().and_then(Version::new);
+            return match (version, id) {
+                (Some(version), Some(id)) => Some(Spanned { value: id.at(version), span: node.span.clone() }),
+                (None, _) => {
+                    self.error("wrong-type", node.span.clone(), "`parent` must be a version from 1, or `other.prompt@3`");
+                    None
+                }
+                (Some(_), None) => None,
+            };
+        }
+        match node.as_text().map(str::parse) {
+            Some(Ok(value)) => Some(Spanned { value, span: node.span.clone() }),
+            Some(Err(_)) | None => {
+                self.error("wrong-type", node.span.clone(), "`parent` must be a version from 1, or `other.prompt@3`");
+                None
+            }
+        }
+    }
+
+    fn texts(&mut self, node: &Node, what: &str) -> Option<Vec<Spanned<String>>> {
+        let Kind::Sequence(items) = &node.kind else {
+            self.wrong(node, what, "a list of texts");
+            return None;
+        };
+        Some(items.iter().filter_map(|item| self.text(item, &format!("an entry of {what}"))).collect())
+    }
+
+    fn tags(&mut self, node: &Node) -> Option<Spanned<Vec<String>>> {
+        let tags = self.texts(node, "`tags`")?;
+        Some(Spanned { value: tags.into_iter().map(|tag| tag.value).collect(), span: node.span.clone() })
+    }
+
+    fn json(&mut self, node: &Node) -> Value {
+        let mut problems = Vec::new();
+        let value = node.to_json(&mut problems);
+        problems.iter().for_each(|problem| self.problem(problem));
+        value
+    }
+
+    fn object(&mut self, node: &Node, what: &str) -> Map<String, Value> {
+        match self.json(node) {
+            Value::Object(map) => map,
+            Value::Null => Map::new(),
+            _ => {
+                self.wrong(node, what, "a mapping");
+                Map::new()
+            }
+        }
+    }
+
+    fn schema(&mut self, node: &Node, what: &str) -> Option<Value> {
+        match self.json(node) {
+            schema @ (Value::Object(_) | Value::Bool(_)) => Some(schema),
+            Value::Null => Some(Value::Object(Map::new())),
+            _ => {
+                self.wrong(node, what, "a JSON Schema");
+                None
+            }
+        }
+    }
+
+    fn inputs(&mut self, node: &Node) -> Vec<(Spanned<String>, Value)> {
+        let Kind::Mapping(pairs) = &node.kind else {
+            self.wrong(node, "`inputs`", "a mapping of variable to JSON Schema");
+            return Vec::new();
+        };
+        let mut inputs = Vec::new();
+        for (key, value) in pairs {
+            let name = key.key_text();
+            let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            if !is_name {
+                self.error("wrong-type", key.span.clone(), format!("`{name}` is no variable name; use letters, digits and `_`"));
+            }
+            if let Some(schema) = self.schema(value, &format!("input `{name}`")) {
+                inputs.push((Spanned { value: name.to_owned(), span: key.span.clone() }, schema));
+            }
+        }
+        inputs
+    }
+
+    fn date(&mut self, node: &Node, what: &str) -> Option<String> {
+        let text = self.text(node, what)?;
+        if chrono::NaiveDate::parse_from_str(&text.value, "%Y-%m-%d").is_err() {
+            self.error("wrong-type", text.span, format!("{what} must be a day as `2026-04-15`, not `{}`", text.value));
+            return None;
+        }
+        Some(text.value)
+    }
+
+    fn template(&mut self, node: &Node, draft: &mut Draft) {
+        if self.template_text(node, "`template`") {
+            draft.templates.push(TemplateText { role: Role::User, name: "template".to_owned(), node: node.clone() });
+        }
+    }
+
+    fn template_text(&mut self, node: &Node, what: &str) -> bool {
+        match node.as_text() {
+            Some(text) if !text.trim().is_empty() => true,
+            Some(_) => {
+                self.error("empty-template", node.span.clone(), format!("{what} is empty"));
+                false
+            }
+            None => {
+                self.wrong(node, what, "a text");
+                false
+            }
+        }
+    }
+
+    fn messages(&mut self, key: &Node, node: &Node, draft: &mut Draft) {
+        draft.has_messages = true;
+        let Kind::Sequence(items) = &node.kind else {
+            self.wrong(node, "`messages`", "a list of `role` and `content`");
+            return;
+        };
+        if items.is_empty() {
+            self.error("empty-template", key.span.clone(), "`messages` is empty");
+        }
+        for (index, item) in items.iter().enumerate() {
+            self.message(index, item, draft);
+        }
+    }
+
+    fn message(&mut self, index: usize, item: &Node, draft: &mut Draft) {
+        let name = format!("messages[{index}]");
+        let Kind::Mapping(pairs) = &item.kind else {
+            self.wrong(item, &format!("`{name}`"), "a mapping of `role` and `content`");
+            return;
+        };
+        for (key, _) in pairs.iter().filter(|(key, _)| !matches!(key.key_text(), "role" | "content")) {
+            self.error(
+                "unknown-field",
+                key.span.clone(),
+                format!("a message has `role` and `content`, not `{}`", key.key_text()),
+            );
+        }
+        let role = match item.get("role") {
+            Some(node) => node.as_text().and_then(Role::from_name).or_else(|| {
+                let known = Role::ALL.map(|role| format!("`{}`", role.name())).join(", ");
+                self.error("wrong-type", node.span.clone(), format!("`role` must be one of {known}"));
+                None
+            }),
+            None => {
+                self.error("missing-field", item.span.clone(), format!("`{name}` has no `role`"));
+                None
+            }
+        };
+        match item.get("content") {
+            Some(node) if self.template_text(node, "`content`") => {
+                // A message whose role is wrong is still checked as a template.
+                draft.templates.push(TemplateText { role: role.unwrap_or(Role::User), name, node: node.clone() });
+            }
+            Some(_) => {}
+            None => self.error("missing-field", item.span.clone(), format!("`{name}` has no `content`")),
+        }
+    }
+}
