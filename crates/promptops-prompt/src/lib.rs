@@ -6,17 +6,17 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod check;
 pub mod content;
 pub mod digest;
 pub mod draft;
 pub mod finding;
 pub mod id;
+pub mod owners;
 pub mod prompt;
 pub mod render;
 pub mod template;
 pub mod yaml;
-// pub mod check;
-// pub mod owners;
 // pub mod schema_change;
 // pub mod change;
 pub mod evidence;

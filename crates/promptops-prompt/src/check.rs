@@ -1,0 +1,207 @@
+//! The checks: what must hold of a prompt file, and of all of them together. One check, one file.
+//!
+//! A file is looked at once ([`check_file`]); what the whole project needs to know of it is its [`Summary`], so that an
+//! unchanged file need not be read again. [`check_project`] works on summaries alone.
+
+mod duplicate_prompt;
+mod floating_model;
+mod id_path;
+mod immutable_version;
+mod include_graph;
+mod lineage;
+mod near_duplicate;
+mod secret;
+mod template_rules;
+mod unknown_owner;
+mod unused_input;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use crate::content::Content;
+use crate::draft::Draft;
+use crate::finding::{self, Finding, Severity};
+use crate::id::{PromptId, PromptRef, Version};
+use crate::owners::Owners;
+use crate::template::{self, TemplateUse};
+
+/// A check as documentation and `promptops explain` show it.
+#[derive(Debug, Clone, Copy)]
+pub struct Check {
+    /// The stable id.
+    pub id: &'static str,
+    /// How much a finding matters.
+    pub severity: Severity,
+    /// What it looks for, in one sentence.
+    pub summary: &'static str,
+}
+
+const fn check(id: &'static str, severity: Severity, summary: &'static str) -> Check {
+    Check { id, severity, summary }
+}
+
+/// Every check, in the order of the documentation.
+pub const CHECKS: &[Check] = &[
+    check("yaml-syntax", Severity::Error, "The file is one YAML 1.2 document in UTF-8."),
+    check("file-limit", Severity::Error, "Size, nesting and aliases stay within the documented bounds."),
+    check("duplicate-key", Severity::Error, "No key stands twice in a mapping."),
+    check("missing-field", Severity::Error, "The required fields are there, an owner above all."),
+    check("wrong-type", Severity::Error, "Every field has its documented type."),
+    check("unknown-field", Severity::Warning, "No field is misspelt."),
+    check("empty-template", Severity::Error, "A prompt says something."),
+    check("id-format", Severity::Error, "The id follows the pattern."),
+    id_path::CHECK,
+    lineage::CHECK,
+    immutable_version::CHECK,
+    template_rules::SYNTAX,
+    template_rules::UNDECLARED,
+    unused_input::CHECK,
+    template_rules::UNPINNED,
+    include_graph::UNKNOWN,
+    include_graph::CYCLE,
+    include_graph::INPUT,
+    unknown_owner::CHECK,
+    secret::CHECK,
+    floating_model::CHECK,
+    duplicate_prompt::ID,
+    duplicate_prompt::PROMPT,
+    near_duplicate::CHECK,
+];
+
+/// What the project needs to know of one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The path from the project's root.
+    pub path: String,
+    /// The prompt and version.
+    pub reference: PromptRef,
+    /// The place of the id.
+    pub id_span: Range<usize>,
+    /// The place of the version.
+    pub version_span: Range<usize>,
+    /// The parent and its place.
+    pub parent: Option<(PromptRef, Range<usize>)>,
+    /// The owner and its place, if the field is there.
+    pub owner: Option<(String, Range<usize>)>,
+    /// Everything included, with the places.
+    pub includes: Vec<(PromptRef, Range<usize>)>,
+    /// Whether the body is messages, which cannot be included.
+    pub has_messages: bool,
+    /// The declared variables, and whether a caller must give them.
+    pub inputs: Vec<(String, bool)>,
+    /// Declared variables that the prompt's own templates do not use, with the places.
+    pub unused_inputs: Vec<(String, Range<usize>)>,
+    /// SHA-256 of the content without its includes' digests; none while the file has errors.
+    pub own_digest: Option<[u8; 32]>,
+    /// MinHash of the words, for near duplicates; empty for a short prompt.
+    pub signature: Vec<u32>,
+    /// The place of the first template.
+    pub body_span: Range<usize>,
+}
+
+/// What looking at one file gave.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileReport {
+    /// What the project needs to know, when at least id and version are right.
+    pub summary: Option<Summary>,
+    /// The problems.
+    pub findings: Vec<Finding>,
+}
+
+/// A version as it stood at the revision that a change is compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseVersion {
+    /// The version.
+    pub version: Version,
+    /// SHA-256 of its content without its includes' digests; none if it was not readable then.
+    pub own_digest: Option<[u8; 32]>,
+}
+
+/// The prompts at the base revision, by id.
+pub type Base = BTreeMap<PromptId, BaseVersion>;
+
+/// A file with what the checks look at.
+struct FileView<'file> {
+    draft: &'file Draft,
+    text: &'file str,
+    /// The path below the prompts folder.
+    path_in_folder: &'file str,
+    /// What each template of the draft uses; none where it has a syntax error.
+    uses: &'file [Option<TemplateUse>],
+}
+
+/// Looks at one prompt file.
+///
+/// `path` is from the project's root, `path_in_folder` from the prompts folder, both with `/`.
+pub fn check_file(path: &str, path_in_folder: &str, text: &str) -> FileReport {
+    let (draft, mut findings) = Draft::parse(path, text);
+    let mut uses = Vec::with_capacity(draft.templates.len());
+    for part in &draft.templates {
+        match template::analyse(part.text()) {
+            Ok(used) => uses.push(Some(used)),
+            Err(error) => {
+                findings.push(template_rules::syntax(&draft, part, text, &error));
+                uses.push(None);
+            }
+        }
+    }
+    let view = FileView { draft: &draft, text, path_in_folder, uses: &uses };
+    id_path::check(&view, &mut findings);
+    lineage::check(&view, &mut findings);
+    template_rules::undeclared(&view, &mut findings);
+    template_rules::unpinned(&view, &mut findings);
+    floating_model::check(&view, &mut findings);
+    secret::check(&view, &mut findings);
+    finding::sort(&mut findings);
+    FileReport { summary: summary(&view), findings }
+}
+
+fn summary(view: &FileView<'_>) -> Option<Summary> {
+    let draft = view.draft;
+    let (id, version) = (draft.id.as_ref()?, draft.version.as_ref()?);
+    let mut includes = Vec::new();
+    for (part, used) in draft.templates.iter().zip(view.uses) {
+        for include in used.iter().flat_map(|used| &used.includes) {
+            if let Ok(target) = &include.target {
+                includes.push((target.clone(), part.place(view.text, include.place.clone())));
+            }
+        }
+    }
+    let own_digest = draft.prompt().map(|prompt| *Content::new(&prompt, BTreeMap::new()).own_digest().bytes());
+    let is_required = |schema: &serde_json::Value| schema.get("default").is_none();
+    Some(Summary {
+        path: draft.path.clone(),
+        reference: id.value.at(version.value),
+        id_span: id.span.clone(),
+        version_span: version.span.clone(),
+        parent: draft.parent.as_ref().map(|parent| (parent.value.clone(), parent.span.clone())),
+        owner: draft.owner.as_ref().map(|owner| (owner.value.clone(), owner.span.clone())),
+        includes,
+        has_messages: draft.has_messages,
+        inputs: draft.inputs.iter().map(|(name, schema)| (name.value.clone(), is_required(schema))).collect(),
+        unused_inputs: unused_input::unused(view),
+        own_digest,
+        signature: near_duplicate::signature(draft.templates.iter().map(|part| part.text())),
+        body_span: draft.templates.first().map_or(0..0, |part| part.span()),
+    })
+}
+
+/// Looks at all files together. Without `owners` (no `owners.yaml`) any owner is taken; without `base` nothing is compared.
+pub fn check_project(summaries: &[Summary], owners: Option<&Owners>, base: Option<&Base>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    duplicate_prompt::check(summaries, &mut findings);
+    near_duplicate::check(summaries, &mut findings);
+    include_graph::check(summaries, base, &mut findings);
+    unused_input::check(summaries, &mut findings);
+    lineage::check_parents(summaries, base, &mut findings);
+    if let Some(owners) = owners {
+        unknown_owner::check(summaries, owners, &mut findings);
+    }
+    if let Some(base) = base {
+        immutable_version::check(summaries, base, &mut findings);
+    }
+    finding::sort(&mut findings);
+    findings
+}

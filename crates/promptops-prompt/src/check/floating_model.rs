@@ -1,0 +1,73 @@
+//! `floating-model`: the model is named so that the provider cannot replace it underneath.
+
+use super::{Check, FileView, check as define};
+use crate::finding::{Finding, Severity};
+
+pub(super) const CHECK: Check =
+    define("floating-model", Severity::Warning, "The model is a dated snapshot, not an alias that the provider moves.");
+
+/// Families whose names without a date are moving aliases. Sources: the providers' model pages, as of 2026.
+const FAMILIES: [&str; 7] = ["gpt-", "chatgpt-", "o1", "o3", "o4", "claude-", "gemini-"];
+
+pub(super) fn check(view: &FileView<'_>, findings: &mut Vec<Finding>) {
+    let Some(model) = &view.draft.model else { return };
+    if !is_floating(&model.value) {
+        return;
+    }
+    findings.push(
+        Finding::new(
+            CHECK.id,
+            CHECK.severity,
+            &view.draft.path,
+            model.span.clone(),
+            format!("the model name `{}` is an alias that can change", model.value),
+        )
+        .hint("name the dated snapshot, so that a change of model is a change of version"),
+    );
+}
+
+/// Tells whether a model's name is an alias. Names of unknown families are taken as they are, unless they end in `latest`.
+fn is_floating(model: &str) -> bool {
+    let name = model.rsplit(['/', ':']).next().unwrap_or(model);
+    let name = if name == "latest" || model.ends_with("-latest") { return true } else { name };
+    let name = name.strip_prefix("anthropic.").unwrap_or(name);
+    FAMILIES.iter().any(|family| name.starts_with(family)) && !has_date(name)
+}
+
+/// Finds `20241022`, `2024-08-06`, or a trailing snapshot number of three or more digits as in `gemini-1.5-pro-002`.
+fn has_date(name: &str) -> bool {
+    let digits_only = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    name.split(['-', '@']).any(|part| digits_only(part) && part.len() >= 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_floating;
+
+    #[test]
+    fn tells_aliases_from_snapshots() {
+        for alias in [
+            "gpt-4o",
+            "claude-3-5-sonnet",
+            "claude-3-5-sonnet-latest",
+            "gemini-1.5-pro",
+            "o3-mini",
+            "openai/gpt-4.1",
+            "llama3:latest",
+        ] {
+            assert!(is_floating(alias), "{alias}");
+        }
+        for pinned in [
+            "gpt-4o-2024-08-06",
+            "gpt-3.5-turbo-0613",
+            "claude-3-5-sonnet-20241022",
+            "gemini-1.5-pro-002",
+            "offline-large-2026-01",
+            "our-fine-tune-7",
+            "ft:gpt-4o-2024-08-06:acme::abc123",
+            "llama-3.1-70b-instruct",
+        ] {
+            assert!(!is_floating(pinned), "{pinned}");
+        }
+    }
+}

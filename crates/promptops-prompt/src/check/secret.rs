@@ -1,0 +1,103 @@
+//! `secret`: no key or password stands in a prompt.
+
+use std::sync::LazyLock;
+
+use regex::{Regex, RegexSet};
+
+use super::{Check, FileView, check as define};
+use crate::finding::{Finding, Severity};
+
+pub(super) const CHECK: Check = define("secret", Severity::Error, "No key, token or password stands in a prompt.");
+
+/// What is looked for: the name, and the pattern. The shapes are the providers' own documented prefixes.
+const PATTERNS: [(&str, &str); 14] = [
+    ("an AWS access key", r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
+    ("an Anthropic key", r"\bsk-ant-[A-Za-z0-9_-]{20,}"),
+    ("an OpenAI key", r"\bsk-(?:proj-|svcacct-)?[A-Za-z0-9_-]{20,}"),
+    ("a GitHub token", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,})"),
+    ("a GitLab token", r"\bglpat-[A-Za-z0-9_-]{20,}"),
+    ("a Slack token", r"\bxox[abeprs]-[A-Za-z0-9-]{10,}"),
+    ("a Slack webhook", r"hooks\.slack\.com/services/T[A-Z0-9]+/B[A-Z0-9]+/[A-Za-z0-9]{16,}"),
+    ("a Google API key", r"\bAIza[0-9A-Za-z_-]{35}"),
+    ("a Stripe key", r"\b[rs]k_live_[0-9A-Za-z]{16,}"),
+    ("a Hugging Face token", r"\bhf_[A-Za-z0-9]{30,}"),
+    ("a signed token (JWT)", r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
+    ("a private key", r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
+    ("a password in a URL", r"\b[a-z][a-z0-9+.-]*://[^/\s:@{}]+:[^/\s:@{}]+@"),
+    (ASSIGNED, r#"(?i)\b(?:password|passwd|pwd|secret|api[_-]?key|access[_-]?token)\b\s*[:=]\s*["']?([^\s"'{}<>,;]{8,})"#),
+];
+
+/// The one pattern that needs a second look, since prose also has the word "password".
+const ASSIGNED: &str = "a password or key";
+
+static SET: LazyLock<RegexSet> =
+    LazyLock::new(|| RegexSet::new(PATTERNS.map(|(_, pattern)| pattern)).expect("the patterns are fixed and tested"));
+static SINGLE: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+    PATTERNS.iter().map(|(_, pattern)| Regex::new(pattern).expect("the patterns are fixed and tested")).collect()
+});
+
+pub(super) fn check(view: &FileView<'_>, findings: &mut Vec<Finding>) {
+    let mut taken: Vec<std::ops::Range<usize>> = Vec::new();
+    for index in SET.matches(view.text) {
+        let name = PATTERNS[index].0;
+        for captures in SINGLE[index].captures_iter(view.text) {
+            let Some(found) = captures.get(1).or_else(|| captures.get(0)) else { continue };
+            let overlaps = taken.iter().any(|range| range.start < found.end() && found.start() < range.end);
+            if overlaps || (name == ASSIGNED && !looks_random(found.as_str())) {
+                continue;
+            }
+            taken.push(found.range());
+            findings.push(
+                Finding::new(CHECK.id, CHECK.severity, &view.draft.path, found.range(), format!("{name} stands in the prompt"))
+                    .hint("revoke it, since Git keeps it; pass what a prompt needs as an input at run time"),
+            );
+        }
+    }
+}
+
+/// Tells a made-up or generated secret from a word: letters with digits, and many different characters.
+fn looks_random(text: &str) -> bool {
+    let has_digit = text.bytes().any(|byte| byte.is_ascii_digit());
+    let has_letter = text.bytes().any(|byte| byte.is_ascii_alphabetic());
+    let mut letters: Vec<u8> = text.bytes().collect();
+    letters.sort_unstable();
+    letters.dedup();
+    has_digit && has_letter && letters.len() >= 6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Vec<&'static str> {
+        SET.matches(text)
+            .into_iter()
+            .filter(|index| PATTERNS[*index].0 != ASSIGNED || SINGLE[*index].captures(text).is_some_and(|c| looks_random(&c[1])))
+            .map(|index| PATTERNS[index].0)
+            .collect()
+    }
+
+    #[test]
+    fn finds_the_documented_shapes() {
+        // Written in halves, so that no scanner takes this file for a leak.
+        assert_eq!(found(&["use AKIA", "IOSFODNN7EXAMPLE now"].concat()), ["an AWS access key"]);
+        assert_eq!(found(&["key ghp", "_0123456789abcdefghijklmnopqrstuvwxyz"].concat()), ["a GitHub token"]);
+        assert!(found(&["sk-ant", "-api03-abcdefghijklmnopqrstuvwxyz"].concat()).contains(&"an Anthropic key"));
+        assert_eq!(found(&["-----BEGIN RSA", " PRIVATE KEY-----"].concat()), ["a private key"]);
+        assert_eq!(found("postgres://admin:hunter2@db/prod"), ["a password in a URL"]);
+        assert_eq!(found("password: tr0ub4dor&3"), ["a password or key"]);
+    }
+
+    #[test]
+    fn leaves_prose_alone() {
+        for prose in [
+            "Never ask for a password: explain that we cannot see it.",
+            "The secret: listening well.",
+            "Your api_key: {{ key }}",
+            "see https://example.com:8080/a@b",
+            "task-force-desk-research-and-development",
+        ] {
+            assert_eq!(found(prose), Vec::<&str>::new(), "{prose}");
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! `unused-input`: a declared variable is used by the prompt or by what it includes.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+
+use super::{Check, FileView, Summary, check as define};
+use crate::finding::{Finding, Severity};
+use crate::id::PromptRef;
+
+pub(super) const CHECK: Check =
+    define("unused-input", Severity::Warning, "Every declared variable is used, here or in an include.");
+
+/// Returns the declared variables that the prompt's own templates do not use. While a template has a syntax error nothing is
+/// known, and nothing is said.
+pub(super) fn unused(view: &FileView<'_>) -> Vec<(String, Range<usize>)> {
+    if view.uses.iter().any(Option::is_none) || view.uses.is_empty() {
+        return Vec::new();
+    }
+    let is_used = |name: &str| view.uses.iter().flatten().flat_map(|used| &used.variables).any(|(used, _)| used == name);
+    let unused = view.draft.inputs.iter().filter(|(name, _)| !is_used(&name.value));
+    unused.map(|(name, _)| (name.value.clone(), name.span.clone())).collect()
+}
+
+pub(super) fn check(summaries: &[Summary], findings: &mut Vec<Finding>) {
+    let with_unused: Vec<&Summary> = summaries.iter().filter(|summary| !summary.unused_inputs.is_empty()).collect();
+    if with_unused.is_empty() {
+        return;
+    }
+    let by_reference: HashMap<&PromptRef, &Summary> = summaries.iter().map(|summary| (&summary.reference, summary)).collect();
+    for summary in with_unused {
+        let Some(used_by_includes) = inputs_of_includes(summary, &by_reference) else { continue };
+        for (name, span) in summary.unused_inputs.iter().filter(|(name, _)| !used_by_includes.contains(name.as_str())) {
+            findings.push(
+                Finding::new(CHECK.id, CHECK.severity, &summary.path, span.clone(), format!("the input `{name}` is never used"))
+                    .hint("use it in the template, or remove it: a caller must not be asked for what has no effect"),
+            );
+        }
+    }
+}
+
+/// Returns what the includes declare, or nothing when one of them is an older version that the tree does not hold.
+fn inputs_of_includes<'a>(summary: &'a Summary, by_reference: &HashMap<&PromptRef, &'a Summary>) -> Option<HashSet<&'a str>> {
+    let mut names = HashSet::new();
+    let mut seen: HashSet<&PromptRef> = HashSet::new();
+    let mut waiting: Vec<&PromptRef> = summary.includes.iter().map(|(reference, _)| reference).collect();
+    while let Some(reference) = waiting.pop() {
+        if !seen.insert(reference) {
+            continue;
+        }
+        let included = by_reference.get(reference)?;
+        names.extend(included.inputs.iter().map(|(name, _)| name.as_str()));
+        waiting.extend(included.includes.iter().map(|(reference, _)| reference));
+    }
+    Some(names)
+}
