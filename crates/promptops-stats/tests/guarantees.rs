@@ -4,6 +4,8 @@
 //! `docs/concepts/statistics.md` states are printed by
 //! `cargo test -p promptops-stats --test guarantees -- --nocapture`.
 
+#![expect(clippy::unwrap_used, reason = "functions that tests share unwrap as tests do")]
+
 use promptops_stats::{
     ClusteredShare, Discordance, Interval, Margin, MeanEstimate, MetricRange, PairedCase, Proportion, SortedSample, SplitMix64,
     Verdict, clopper_pearson, compare_paired, mean_difference, newcombe, newcombe_clustered, quantile_difference, sign_flip,

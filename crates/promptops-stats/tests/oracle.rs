@@ -1,5 +1,7 @@
 //! Every method against SciPy, statsmodels or NumPy, on the cases of `oracle.json` (see `make_oracle.py`).
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a broken vector or argument should fail the test")]
+
 use promptops_stats::{
     ClusteredShare, Discordance, MeanEstimate, MetricRange, PairedCase, PairedMethod, Proportion, Sides, SortedSample,
     benjamini_hochberg, clopper_pearson, compare_paired, holm, mcnemar_exact, mean_difference, newcombe, power, sign_flip, tango,
