@@ -144,7 +144,7 @@ impl StoreError {
 pub struct Cause(Box<dyn Error + Send + Sync>);
 
 impl Cause {
-    fn new(error: impl Error + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(error: impl Error + Send + Sync + 'static) -> Self {
         Self(Box::new(error))
     }
 }

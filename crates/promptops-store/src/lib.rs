@@ -1,9 +1,13 @@
 //! Immutable objects and create-only sequences over an object store; Git history.
 //!
 //! [`Store`] keeps objects at a URL that are created once and never change. [`Sequence`] makes moving state of them: a
-//! history whose last entry is the present. [`probe`] refuses a server on which neither would hold.
+//! history whose last entry is the present. [`probe`] refuses a server on which neither would hold. [`Repository`] reads
+//! Git: files at a commit, and every content they ever had.
 
 mod error;
+mod git;
+mod git_error;
+mod history;
 mod key;
 mod location;
 mod probe;
@@ -15,10 +19,13 @@ pub mod conformance;
 
 #[cfg(test)]
 mod faulty_tests;
-#[cfg(all(test, feature = "s3"))]
+#[cfg(test)]
 mod s3_tests;
 
 pub use error::{Cause, StoreError};
+pub use git::{BlobId, Commit, CommitId, CommittedFile, MAX_BLOB_BYTES, Repository};
+pub use git_error::GitError;
+pub use history::HistoryEntry;
 pub use location::StoreOptions;
 pub use probe::probe;
 pub use sequence::Sequence;

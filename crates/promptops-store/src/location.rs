@@ -67,9 +67,9 @@ fn file(url: &str, rest: &str, base_dir: &Path) -> Result<Location, StoreError> 
 }
 
 /// Resolves symbolic links and `..` in the part of the path that exists; the rest must be plain names.
-fn absolute(path: &Path) -> Result<PathBuf, &'static str> {
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, &'static str> {
     if !path.is_absolute() {
-        return Err("a relative folder needs an absolute base folder");
+        return Err("a relative path needs an absolute folder to start from");
     }
     let mut missing = Vec::new();
     let mut existing = path;

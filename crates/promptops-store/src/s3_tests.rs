@@ -1,5 +1,7 @@
 //! The store on a real S3 server, whose address the test runner gives; skipped, and saying so, where there is none.
 
+#![cfg(feature = "s3")]
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
@@ -42,19 +44,19 @@ fn endpoint(test: &str) -> Option<String> {
 /// The object store library cannot make buckets; such servers take the bare request.
 async fn make_bucket(endpoint: &str) {
     let host = endpoint.strip_prefix("http://").expect("a plain http endpoint").trim_end_matches('/');
-    let mut stream = TcpStream::connect(host).await.unwrap();
+    let mut stream = TcpStream::connect(host).await.expect("the server listens");
     let request = format!("PUT /{BUCKET} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.write_all(request.as_bytes()).await.expect("the server reads");
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
+    stream.read_to_string(&mut answer).await.expect("the server answers");
     let made = answer.starts_with("HTTP/1.1 200") || answer.contains("BucketAlreadyOwnedByYou");
     assert!(made, "{answer}");
 }
 
 /// A name no earlier run has used, on a server that may outlive many.
 fn unique_name() -> String {
-    let dir = tempfile::tempdir().unwrap();
-    let name = dir.path().file_name().unwrap().to_str().unwrap();
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let name = dir.path().file_name().expect("the folder has a name").to_string_lossy();
     format!("{}-{}", name.trim_start_matches('.'), std::process::id())
 }
 
@@ -96,26 +98,26 @@ async fn conditional_writes_switched_off_are_refused() {
 /// A server that answers each connection with the next of these statuses and bodies, then closes it; returns its address
 /// and, when all answers are given, the request lines.
 async fn scripted(answers: &'static [(&'static str, &'static str)]) -> (String, tokio::task::JoinHandle<Vec<String>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let endpoint = format!("http://{}", listener.local_addr().expect("the listener is bound"));
     let served = tokio::spawn(async move {
         let mut requests = Vec::new();
         for (status, body) in answers {
-            let (mut stream, _) = listener.accept().await.unwrap();
+            let (mut stream, _) = listener.accept().await.expect("a connection");
             let mut request = Vec::new();
             // The bodies sent here are a few bytes and arrive with or right behind the head.
             while !request.windows(4).any(|bytes| bytes == b"\r\n\r\n") || expects_body(&request) {
-                assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0, "the request is whole");
+                assert_ne!(stream.read_buf(&mut request).await.expect("the client writes"), 0, "the request is whole");
             }
             let request = String::from_utf8_lossy(&request);
-            requests.push(request.lines().next().unwrap().to_owned());
+            requests.push(request.lines().next().expect("a request line").to_owned());
             let length = body.len();
             let answer = format!(
                 "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nLast-Modified: Tue, 01 Sep 2026 00:00:00 GMT\r\n\
                  ETag: \"1\"\r\nConnection: close\r\n\r\n{body}"
             );
-            stream.write_all(answer.as_bytes()).await.unwrap();
-            stream.shutdown().await.unwrap();
+            stream.write_all(answer.as_bytes()).await.expect("the client reads");
+            stream.shutdown().await.expect("the client reads");
         }
         requests
     });

@@ -96,7 +96,7 @@ fn a_wrong_url_says_what_is_wrong() {
     assert_eq!(refusal("file://taken", dir.path()), "the URL names a file, not a folder: `file://taken`");
     assert_eq!(refusal("memory://x", dir.path()), "a memory store has no name: `memory://x`");
     assert_eq!(refusal("s3:///x", dir.path()), "the URL names no bucket: `s3:///x`");
-    assert_eq!(refusal("file://a", Path::new("relative")), "a relative folder needs an absolute base folder: `file://a`");
+    assert_eq!(refusal("file://a", Path::new("relative")), "a relative path needs an absolute folder to start from: `file://a`");
     assert_eq!(
         refusal("file://absent/../a", dir.path()),
         "the folder does not exist and its path has a `..` that cannot be resolved: `file://absent/../a`"
