@@ -12,6 +12,7 @@ mod lineage;
 mod near_duplicate;
 mod secret;
 mod template_rules;
+mod unknown_eval;
 mod unknown_owner;
 mod unused_input;
 
@@ -26,6 +27,9 @@ use crate::finding::{self, Finding, Severity};
 use crate::id::{PromptId, PromptRef, Version};
 use crate::owners::Owners;
 use crate::template::{self, TemplateUse};
+
+/// Names this very set of checks: a digest of the sources of this crate, so that results kept from another build are not taken.
+pub const FINGERPRINT: &str = env!("PROMPTOPS_PROMPT_FINGERPRINT");
 
 /// A check as documentation and `promptops explain` show it.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +67,7 @@ pub const CHECKS: &[Check] = &[
     include_graph::CYCLE,
     include_graph::INPUT,
     unknown_owner::CHECK,
+    unknown_eval::CHECK,
     secret::CHECK,
     floating_model::CHECK,
     duplicate_prompt::ID,
@@ -99,6 +104,8 @@ pub struct Summary {
     pub signature: Vec<u32>,
     /// The place of the first template.
     pub body_span: Range<usize>,
+    /// The eval files it names, with the places.
+    pub evals: Vec<(String, Range<usize>)>,
 }
 
 /// What looking at one file gave.
@@ -185,22 +192,38 @@ fn summary(view: &FileView<'_>) -> Option<Summary> {
         own_digest,
         signature: near_duplicate::signature(draft.templates.iter().map(|part| part.text())),
         body_span: draft.templates.first().map_or(0..0, |part| part.span()),
+        evals: draft.evals.iter().map(|eval| (eval.value.clone(), eval.span.clone())).collect(),
     })
 }
 
-/// Looks at all files together. Without `owners` (no `owners.yaml`) any owner is taken; without `base` nothing is compared.
-pub fn check_project(summaries: &[Summary], owners: Option<&Owners>, base: Option<&Base>) -> Vec<Finding> {
+/// What is known around the files. The default knows nothing: any owner is taken, nothing is compared.
+#[derive(Clone, Copy, Default)]
+pub struct Surroundings<'a> {
+    /// `owners.yaml`, if there is one.
+    pub owners: Option<&'a Owners>,
+    /// The prompts at the base revision, if the change is compared with one.
+    pub base: Option<&'a Base>,
+    /// Tells whether a path from the project's root is a file.
+    pub has_file: Option<&'a dyn Fn(&str) -> bool>,
+}
+
+/// Looks at all files together.
+pub fn check_project(summaries: &[Summary], surroundings: Surroundings<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let base = surroundings.base;
     duplicate_prompt::check(summaries, &mut findings);
     near_duplicate::check(summaries, &mut findings);
     include_graph::check(summaries, base, &mut findings);
     unused_input::check(summaries, &mut findings);
     lineage::check_parents(summaries, base, &mut findings);
-    if let Some(owners) = owners {
+    if let Some(owners) = surroundings.owners {
         unknown_owner::check(summaries, owners, &mut findings);
     }
     if let Some(base) = base {
         immutable_version::check(summaries, base, &mut findings);
+    }
+    if let Some(has_file) = surroundings.has_file {
+        unknown_eval::check(summaries, has_file, &mut findings);
     }
     finding::sort(&mut findings);
     findings

@@ -6,22 +6,22 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod change;
 pub mod check;
 pub mod content;
 pub mod digest;
 pub mod draft;
+pub mod evidence;
 pub mod finding;
 pub mod id;
+pub mod lock;
 pub mod owners;
 pub mod prompt;
 pub mod render;
+pub mod schema;
+mod schema_change;
 pub mod template;
 pub mod yaml;
-// pub mod schema_change;
-// pub mod change;
-pub mod evidence;
-pub mod lock;
-// pub mod schema;
 
 pub use content::{Closure, Content};
 pub use digest::Digest;
