@@ -1,5 +1,6 @@
 //! The commands: one file each, named as the user types it.
 
+mod check;
 mod schema;
 
 use clap::Subcommand;
@@ -11,12 +12,14 @@ use crate::failure::Outcome;
 /// What `promptops` can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Check(check::Arguments),
     Schema(schema::Arguments),
 }
 
 /// Runs one command.
 pub fn run(command: Command, context: &Context) -> Outcome<Exit> {
     match command {
+        Command::Check(arguments) => check::run(&arguments, context),
         Command::Schema(arguments) => schema::run(&arguments, context),
     }
 }

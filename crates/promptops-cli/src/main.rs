@@ -3,13 +3,17 @@
 //! The command tree equals the file tree: `promptops registry init` is `commands/registry/init.rs`. Stdout is the answer,
 //! stderr is everything else. Only this crate prints, reads the environment and knows the clock.
 
+mod check_cache;
+mod checks;
 mod cli;
 mod commands;
 mod context;
 mod exit;
 mod failure;
+mod output;
 mod printer;
 mod project;
+mod working_tree;
 
 use std::process::ExitCode;
 

@@ -138,6 +138,11 @@ impl Project {
         Ok(Self { root: root.to_owned(), config, config_text })
     }
 
+    /// Returns the folder of what may be deleted at any time.
+    pub fn cache_folder(&self) -> PathBuf {
+        self.root.join(".promptops").join("cache")
+    }
+
     /// Returns the folder of prompt files.
     pub fn prompts_folder(&self) -> PathBuf {
         self.root.join(&self.config.prompts.path)

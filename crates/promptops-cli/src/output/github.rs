@@ -1,0 +1,34 @@
+//! Findings as workflow commands of GitHub Actions, which become annotations of the pull request.
+
+use std::collections::HashMap;
+
+use promptops_prompt::finding::{Finding, Severity};
+
+use super::line_and_column;
+
+/// Shows one finding as one line.
+pub fn render(finding: &Finding, texts: &HashMap<String, String>) -> String {
+    let command = match finding.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "notice",
+    };
+    let location = &finding.primary.location;
+    let (line, column) = texts.get(&location.path).map_or((1, 1), |text| line_and_column(text, location.span.start));
+    let message = match &finding.hint {
+        Some(hint) => format!("{}\nhint: {hint}", finding.message),
+        None => finding.message.clone(),
+    };
+    let (file, title) = (property(&location.path), property(&format!("promptops: {}", finding.check)));
+    format!("::{command} file={file},line={line},col={column},title={title}::{}", data(&message))
+}
+
+/// Escapes the text of a command, as the runner unescapes it.
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// Escapes a property of a command, as the runner unescapes it.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
