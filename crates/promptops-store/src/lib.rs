@@ -2,8 +2,9 @@
 //!
 //! [`Store`] keeps objects at a URL that are created once and never change. [`Sequence`] makes moving state of them: a
 //! history whose last entry is the present. [`probe`] refuses a server on which neither would hold. [`Repository`] reads
-//! Git: files at a commit, and every content they ever had.
+//! Git: files at a commit, and every content they ever had. [`Bundle`] is many objects in one file, for where a store cannot be reached.
 
+mod bundle;
 mod error;
 mod git;
 mod git_error;
@@ -22,6 +23,7 @@ mod faulty_tests;
 #[cfg(test)]
 mod s3_tests;
 
+pub use bundle::{Bundle, BundleError, BundleWriter, MAX_BUNDLE_BYTES, MAX_BUNDLE_ENTRIES};
 pub use error::{Cause, StoreError};
 pub use git::{BlobId, Commit, CommitId, CommittedFile, MAX_BLOB_BYTES, Repository};
 pub use git_error::GitError;
