@@ -8,7 +8,9 @@
     reason = "a binary: it prints, and reads the environment and the working directory"
 )]
 
+mod bench;
 mod checkout;
+mod demo;
 mod lint;
 mod python;
 mod server;
@@ -31,6 +33,8 @@ Tasks:
   test    Sets up what the tests need, runs all of them, ends with one summary line
   lint    Checks formatting, clippy, tidy, and licences when cargo-deny is installed
   tidy    Checks the rules no compiler knows: arrows between crates, named paths, file sizes
+  demo    Walks through the main job in a scratch folder under target/demo
+  bench   Measures next to other tools and writes bench/README.md and bench/results.json
 
 CONTRIBUTING.md says what each of them needs.
 ";
@@ -74,6 +78,8 @@ fn run(words: &[&str]) -> Result<Option<Outcome>> {
         ["test"] => test::run(&Checkout::find()?)?,
         ["lint"] => lint::run(&Checkout::find()?)?,
         ["tidy"] => tidy::run(&Checkout::find()?)?,
+        ["demo"] => demo::run(&Checkout::find()?)?,
+        ["bench", options @ ..] => bench::run(&Checkout::find()?, options)?,
         _ => return Ok(None),
     };
     Ok(Some(outcome))

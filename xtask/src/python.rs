@@ -28,6 +28,11 @@ impl Python {
         Self::prepare(checkout, "venv", "sdks/python/requirements-test.txt")
     }
 
+    /// Makes the environment of measurements, which holds the tools measured next to PromptOps.
+    pub(crate) fn for_bench(checkout: &Checkout) -> Result<Self> {
+        Self::prepare(checkout, "bench-venv", "bench/requirements.txt")
+    }
+
     /// Makes an environment with the requirements in it, or keeps the one made from the same requirements before.
     fn prepare(checkout: &Checkout, name: &str, requirements: &str) -> Result<Self> {
         let base = base_interpreter(checkout)?;

@@ -1,6 +1,6 @@
 //! Steps of a task: each says what it does, then whether it held and how long it took.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, IsTerminal};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -67,6 +67,12 @@ pub(crate) fn quietly(command: &mut Command) -> Result<()> {
     let status = each_line(command, |line| lines.push(line.to_owned()))?;
     anyhow::ensure!(status.success(), "ended with {status}\n{}", lines.join("\n"));
     Ok(())
+}
+
+/// Says whether people look at the output, and want colour.
+pub(crate) fn wants_colour() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stdout().is_terminal() && !refused
 }
 
 #[cfg(test)]

@@ -1,0 +1,122 @@
+"""Writes the figures of a run into `results.json`, and as a table between the marks of `README.md`."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+
+START, END = "<!-- results: start -->", "<!-- results: end -->"
+
+Figures = dict[str, float | str]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What a figure has to reach: a ratio to another tool, or a bound of its own."""
+
+    what: str
+    figure: str
+    peer: str | None = None
+    at_least_times: float | None = None
+    below: float | None = None
+
+    def row(self, figures: Figures) -> tuple[list[str], bool]:
+        """Returns the cells of the table, and whether the bar is met."""
+        ours = figures[self.figure]
+        theirs = figures[self.peer] if self.peer else None
+        ratio = theirs / ours if theirs is not None else None
+        met = True
+        bar = "—"
+        if self.at_least_times is not None:
+            met, bar = ratio >= self.at_least_times, f"≥ {self.at_least_times:g}×"
+        elif self.below is not None:
+            met, bar = ours < self.below, f"< {human(self.figure, self.below)}"
+        cells = [
+            self.what,
+            human(self.figure, ours),
+            human(self.peer, theirs) if self.peer else "—",
+            f"{ratio:.1f}×" if ratio is not None else "—",
+            bar,
+            "yes" if met else "**no**",
+        ]
+        return cells, met
+
+
+BARS = [
+    Bar("check 10,000 prompts, no cache; validator", "check_cold_s", "check_validator_s", at_least_times=8),
+    Bar("check 10,000 prompts, no cache; validator with template analysis", "check_cold_s", "check_validator_deep_s", at_least_times=30),
+    Bar("check 10,000 prompts again, nothing changed; validator", "check_warm_s", "check_validator_s", at_least_times=40),
+    Bar("check 10,000 prompts again, one changed; validator", "check_changed_s", "check_validator_s", at_least_times=40),
+    Bar("check 10,000 prompts, most memory; validator", "check_peak_rss_mb", "check_validator_peak_rss_mb", below=300),
+    Bar("start: check 10 prompts, no cache", "start_s", below=0.050),
+    Bar("load by id and version, warm, Rust; Langfuse's SDK", "load_rust_ns", "load_langfuse_ns", below=1_000),
+    Bar("load by id and version, warm, Python; Langfuse's SDK", "load_python_ns", "load_langfuse_ns", below=2_000),
+    Bar("render 2 KB with a loop, Rust; Jinja2", "render_rust_ns", "render_jinja2_ns", at_least_times=8),
+    Bar("render 2 KB with a loop, Python; Jinja2", "render_python_ns", "render_jinja2_ns", at_least_times=4),
+    Bar("render 2 KB, Rust; str.format without a loop", "render_rust_ns", "render_format_ns"),
+]
+
+
+def write(folder: Path, figures: Figures, rounds: int) -> bool:
+    """Writes both files, prints the table, and says whether every bar is met."""
+    machine = describe_machine()
+    rows = [bar.row(figures) for bar in BARS]
+    table = ["| What; next to what | PromptOps | the other | ratio | bar | met |", "|---|---:|---:|---:|---:|---|"]
+    table += ["| " + " | ".join(cells) + " |" for cells, _ in rows]
+    text = "\n".join([
+        f"{machine['date']}, medians of {rounds} rounds, page cache warm for both sides.",
+        "",
+        f"* Machine: {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, {machine['system']}.",
+        f"* Versions: PromptOps {machine['revision']}, {machine['rustc']}, Python {machine['python']}, PyYAML {machine['pyyaml']} "
+        f"(C loader), Jinja2 {figures['jinja2_version']}, Langfuse {figures['langfuse_version']} (its server mocked).",
+        "",
+        *table,
+    ])
+    readme = folder / "README.md"
+    before, _, rest = readme.read_text(encoding="utf-8").partition(START)
+    _, _, after = rest.partition(END)
+    readme.write_text(f"{before}{START}\n{text}\n{END}{after}", encoding="utf-8")
+    results = {"machine": machine, "rounds": rounds, "figures": figures}
+    (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    print("\n".join(table))
+    return all(met for _, met in rows)
+
+
+def human(figure: str, value: float) -> str:
+    """Writes a figure in the unit that its name ends with, or a smaller one that reads better."""
+    if figure.endswith("_mb"):
+        return f"{value:.0f} MB"
+    seconds = value / 1e9 if figure.endswith("_ns") else value
+    for unit, size, digits in (("s", 1, 2), ("ms", 1e-3, 1), ("µs", 1e-6, 2)):
+        if seconds >= size:
+            return f"{seconds / size:.{digits}f} {unit}"
+    return f"{seconds / 1e-9:.0f} ns"
+
+
+def describe_machine() -> dict[str, str | int]:
+    """Returns what the figures depend on besides the code."""
+    information = Path("/proc/cpuinfo")
+    names = [line.partition(": ")[2] for line in information.read_text().splitlines() if line.startswith("model name")] if information.exists() else []
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        "processor": names[0] if names else platform.processor(),
+        "cores": os.cpu_count() or 0,
+        "memory_gb": round(memory / 2**30),
+        "system": f"{platform.system()} {platform.release()}",
+        "revision": said("git", "rev-parse", "--short", "HEAD"),
+        "rustc": said("rustc", "--version"),
+        "python": platform.python_version(),
+        "pyyaml": version("pyyaml"),
+    }
+
+
+def said(*command: str) -> str:
+    """Returns what a command prints, in this folder."""
+    return subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True).stdout.strip()

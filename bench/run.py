@@ -1,0 +1,152 @@
+"""Measures PromptOps next to other tools, all in one run on one machine, and writes down what came out.
+
+Started by `cargo xtask bench`, which builds and installs what it needs. Every command is started the same way and timed
+from before its start to its end, start-up included. Rounds alternate between the tools, so that a slow minute of the
+machine meets all of them, and figures are medians. Before the first round every file has been read once: the page cache
+is warm for both sides.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import report
+from generate_prompts import generate
+from timing import CommandRun, run_command
+
+HERE = Path(__file__).resolve().parent
+SEED = 1
+MANY, FEW = 10_000, 10
+ROUNDS = 5
+STARTS = 20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--promptops", type=Path, required=True, help="the binary, built in release")
+    parser.add_argument("--bench-load", type=Path, required=True, help="the Rust program that times loading and rendering")
+    parser.add_argument("--scratch", type=Path, required=True, help="an empty folder for trees of prompts")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    options = parser.parse_args()
+    bench = Bench(options.promptops, options.bench_load, options.scratch, options.rounds)
+
+    figures = {**bench.check_many(), **bench.check_few(), **bench.load_and_render()}
+    all_met = report.write(HERE, figures, options.rounds)
+    sys.exit(0 if all_met else 1)
+
+
+class Bench:
+    """The binaries measured, and where they are measured."""
+
+    def __init__(self, promptops: Path, bench_load: Path, scratch: Path, rounds: int) -> None:
+        self.promptops = str(promptops)
+        self.bench_load = str(bench_load)
+        self.scratch = scratch
+        self.rounds = rounds
+        # The user's settings and caches stay out of it.
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("PROMPTOPS_")}
+        self.environment |= {"XDG_CACHE_HOME": str(scratch / "cache"), "PROMPTOPS_ACTOR": "bench@example.com"}
+
+    def tree(self, count: int) -> Path:
+        """Generates a project with `count` prompts."""
+        folder = self.scratch / f"prompts-{count}"
+        generate(folder, count, SEED)
+        (folder / "promptops.toml").touch()
+        return folder
+
+    def forget(self, project: Path) -> None:
+        """Deletes every cache."""
+        shutil.rmtree(project / ".promptops", ignore_errors=True)
+        shutil.rmtree(self.scratch / "cache", ignore_errors=True)
+
+    def check_many(self) -> dict[str, float]:
+        """`promptops check` on many prompts next to the playbook's validator."""
+        project = self.tree(MANY)
+        files = sorted(project.rglob("*.yaml"))
+        for file in files:
+            file.read_bytes()
+        check = [self.promptops, "check"]
+        validate = [sys.executable, str(HERE / "peers" / "validate_playbook.py")]
+        runs: dict[str, list[CommandRun]] = {name: [] for name in ("cold", "warm", "changed", "validator", "validator_deep")}
+
+        for number in range(self.rounds):
+            say(f"check {MANY} prompts, round {number + 1} of {self.rounds}")
+            self.forget(project)
+            runs["cold"].append(self.timed(check, project))
+            runs["warm"].append(self.timed(check, project))
+            with files[number * 7].open("a", encoding="utf-8") as file:
+                file.write(f"  Changed in round {number}.\n")
+            runs["changed"].append(self.timed(check, project))
+            runs["validator"].append(self.timed(validate, project))
+            runs["validator_deep"].append(self.timed([*validate, "--deep"], project))
+
+        figures = {f"check_{name}_s": statistics.median(run.seconds for run in many) for name, many in runs.items()}
+        ours = runs["cold"] + runs["warm"] + runs["changed"]
+        figures["check_peak_rss_mb"] = max(run.peak_rss_mb for run in ours)
+        figures["check_validator_peak_rss_mb"] = max(run.peak_rss_mb for run in runs["validator"])
+        return figures
+
+    def check_few(self) -> dict[str, float]:
+        """The start of `promptops check` on a small project, its cache deleted before each."""
+        project = self.tree(FEW)
+        self.timed([self.promptops, "check"], project)
+        say(f"check {FEW} prompts, {STARTS} starts")
+        runs = []
+        for _ in range(STARTS):
+            self.forget(project)
+            runs.append(self.timed([self.promptops, "check"], project))
+        return {"start_s": statistics.median(run.seconds for run in runs)}
+
+    def load_and_render(self) -> dict[str, float | str]:
+        """Loads and renders one published prompt of 2 KB, warm, in Rust and Python, next to other tools."""
+        say("load and render one prompt")
+        project = self.scratch / "project"
+        shutil.copytree(HERE / "project", project)
+        self.timed([self.promptops, "registry", "init"], project)
+        self.timed([self.promptops, "publish", "bench.reply"], project)
+        prompt = project / "prompts" / "bench" / "reply.yaml"
+        inputs = str(project / "inputs.json")
+
+        peers = HERE / "peers"
+        rust = self.answer([self.bench_load, "bench.reply", "1", inputs], project)
+        python = self.answer([sys.executable, str(HERE / "load_promptops.py"), inputs], project)
+        langfuse = self.answer([sys.executable, str(peers / "load_langfuse.py"), str(prompt)], project)
+        rendered = self.answer([sys.executable, str(peers / "render_python.py"), str(prompt), inputs], project)
+        return {
+            "load_rust_ns": rust["load_ns"],
+            "load_python_ns": python["load_ns"],
+            "load_langfuse_ns": langfuse["load_ns"],
+            "render_rust_ns": rust["render_ns"],
+            "render_python_ns": python["render_ns"],
+            "render_jinja2_ns": rendered["jinja2_ns"],
+            "render_format_ns": rendered["format_ns"],
+            "render_template_bytes": rendered["template_bytes"],
+            "langfuse_version": langfuse["version"],
+            "jinja2_version": rendered["version"],
+        }
+
+    def timed(self, command: list[str], folder: Path) -> CommandRun:
+        return run_command(command, folder, self.environment)
+
+    def answer(self, command: list[str], folder: Path) -> dict:
+        """Runs a program that measures itself and reads the JSON it prints."""
+        environment = self.environment | {"PROMPTOPS_REGISTRY": (folder / ".promptops" / "registry").as_uri()}
+        done = subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
+        if done.returncode != 0:
+            raise SystemExit(f"{' '.join(command)} ended with {done.returncode}")
+        return json.loads(done.stdout.splitlines()[-1])
+
+
+def say(text: str) -> None:
+    print(f"    {text}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+//! `cargo xtask bench`: PromptOps next to other tools, in one run on one machine.
+//!
+//! This builds and installs; `bench/run.py` measures and writes the results down.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::Outcome;
+use crate::checkout::Checkout;
+use crate::python::{Profile, Python, remove_folder};
+use crate::step::{command_step, step};
+
+/// Measures, and says whether every bar was met. The options go to `bench/run.py` as they are.
+pub(crate) fn run(checkout: &Checkout, options: &[&str]) -> Result<Outcome> {
+    let built = |title: &str, arguments: &[&str]| match command_step(title, checkout.cargo().args(arguments)) {
+        Outcome::InOrder => Ok(()),
+        Outcome::NotInOrder => bail!("nothing was measured"),
+    };
+    // Without the lake: what is measured does not use it, and it is most of the build.
+    built("build promptops", &["build", "--release", "--locked", "-p", "promptops-cli", "--no-default-features"])?;
+    built("build bench_load", &["build", "--release", "--locked", "-p", "promptops", "--example", "bench_load"])?;
+    let python = step("Python environment", || Python::for_bench(checkout)).context("nothing was measured")?;
+    step("build the wheel", || python.install_sdk(checkout, Profile::Release)).context("nothing was measured")?;
+
+    let scratch = checkout.target.join("bench");
+    remove_folder(&scratch)?;
+    std::fs::create_dir_all(&scratch).with_context(|| format!("cannot make `{}`", scratch.display()))?;
+    let release = checkout.target.join("release");
+    let executable = |name: &Path| release.join(name).with_extension(std::env::consts::EXE_EXTENSION);
+    let mut measure = checkout.command(python.program("python"));
+    measure
+        .arg("bench/run.py")
+        .arg("--promptops")
+        .arg(executable(Path::new("promptops")))
+        .arg("--bench-load")
+        .arg(executable(Path::new("examples/bench_load")))
+        .arg("--scratch")
+        .arg(&scratch)
+        .args(options);
+    Ok(command_step("measure", &mut measure))
+}
