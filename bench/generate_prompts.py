@@ -69,6 +69,7 @@ INPUTS = {
     "documents": "{type: array, items: {type: object, properties: {title: {type: string}, text: {type: string}}}, default: []}",
 }
 SMALLEST, USUAL, LARGEST = 500, 1500, 3900
+SMALLEST_BODY = 600  # below it templates would be the same but for their variables
 SHARE_OF_SHARED = 50  # one in fifty prompts is a text that others include
 
 
@@ -148,7 +149,7 @@ def prompt_text(source: random.Random, name: str, owner: str, shared: list[str])
     if is_shared:
         lines = [sentence(source) for _ in range(source.randint(4, 8))]
     else:
-        lines = list(body_lines(source, size - used, shared))
+        lines = list(body_lines(source, max(SMALLEST_BODY, size - used), shared))
     return "\n".join(head + [f"  {line}" if line else "" for line in lines]) + "\n"
 
 
