@@ -1,7 +1,10 @@
 //! The commands: one file each, named as the user types it.
 
 mod check;
+mod diff;
+mod history;
 mod schema;
+mod show;
 
 use clap::Subcommand;
 
@@ -13,6 +16,9 @@ use crate::failure::Outcome;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Check(check::Arguments),
+    History(history::Arguments),
+    Show(show::Arguments),
+    Diff(diff::Arguments),
     Schema(schema::Arguments),
 }
 
@@ -20,6 +26,9 @@ pub enum Command {
 pub fn run(command: Command, context: &Context) -> Outcome<Exit> {
     match command {
         Command::Check(arguments) => check::run(&arguments, context),
+        Command::History(arguments) => history::run(&arguments, context),
+        Command::Show(arguments) => show::run(&arguments, context),
+        Command::Diff(arguments) => diff::run(&arguments, context),
         Command::Schema(arguments) => schema::run(&arguments, context),
     }
 }

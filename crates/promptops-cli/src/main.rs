@@ -13,6 +13,7 @@ mod failure;
 mod output;
 mod printer;
 mod project;
+mod prompt_history;
 mod working_tree;
 
 use std::process::ExitCode;

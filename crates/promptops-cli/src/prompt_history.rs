@@ -1,0 +1,153 @@
+//! Every version of every prompt that Git remembers, by id, wherever its file lay.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use promptops_prompt::draft::Draft;
+use promptops_prompt::{Closure, Content, Digest, Prompt, PromptId, PromptRef};
+use promptops_store::{Commit, HistoryEntry, Repository};
+
+use crate::checks::git_failure;
+use crate::exit::Exit;
+use crate::failure::{Failure, Outcome};
+use crate::project::Project;
+use crate::working_tree::is_prompt_file;
+
+/// One version as Git has it.
+#[derive(Debug, Clone)]
+pub struct CommittedVersion {
+    /// The version.
+    pub prompt: Prompt,
+    /// The commit that brought this content.
+    pub commit: Arc<Commit>,
+    /// The path from the root of the repository in that commit.
+    pub path: String,
+    /// The file's text.
+    pub text: String,
+    /// How many other contents stood under this version before, in earlier commits. Zero where versions are kept immutable.
+    pub rewrites: usize,
+}
+
+/// All versions, in the order of id and version.
+#[derive(Debug, Default)]
+pub struct PromptHistory {
+    versions: BTreeMap<PromptRef, CommittedVersion>,
+}
+
+impl PromptHistory {
+    /// Reads the history up to `revision`, of all prompts or of one.
+    ///
+    /// Looks into every folder of the repository, so that a prompt is found under whatever path it once had; a file counts as a
+    /// prompt when it reads as one.
+    pub fn read(project: &Project, revision: &str, only: Option<&PromptId>) -> Outcome<Self> {
+        let repository = Repository::discover(&project.root).map_err(git_failure)?;
+        let tip = repository.resolve(revision).map_err(git_failure)?;
+        let needle = only.map_or("id:", PromptId::as_str);
+        let finder =
+            |bytes: &[u8]| std::str::from_utf8(bytes).is_ok_and(|text| text.contains(needle) && text.contains("version:"));
+        let mut history = Self::default();
+        for extension in ["yaml", "yml"] {
+            let entries = repository.history(tip, "", extension, &finder).map_err(git_failure)?;
+            entries.iter().for_each(|entry| history.add(entry, only));
+        }
+        Ok(history)
+    }
+
+    fn add(&mut self, entry: &HistoryEntry, only: Option<&PromptId>) {
+        let is_prompt = entry.path.rsplit('/').next().is_some_and(is_prompt_file);
+        let Some(text) = std::str::from_utf8(&entry.bytes).ok().filter(|_| is_prompt) else { return };
+        let Some(prompt) = Draft::parse(&entry.path, text).0.prompt() else { return };
+        if only.is_some_and(|only| *only != prompt.id) {
+            return;
+        }
+        let own_digest = |prompt: &Prompt| Content::new(prompt, BTreeMap::new()).own_digest();
+        let mut version = CommittedVersion {
+            commit: entry.commit.clone(),
+            path: entry.path.clone(),
+            text: text.to_owned(),
+            rewrites: 0,
+            prompt,
+        };
+        if let Some(before) = self.versions.get(&version.prompt.reference()) {
+            if own_digest(&before.prompt) == own_digest(&version.prompt) {
+                // The same content under another path or with other metadata: the commit that brought it stays.
+                version.commit = before.commit.clone();
+                version.rewrites = before.rewrites;
+            } else {
+                version.rewrites = before.rewrites + 1;
+            }
+        }
+        self.versions.insert(version.prompt.reference(), version);
+    }
+
+    /// Returns one version.
+    pub fn get(&self, reference: &PromptRef) -> Option<&CommittedVersion> {
+        self.versions.get(reference)
+    }
+
+    /// Returns the versions in the order of id and version.
+    pub fn versions(&self) -> impl Iterator<Item = &CommittedVersion> {
+        self.versions.values()
+    }
+
+    /// Adds or replaces a version that is not committed yet.
+    pub fn insert(&mut self, version: CommittedVersion) {
+        self.versions.insert(version.prompt.reference(), version);
+    }
+
+    /// Returns the newest version of a prompt.
+    pub fn newest(&self, id: &PromptId) -> Option<&CommittedVersion> {
+        self.versions.values().rev().find(|version| version.prompt.id == *id)
+    }
+
+    /// Returns a version with everything it includes.
+    pub fn closure(&self, reference: &PromptRef) -> Outcome<Closure> {
+        let mut includes = BTreeMap::new();
+        let root = self.content(reference, &mut includes, 0)?;
+        Ok(Closure { root, includes })
+    }
+
+    /// Returns the digest of a version (G1).
+    pub fn digest(&self, reference: &PromptRef) -> Outcome<Digest> {
+        Ok(self.closure(reference)?.root.digest())
+    }
+
+    fn content(&self, reference: &PromptRef, found: &mut BTreeMap<PromptRef, Content>, depth: usize) -> Outcome<Content> {
+        // A cycle of pinned versions cannot be published, but it can be written.
+        if depth > MAX_INCLUDE_DEPTH {
+            return Err(
+                Failure::new(Exit::Refused, format!("the includes of `{reference}` do not end")).hint("run `promptops check`")
+            );
+        }
+        let Some(version) = self.versions.get(reference) else {
+            return Err(Failure::new(Exit::NotFound, format!("there is no `{reference}` in the history"))
+                .hint("`promptops history ID` lists the versions of a prompt"));
+        };
+        let mut digests = BTreeMap::new();
+        for target in direct_includes(&version.prompt) {
+            let content = match found.get(&target) {
+                Some(content) => content.clone(),
+                None => self.content(&target, found, depth + 1)?,
+            };
+            digests.insert(target.clone(), content.digest());
+            found.insert(target, content);
+        }
+        Ok(Content::new(&version.prompt, digests))
+    }
+}
+
+const MAX_INCLUDE_DEPTH: usize = 50;
+
+/// Returns the pinned includes that a prompt's templates name. What is not pinned is a finding of the check.
+pub fn direct_includes(prompt: &Prompt) -> Vec<PromptRef> {
+    let mut includes: Vec<PromptRef> = prompt
+        .body
+        .templates()
+        .filter_map(|template| promptops_prompt::template::analyse(template).ok())
+        .flat_map(|used| used.includes)
+        .filter_map(|include| include.target.ok())
+        .collect();
+    includes.sort();
+    includes.dedup();
+    includes
+}
