@@ -147,6 +147,10 @@ impl Cause {
     pub(crate) fn new(error: impl Error + Send + Sync + 'static) -> Self {
         Self(Box::new(error))
     }
+
+    fn backend(&self) -> Option<&object_store::Error> {
+        self.0.downcast_ref()
+    }
 }
 
 impl fmt::Debug for Cause {
@@ -183,6 +187,7 @@ pub(crate) fn classify(url: &str, key: &str, error: object_store::Error) -> Stor
             StoreError::PermissionDenied { key, source }
         }
         (_, Some(ErrorKind::NotADirectory)) => StoreError::Corrupt { key, reason: "a file is in the way of a folder".to_owned() },
+        (_, Some(ErrorKind::IsADirectory)) => StoreError::Corrupt { key, reason: "a folder is in the way of a file".to_owned() },
         (_, Some(ErrorKind::Unsupported)) | (Some(Backend::NotSupported { .. } | Backend::NotImplemented { .. }), _) => {
             StoreError::Unsupported { key, source }
         }
@@ -192,12 +197,6 @@ pub(crate) fn classify(url: &str, key: &str, error: object_store::Error) -> Stor
             StoreError::InvalidUrl { url: url.to_owned(), reason: source.to_string() }
         }
         _ => StoreError::Unavailable { key, source },
-    }
-}
-
-impl Cause {
-    fn backend(&self) -> Option<&object_store::Error> {
-        self.0.downcast_ref()
     }
 }
 

@@ -10,6 +10,7 @@ mod git;
 mod git_error;
 mod history;
 mod key;
+mod local;
 mod location;
 mod probe;
 mod sequence;

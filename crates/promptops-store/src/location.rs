@@ -28,6 +28,8 @@ pub struct StoreOptions {
 #[derive(Debug)]
 pub(crate) struct Location {
     pub(crate) backend: Arc<dyn ObjectStore>,
+    /// The backend once more when it is the local file system, where objects are created by [`crate::local`].
+    pub(crate) local: Option<Arc<LocalFileSystem>>,
     pub(crate) prefix: ObjectPath,
 }
 
@@ -48,7 +50,7 @@ fn memory(url: &str, rest: &str) -> Result<Location, StoreError> {
     if !rest.is_empty() {
         return Err(invalid(url, "a memory store has no name"));
     }
-    Ok(Location { backend: Arc::new(InMemory::new()), prefix: ObjectPath::ROOT })
+    Ok(Location { backend: Arc::new(InMemory::new()), local: None, prefix: ObjectPath::ROOT })
 }
 
 fn file(url: &str, rest: &str, base_dir: &Path) -> Result<Location, StoreError> {
@@ -63,7 +65,8 @@ fn file(url: &str, rest: &str, base_dir: &Path) -> Result<Location, StoreError> 
     let prefix = ObjectPath::from_absolute_path(&folder)
         .map_err(|_| invalid(url, "the folder's name has characters that cannot be stored"))?;
     // Rooted at `/` rather than at the folder, because that would have to exist: reading must not create it.
-    Ok(Location { backend: Arc::new(LocalFileSystem::new()), prefix })
+    let local = Arc::new(LocalFileSystem::new());
+    Ok(Location { backend: Arc::clone(&local) as Arc<dyn ObjectStore>, local: Some(local), prefix })
 }
 
 /// Resolves symbolic links and `..` in the part of the path that exists; the rest must be plain names.
@@ -122,7 +125,7 @@ fn s3(url: &str, rest: &str, settings: &BTreeMap<String, String>) -> Result<Loca
         .build()
         .map_err(|error| invalid(url, &format!("the settings for S3 are incomplete or wrong ({error})")))?;
     let prefix = ObjectPath::parse(prefix).map_err(|_| invalid(url, "the prefix has characters that cannot be stored"))?;
-    Ok(Location { backend: Arc::new(backend), prefix })
+    Ok(Location { backend: Arc::new(backend), local: None, prefix })
 }
 
 #[cfg(not(feature = "s3"))]

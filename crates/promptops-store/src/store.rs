@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
+use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
@@ -38,20 +39,23 @@ pub enum Created {
 /// [`create`](Store::create)s of one key, in any number of processes, exactly one content wins. A create that has
 /// returned is seen by every later read from anywhere.
 ///
-/// Durability is the backend's. S3 stores before it answers. `file://` survives the death of the process (kill −9) at
-/// any point: content is staged under another name (`key#1`) and linked to its own when complete, and a staged file left
-/// behind is never listed or read. It is not synced to the disk, so a power failure or a crash of the operating system
-/// can lose the objects of the last seconds, or leave them empty.
+/// A create that has returned is durable. S3 stores before it answers. On `file://` content is written and synced to the
+/// disk under another name (`key#1`), linked to its own when complete, and the folder synced: neither the death of the
+/// process (kill −9) nor a power failure at any point leaves a part of an object under its key. A staged file may be left
+/// behind; it is never listed or read. As far as the disk tells the truth about its cache, and not on a network file system
+/// whose server answers before it stores.
 ///
 /// **Invariant:** there is no way to overwrite and no way to delete, here or in any type built on this. Published
 /// versions, sequences and the audit log are only as immutable as this type makes them; and a deleted sequence slot
 /// could be taken by a stalled writer, which would rewrite history. Withdrawal is another object that says so.
 ///
-/// Clones share the backend. Opening `memory://` twice gives two stores.
+/// A key cannot be both an object and a folder: after `a`, `a/b` is refused on `file://`, and should not be tried elsewhere.
+/// Calls need a Tokio runtime with its timer. Clones share the backend. Opening `memory://` twice gives two stores.
 #[derive(Clone)]
 pub struct Store {
     url: Arc<str>,
     backend: Arc<dyn ObjectStore>,
+    local: Option<Arc<LocalFileSystem>>,
     prefix: ObjectPath,
 }
 
@@ -67,13 +71,13 @@ impl Store {
     /// [`StoreError::InvalidUrl`] for an unknown scheme, a missing bucket, a file in place of a folder, or settings that
     /// do not fit the backend.
     pub fn open(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
-        let Location { backend, prefix } = location::resolve(url, options)?;
-        Ok(Self { url: url.into(), backend, prefix })
+        let Location { backend, local, prefix } = location::resolve(url, options)?;
+        Ok(Self { url: url.into(), backend, local, prefix })
     }
 
     #[cfg(test)]
     pub(crate) fn on(backend: Arc<dyn ObjectStore>) -> Self {
-        Self { url: "test://".into(), backend, prefix: ObjectPath::ROOT }
+        Self { url: "test://".into(), backend, local: None, prefix: ObjectPath::ROOT }
     }
 
     /// Returns the URL this store was opened with.
@@ -130,9 +134,8 @@ impl Store {
         let mut pause = FIRST_PAUSE;
         let mut attempt = 1;
         loop {
-            let create_only = PutOptions::from(PutMode::Create);
-            let error = match self.backend.put_opts(&path, bytes.clone().into(), create_only).await {
-                Ok(_) => return Ok(Created::New),
+            let error = match self.create_only(&path, bytes.clone()).await {
+                Ok(()) => return Ok(Created::New),
                 Err(error) => error,
             };
             let failure = match doubt(&error) {
@@ -197,6 +200,19 @@ impl Store {
         Ok(names)
     }
 
+    async fn create_only(&self, path: &ObjectPath, bytes: Bytes) -> Result<(), object_store::Error> {
+        let Some(local) = &self.local else {
+            let create_only = PutOptions::from(PutMode::Create);
+            return self.backend.put_opts(path, bytes.into(), create_only).await.map(drop);
+        };
+        let file = local.path_to_filesystem(path)?;
+        let created = tokio::task::spawn_blocking(move || crate::local::create(&file, &bytes)).await?;
+        created.map_err(|source| match source.kind() {
+            ErrorKind::AlreadyExists => object_store::Error::AlreadyExists { path: path.to_string(), source: source.into() },
+            _ => object_store::Error::Generic { store: "file", source: source.into() },
+        })
+    }
+
     fn path(&self, key: &str) -> Result<ObjectPath, StoreError> {
         check_key(key)?;
         self.below(key)
@@ -259,13 +275,14 @@ fn doubt(error: &object_store::Error) -> Doubt {
         | Backend::Unauthenticated { .. }
         | Backend::UnknownConfigurationKey { .. } => Doubt::NothingWritten,
         Backend::Generic { .. } => match input_output_kind(error) {
-            // The local backend links a name to complete content last, so these left none.
+            // A local name is linked to complete content last, so these left none.
             Some(
                 ErrorKind::StorageFull
                 | ErrorKind::QuotaExceeded
                 | ErrorKind::PermissionDenied
                 | ErrorKind::ReadOnlyFilesystem
                 | ErrorKind::NotADirectory
+                | ErrorKind::IsADirectory
                 | ErrorKind::Unsupported,
             ) => Doubt::NothingWritten,
             _ => Doubt::Unknown,

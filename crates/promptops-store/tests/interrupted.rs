@@ -107,6 +107,7 @@ async fn a_full_disk_leaves_nothing_half_written() {
     assert_eq!(store.get(&key(1)).await.unwrap(), None);
     let left = std::fs::read_dir(dir.path().join("registry/objects")).unwrap().count();
     assert_eq!(left, 1, "no staged file is left either");
+    assert_eq!(store.create(&key(0), content(0)).await.unwrap(), Created::Same, "what is there needs no room");
     assert_eq!(store.create(&key(1), Bytes::from("small")).await.unwrap(), Created::New, "the name is still free");
 }
 
@@ -124,6 +125,7 @@ async fn a_read_only_disk_is_a_matter_of_permission() {
     assert!(remounted.unwrap().success());
     let error = store.create("b", Bytes::from("2")).await.unwrap_err();
     assert!(matches!(error, StoreError::PermissionDenied { .. }), "{error:?}");
-    assert_eq!(store.create("a", Bytes::from("1")).await.unwrap_err().to_string(), "permission denied for `a`");
+    assert_eq!(error.to_string(), "permission denied for `b`");
+    assert_eq!(store.create("a", Bytes::from("1")).await.unwrap(), Created::Same, "it is there already");
     assert_eq!(store.get("a").await.unwrap(), Some(Bytes::from("1")));
 }

@@ -119,13 +119,18 @@ async fn unfinished_files_are_neither_listed_nor_in_the_way() {
 }
 
 #[tokio::test]
-async fn an_object_in_the_way_of_a_folder_is_named() {
+async fn objects_and_folders_in_each_others_way_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let store = open("file://registry", dir.path());
     store.create("a", Bytes::from("1")).await.unwrap();
     assert_eq!(store.get("a/b").await.unwrap(), None);
     let refused = store.create("a/b", Bytes::from("2")).await.unwrap_err();
     assert_eq!(refused.to_string(), "a file is in the way of a folder: `a/b`");
+
+    store.create("c/d", Bytes::from("1")).await.unwrap();
+    assert_eq!(store.get("c").await.unwrap(), None);
+    let refused = store.create("c", Bytes::from("2")).await.unwrap_err();
+    assert_eq!(refused.to_string(), "a folder is in the way of a file: `c`");
 }
 
 #[tokio::test]
