@@ -1,0 +1,108 @@
+//! The lake: where it is and how its files are listed and read.
+
+use std::fmt;
+use std::path::{Path as FilePath, absolute};
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{ObjectMeta, ObjectStore};
+
+use crate::error::LakeError;
+use crate::file;
+use crate::schema::TABLE;
+
+/// A folder of invocation records, on disk or in an object store.
+///
+/// A file appears whole or not at all, and never changes afterwards. Any number of processes may write and read at once:
+/// see [`Lake::append`]. Nothing is created before the first record is written, and a lake that does not exist yet is
+/// an empty one. Clones share the backend.
+#[derive(Clone)]
+pub struct Lake {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    name: Arc<str>,
+}
+
+impl fmt::Debug for Lake {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Lake").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Lake {
+    /// Takes the lake below `prefix` of an object store; `name` is for messages.
+    ///
+    /// The store must honour create-if-absent, else concurrent writers could lose records.
+    #[must_use]
+    pub fn new(store: Arc<dyn ObjectStore>, prefix: Path, name: &str) -> Self {
+        Self { store: Arc::new(PrefixStore::new(store, prefix)), name: name.into() }
+    }
+
+    /// Takes the lake in a local folder, which need not exist.
+    ///
+    /// Files survive the death of the process at any point; they are not synced to the disk, so a power failure may lose
+    /// those of the last seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`LakeError::InvalidUrl`] when the path is a file or has characters that a store cannot name.
+    pub fn open_folder(folder: &FilePath) -> Result<Self, LakeError> {
+        let shown = folder.display().to_string();
+        let invalid = |reason: &str| LakeError::InvalidUrl { url: shown.clone(), reason: reason.to_owned() };
+        if folder.is_file() {
+            return Err(invalid("a file, not a folder"));
+        }
+        // A folder that is reached through links is the same lake; one that does not exist yet has none.
+        let resolved = folder.canonicalize().or_else(|_| absolute(folder)).map_err(|_| invalid("not a path"))?;
+        let prefix = Path::from_absolute_path(&resolved).map_err(|_| invalid("the path has characters that cannot be stored"))?;
+        Ok(Self::new(Arc::new(LocalFileSystem::new()), prefix, &shown))
+    }
+
+    /// Returns the folder or URL that the lake was opened with.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Lists the Parquet files below a folder, by name. A file that is being written is not among them.
+    pub(crate) async fn files(&self, folder: &Path) -> Result<Vec<ObjectMeta>, LakeError> {
+        let listing: Result<Vec<ObjectMeta>, _> = self
+            .store
+            .list(Some(folder))
+            .try_filter(|file| std::future::ready(file.location.as_ref().ends_with(".parquet")))
+            .try_collect()
+            .await;
+        let mut files = listing.map_err(|error| LakeError::store("list", folder.as_ref(), error))?;
+        files.sort_unstable_by(|left, right| left.location.cmp(&right.location));
+        Ok(files)
+    }
+
+    /// Refuses a lake with an empty file, which a power failure can leave. The query engine would skip it in silence.
+    pub(crate) async fn refuse_empty_files(&self) -> Result<(), LakeError> {
+        let files = self.files(&Path::from(TABLE)).await?;
+        match files.iter().find(|file| file.size == 0) {
+            None => Ok(()),
+            Some(file) => Err(LakeError::Corrupt { file: file.location.to_string(), source: "the file is empty".into() }),
+        }
+    }
+
+    /// Finds the file that cannot be read, by reading all of them.
+    pub(crate) async fn first_unreadable(&self) -> Result<Option<LakeError>, LakeError> {
+        for file in self.files(&Path::from(TABLE)).await? {
+            if let Err(error) = self.read_through(&file).await {
+                return Ok(Some(error));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn read_through(&self, file: &ObjectMeta) -> Result<(), LakeError> {
+        let mut rows = file::open(&self.store, file).await?.build().map_err(|error| file::unreadable(file, error))?;
+        while let Some(batch) = rows.next().await {
+            batch.map_err(|error| file::unreadable(file, error))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,300 @@
+//! Counts, shares, percentiles and sums of groups of records.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{Array, Float64Array, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray};
+use arrow::record_batch::RecordBatch;
+use chrono::{DateTime, Utc};
+use datafusion::prelude::{Expr, col};
+use futures::StreamExt;
+
+use crate::error::LakeError;
+use crate::filter::{Filter, model};
+use crate::lake::Lake;
+use crate::rows::Columns;
+
+/// What records of one group have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GroupBy {
+    /// The prompt's id.
+    Prompt,
+    /// The prompt's version.
+    Version,
+    /// The model that answered where it is known, else the one that was asked.
+    Model,
+    /// The service that made the call.
+    Service,
+    /// The environment.
+    Environment,
+    /// The label that the output chose.
+    Label,
+    /// The day, UTC.
+    Day,
+}
+
+/// Statistics of one group of records.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StatisticsRow {
+    /// What the group has in common, in the order that was asked for; `None` where the record does not say.
+    pub group: Vec<Option<String>>,
+    /// Number of records.
+    pub count: u64,
+    /// Number of records whose status is `error`.
+    pub errors: u64,
+    /// `errors / count`.
+    pub error_share: f64,
+    /// Percentiles of the latency over the records that have one; `None` where none has.
+    pub latency_ms: Option<LatencyPercentiles>,
+    /// Sum over the records that know it; `None` where none does.
+    pub input_tokens: Option<u64>,
+    /// Sum over the records that know it; `None` where none does.
+    pub output_tokens: Option<u64>,
+    /// Sum over the records that know it, US dollars; `None` where none does.
+    pub cost_usd: Option<f64>,
+    /// Time of the first record, UTC.
+    pub first: DateTime<Utc>,
+    /// Time of the last record, UTC.
+    pub last: DateTime<Utc>,
+}
+
+/// Percentiles of the latency, milliseconds.
+///
+/// They are exact, not estimated, by linear interpolation between the two nearest ranks: with values `x[0] ≤ … ≤
+/// x[n-1]` and `h = (n - 1) p`, the percentile is `x[⌊h⌋] + (h - ⌊h⌋) (x[⌊h⌋ + 1] - x[⌊h⌋])`. This is definition 7 of
+/// Hyndman and Fan (1996), the default of NumPy and R, and `method="inclusive"` of Python's `statistics.quantiles`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LatencyPercentiles {
+    /// Median.
+    pub p50: f64,
+    /// 95th percentile.
+    pub p95: f64,
+    /// 99th percentile.
+    pub p99: f64,
+}
+
+impl GroupBy {
+    /// Every way to group, in the order of the documentation.
+    pub const ALL: [Self; 7] =
+        [Self::Prompt, Self::Version, Self::Model, Self::Service, Self::Environment, Self::Label, Self::Day];
+
+    /// Returns the name that users write, such as `prompt`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Prompt => "prompt",
+            Self::Version => "version",
+            Self::Model => "model",
+            Self::Service => "service",
+            Self::Environment => "environment",
+            Self::Label => "label",
+            Self::Day => "day",
+        }
+    }
+
+    fn column(self) -> Expr {
+        match self {
+            Self::Prompt => col("prompt_id"),
+            Self::Version => col("prompt_version"),
+            Self::Model => model(),
+            Self::Service => col("service"),
+            Self::Environment => col("environment"),
+            Self::Label => col("label"),
+            Self::Day => col("day"),
+        }
+    }
+}
+
+impl Lake {
+    /// Computes statistics of the records that fit, one row for each group, sorted by group (unknown first, versions as
+    /// numbers). Without `group_by` all records are one group; where no record fits there is no row.
+    ///
+    /// Sums of costs do not depend on the order of the files. Memory grows by 16 bytes for each record.
+    ///
+    /// # Errors
+    ///
+    /// [`LakeError::Corrupt`] with the file that cannot be read; otherwise as the store fails.
+    pub async fn statistics(&self, filter: &Filter, group_by: &[GroupBy]) -> Result<Vec<StatisticsRow>, LakeError> {
+        let mut columns: Vec<Expr> =
+            ["time", "status", "latency_ms", "input_tokens", "output_tokens", "cost_usd"].map(col).into();
+        columns.extend(group_by.iter().enumerate().map(|(place, group)| group.column().alias(alias(place))));
+        let selected = match self.filtered(filter).await?.select(columns) {
+            Ok(rows) => rows.execute_stream().await,
+            Err(error) => Err(error),
+        };
+        let mut batches = match selected {
+            Ok(batches) => batches,
+            Err(error) => return Err(self.explain(error).await),
+        };
+        let mut groups: BTreeMap<Vec<Key>, Group> = BTreeMap::new();
+        while let Some(batch) = batches.next().await {
+            match batch {
+                Ok(batch) => add_batch(&mut groups, &batch, group_by)?,
+                Err(error) => return Err(self.explain(error).await),
+            }
+        }
+        Ok(groups.into_iter().map(|(keys, group)| group.row(keys)).collect())
+    }
+}
+
+/// The name of a group's column inside the query; the record's columns have others.
+fn alias(place: usize) -> String {
+    format!("group_{place}")
+}
+
+/// What one group has in common in one respect; numbers sort as numbers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Unknown,
+    Number(i32),
+    Text(String),
+}
+
+/// A group while it grows.
+#[derive(Debug, Default)]
+struct Group {
+    count: u64,
+    errors: u64,
+    latencies: Vec<f64>,
+    costs: Vec<f64>,
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    /// First and last time, microseconds since 1970.
+    times: Option<(i64, i64)>,
+}
+
+fn add_batch(groups: &mut BTreeMap<Vec<Key>, Group>, batch: &RecordBatch, group_by: &[GroupBy]) -> Result<(), LakeError> {
+    let columns = Columns(batch);
+    let times: &TimestampMicrosecondArray = columns.get("time")?;
+    let statuses: &StringArray = columns.get("status")?;
+    let latencies: &Float64Array = columns.get("latency_ms")?;
+    let costs: &Float64Array = columns.get("cost_usd")?;
+    let input_tokens: &Int64Array = columns.get("input_tokens")?;
+    let output_tokens: &Int64Array = columns.get("output_tokens")?;
+    let keys =
+        group_by.iter().enumerate().map(|(place, group)| keys(&columns, place, *group)).collect::<Result<Vec<Vec<Key>>, _>>()?;
+    for row in 0..batch.num_rows() {
+        let key: Vec<Key> = keys.iter().map(|column| column[row].clone()).collect();
+        let group = groups.entry(key).or_default();
+        let time = times.value(row);
+        let (first, last) = group.times.unwrap_or((time, time));
+        group.times = Some((first.min(time), last.max(time)));
+        group.count += 1;
+        group.errors += u64::from(statuses.value(row) == "error");
+        group.latencies.extend(latencies.is_valid(row).then(|| latencies.value(row)));
+        group.costs.extend(costs.is_valid(row).then(|| costs.value(row)));
+        add_tokens(&mut group.input_tokens, input_tokens, row);
+        add_tokens(&mut group.output_tokens, output_tokens, row);
+    }
+    Ok(())
+}
+
+fn keys(columns: &Columns<'_>, place: usize, group: GroupBy) -> Result<Vec<Key>, LakeError> {
+    let name = alias(place);
+    Ok(match group {
+        GroupBy::Version => {
+            let column: &Int32Array = columns.get(&name)?;
+            column.iter().map(|value| value.map_or(Key::Unknown, Key::Number)).collect()
+        }
+        _ => {
+            let column: &StringArray = columns.get(&name)?;
+            column.iter().map(|value| value.map_or(Key::Unknown, |text| Key::Text(text.to_owned()))).collect()
+        }
+    })
+}
+
+fn add_tokens(sum: &mut Option<u64>, column: &Int64Array, row: usize) {
+    if column.is_valid(row) {
+        let tokens = u64::try_from(column.value(row)).unwrap_or(0);
+        *sum = Some(sum.unwrap_or(0).saturating_add(tokens));
+    }
+}
+
+impl Group {
+    #[expect(clippy::cast_precision_loss, reason = "a share of more than 2^53 records is still right to 15 digits")]
+    fn row(mut self, keys: Vec<Key>) -> StatisticsRow {
+        self.latencies.sort_unstable_by(f64::total_cmp);
+        self.costs.sort_unstable_by(f64::total_cmp);
+        let (first, last) = self.times.unwrap_or_default();
+        let time = |micros| DateTime::from_timestamp_micros(micros).unwrap_or_default();
+        StatisticsRow {
+            group: keys.into_iter().map(Key::into_text).collect(),
+            count: self.count,
+            errors: self.errors,
+            error_share: self.errors as f64 / self.count as f64,
+            latency_ms: (!self.latencies.is_empty()).then(|| LatencyPercentiles {
+                p50: percentile(&self.latencies, 0.50),
+                p95: percentile(&self.latencies, 0.95),
+                p99: percentile(&self.latencies, 0.99),
+            }),
+            input_tokens: self.input_tokens,
+            output_tokens: self.output_tokens,
+            cost_usd: (!self.costs.is_empty()).then(|| sum(&self.costs)),
+            first: time(first),
+            last: time(last),
+        }
+    }
+}
+
+impl Key {
+    fn into_text(self) -> Option<String> {
+        match self {
+            Self::Unknown => None,
+            Self::Number(number) => Some(number.to_string()),
+            Self::Text(text) => Some(text),
+        }
+    }
+}
+
+/// Percentile of sorted values, of which there is at least one; see [`LatencyPercentiles`].
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "ranks are far below 2^53 and not negative"
+)]
+fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let rank = (sorted.len() - 1) as f64 * share;
+    let below = rank.floor() as usize;
+    let above = (below + 1).min(sorted.len() - 1);
+    sorted[below] + (rank - rank.floor()) * (sorted[above] - sorted[below])
+}
+
+/// Sum with Neumaier's compensation, so that a million small costs add up to the cent.
+fn sum(values: &[f64]) -> f64 {
+    let mut sum = 0.0_f64;
+    let mut lost = 0.0_f64;
+    for value in values {
+        let next = sum + value;
+        lost += if sum.abs() >= value.abs() { (sum - next) + value } else { (value - next) + sum };
+        sum = next;
+    }
+    sum + lost
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_of_definition_7() {
+        // numpy.percentile([1, 2, 4, 8], [50, 95, 99]) = [3.0, 7.4, 7.88]
+        let values = [1.0, 2.0, 4.0, 8.0];
+        for (share, expected) in [(0.0, 1.0), (0.5, 3.0), (0.95, 7.4), (0.99, 7.88), (1.0, 8.0)] {
+            assert!((percentile(&values, share) - expected).abs() < 1e-12, "{share}");
+        }
+        assert_eq!(percentile(&[5.0], 0.99), 5.0);
+    }
+
+    #[test]
+    fn sums_do_not_lose_small_values() {
+        assert_eq!(sum(&[1.0, 1e100, 1.0, -1e100]), 2.0);
+        assert_eq!(sum(&[0.1; 10]), 1.0);
+        assert_eq!(sum(&[]), 0.0);
+    }
+
+    #[test]
+    fn names_of_groups_are_distinct() {
+        let names: std::collections::BTreeSet<&str> = GroupBy::ALL.iter().map(|group| group.as_str()).collect();
+        assert_eq!(names.len(), GroupBy::ALL.len());
+    }
+}
