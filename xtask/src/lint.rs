@@ -15,7 +15,7 @@ pub(crate) fn run(checkout: &Checkout) -> Result<Outcome> {
             "clippy",
             checkout.cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"]),
         ),
-        step("tidy", || tidy::run(checkout)).unwrap_or(Outcome::NotInOrder),
+        step("tidy", || tidy::expect_order(checkout)).map_or(Outcome::NotInOrder, |()| Outcome::InOrder),
     ];
     if has_cargo_deny(checkout) {
         // The advisory database is fetched from elsewhere; `cargo deny check advisories` asks it where the network allows.

@@ -14,7 +14,7 @@ pub(crate) fn step<T>(title: &str, work: impl FnOnce() -> Result<T>) -> Option<T
     let start = Instant::now();
     match work() {
         Ok(value) => {
-            println!("    {title}: ok, {}", seconds(start.elapsed()));
+            println!("    {title}: done in {}", seconds(start.elapsed()));
             Some(value)
         }
         Err(error) => {

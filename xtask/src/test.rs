@@ -27,18 +27,18 @@ pub(crate) fn run(checkout: &Checkout) -> Result<Outcome> {
     let s3 = python.as_ref().and_then(|python| tally.setup(step("S3 server on loopback", || s3_server::start(checkout, python))));
 
     if tally.setup(step("Rust tests: build", || rust_tests::build(checkout))).is_some() {
-        let counted = step("Rust tests", || rust_tests::run(checkout, s3.as_ref(), python.as_ref()));
-        tally.add(counted);
+        tally.add(counted("Rust tests", || rust_tests::run(checkout, s3.as_ref(), python.as_ref())));
     }
     drop(s3);
 
     if let Some(python) = &python {
         let built = step("Python tests: build the wheel", || python.install_sdk(checkout, Profile::Dev));
         if tally.setup(built).is_some() {
-            tally.add(step("Python tests", || python_tests::run(checkout, python)));
+            tally.add(counted("Python tests", || python_tests::run(checkout, python)));
         }
     }
-    tally.add(step("tidy", || tidy_test(checkout)));
+    let in_order = tally.setup(step("tidy", || tidy::expect_order(checkout)));
+    tally.passed += u64::from(in_order.is_some());
 
     println!();
     for reason in &tally.skipped {
@@ -49,8 +49,9 @@ pub(crate) fn run(checkout: &Checkout) -> Result<Outcome> {
     Ok(if tally.failed == 0 { Outcome::InOrder } else { Outcome::NotInOrder })
 }
 
-/// Counts tidy as one test.
-fn tidy_test(checkout: &Checkout) -> Result<Tally> {
-    let in_order = tidy::run(checkout)? == Outcome::InOrder;
-    Ok(Tally { passed: u64::from(in_order), failed: u64::from(!in_order), skipped: Vec::new() })
+/// Runs a test runner as a step, and prints what it counted.
+fn counted(title: &str, run: impl FnOnce() -> Result<Tally>) -> Option<Tally> {
+    let tally = step(title, run)?;
+    println!("    {} passed and {} failed", tally.passed, tally.failed);
+    Some(tally)
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::Outcome;
 use crate::checkout::{Checkout, read_stdout};
@@ -59,6 +59,12 @@ pub(crate) fn run(checkout: &Checkout) -> Result<Outcome> {
             Ok(Outcome::NotInOrder)
         }
     }
+}
+
+/// Checks the tree as [`run`] does; that it is not in order is an error.
+pub(crate) fn expect_order(checkout: &Checkout) -> Result<()> {
+    ensure!(run(checkout)? == Outcome::InOrder, "the tree is not in order");
+    Ok(())
 }
 
 fn findings(checkout: &Checkout) -> Result<BTreeSet<Finding>> {
