@@ -1,0 +1,316 @@
+//! Model clients: what is asked, what comes back, and what can go wrong on the way.
+
+pub mod openai;
+pub mod retry;
+
+use std::fmt;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use promptops_prompt::{Digest, Message};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// One question to a model: everything that decides the answer, and nothing about how it is sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// The model, as the prompt names it.
+    pub model: String,
+    /// The rendered messages.
+    pub messages: Vec<Message>,
+    /// Parameters of the call, as the prompt states them.
+    pub parameters: Map<String, Value>,
+    /// Tools offered to the model.
+    pub tools: Option<Value>,
+}
+
+impl Call {
+    /// Returns the canonical form: model, messages, parameters and tools. URL, key and headers never enter.
+    pub fn to_json(&self) -> Value {
+        let mut json = json!({"model": self.model, "messages": self.messages, "parameters": self.parameters});
+        if let Some(tools) = &self.tools {
+            json["tools"] = tools.clone();
+        }
+        json
+    }
+
+    /// Returns the digest of the canonical form, by which an answer is recorded and found again.
+    pub fn digest(&self) -> Digest {
+        Digest::of_json(&self.to_json())
+    }
+}
+
+/// What a provider sent back, before anything is read out of it. This is what a recording keeps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exchange {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, byte for byte but for the key, which is blotted out should the provider echo it.
+    pub body: String,
+    /// From sending to the last byte, of the attempt that was answered.
+    pub latency_ms: u64,
+}
+
+/// What a model said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The text.
+    pub text: String,
+    /// The model that answered, as the provider names it.
+    pub model: String,
+    /// The backend's fingerprint, where the provider states one.
+    pub fingerprint: Option<String>,
+    /// Why the model stopped.
+    pub finish_reason: Option<String>,
+    /// Tokens, where the provider counts them.
+    pub usage: Option<Usage>,
+    /// From sending to the last byte.
+    pub latency_ms: u64,
+}
+
+/// Tokens of one call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens of the request, cached ones included.
+    pub input: u64,
+    /// Tokens of the answer, reasoning included.
+    pub output: u64,
+    /// Input tokens that the provider had cached.
+    pub cached_input: u64,
+    /// Output tokens spent on reasoning.
+    pub reasoning: u64,
+}
+
+impl std::ops::AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.input += other.input;
+        self.output += other.output;
+        self.cached_input += other.cached_input;
+        self.reasoning += other.reasoning;
+    }
+}
+
+/// US dollars per million tokens.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Price {
+    /// Of input that was not cached.
+    pub input: f64,
+    /// Of cached input.
+    pub cached_input: f64,
+    /// Of output, reasoning included.
+    pub output: f64,
+}
+
+impl Price {
+    /// Returns what a call cost, in US dollars.
+    pub fn cost(&self, usage: &Usage) -> f64 {
+        let cached = usage.cached_input.min(usage.input);
+        let fresh = usage.input - cached;
+        (fresh as f64 * self.input + cached as f64 * self.cached_input + usage.output as f64 * self.output) / 1e6
+    }
+}
+
+/// Asks a model.
+pub trait ModelClient: Send + Sync {
+    /// Sends one call and returns what came back, whatever its status, unless the provider could not be talked to.
+    ///
+    /// Does not retry; [`retry::send`] does. Answers with status 429 or 5xx are errors already here.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    fn send<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Exchange, ClientError>>;
+}
+
+/// Says what stands between a call and its answer, by what the reader can do.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ClientError {
+    /// The key is missing, wrong, or lacks a permission: get another.
+    #[error("the provider refuses the key (status {status}): {message}")]
+    Auth {
+        /// 401 or 403.
+        status: u16,
+        /// What the provider says.
+        message: String,
+    },
+    /// The path or the model does not exist there: correct the URL or the prompt's model.
+    #[error("the provider knows no such model or address: {message}")]
+    NotFound {
+        /// What the provider says.
+        message: String,
+    },
+    /// The provider refuses this one request: correct the prompt or its input.
+    #[error("the provider refuses the request (status {status}): {message}")]
+    BadRequest {
+        /// The status, 4xx.
+        status: u16,
+        /// What the provider says.
+        message: String,
+    },
+    /// Too many requests: wait, or lower the concurrency.
+    #[error("the provider limits the rate: {message}")]
+    RateLimit {
+        /// How long the provider asks to wait.
+        retry_after: Option<Duration>,
+        /// What the provider says.
+        message: String,
+    },
+    /// No complete answer in time: try again, or allow more time.
+    #[error("no answer within {} ms", .after.as_millis())]
+    Timeout {
+        /// The time that was allowed.
+        after: Duration,
+    },
+    /// The provider failed: try again later.
+    #[error("the provider failed (status {status}): {message}")]
+    Server {
+        /// The status, 5xx.
+        status: u16,
+        /// What the provider says.
+        message: String,
+    },
+    /// The answer was cut off, is too large, or is not what the API promises: try again, or check the URL.
+    #[error("the answer cannot be read: {0}")]
+    Malformed(String),
+    /// Nothing answers at the address: start the server, or correct the URL.
+    #[error("cannot reach `{url}`: {message}")]
+    Unreachable {
+        /// The address, without credentials.
+        url: String,
+        /// What the network says.
+        message: String,
+    },
+}
+
+/// The class of a [`ClientError`], as reports name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorClass {
+    /// [`ClientError::Auth`].
+    Auth,
+    /// [`ClientError::NotFound`].
+    NotFound,
+    /// [`ClientError::BadRequest`].
+    BadRequest,
+    /// [`ClientError::RateLimit`].
+    RateLimit,
+    /// [`ClientError::Timeout`].
+    Timeout,
+    /// [`ClientError::Server`].
+    Server,
+    /// [`ClientError::Malformed`].
+    Malformed,
+    /// [`ClientError::Unreachable`].
+    Unreachable,
+    /// The prompt could not be rendered with this case.
+    Render,
+}
+
+impl ErrorClass {
+    /// Tells whether the fault lies with the provider or the network, so that it says nothing about the prompt.
+    pub fn is_outside(self) -> bool {
+        matches!(self, Self::RateLimit | Self::Timeout | Self::Server | Self::Malformed)
+    }
+
+    /// Tells whether every further call would fail in the same way, so that a run stops at once.
+    pub fn is_fatal(self) -> bool {
+        matches!(self, Self::Auth | Self::NotFound | Self::Unreachable)
+    }
+}
+
+impl fmt::Display for ErrorClass {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Auth => "auth",
+            Self::NotFound => "not-found",
+            Self::BadRequest => "bad-request",
+            Self::RateLimit => "rate-limit",
+            Self::Timeout => "timeout",
+            Self::Server => "server",
+            Self::Malformed => "malformed",
+            Self::Unreachable => "unreachable",
+            Self::Render => "render",
+        })
+    }
+}
+
+impl ClientError {
+    /// Returns the class that reports count.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Auth { .. } => ErrorClass::Auth,
+            Self::NotFound { .. } => ErrorClass::NotFound,
+            Self::BadRequest { .. } => ErrorClass::BadRequest,
+            Self::RateLimit { .. } => ErrorClass::RateLimit,
+            Self::Timeout { .. } => ErrorClass::Timeout,
+            Self::Server { .. } => ErrorClass::Server,
+            Self::Malformed(_) => ErrorClass::Malformed,
+            Self::Unreachable { .. } => ErrorClass::Unreachable,
+        }
+    }
+
+    /// Tells whether the same call may succeed when it is sent again.
+    pub fn is_transient(&self) -> bool {
+        let class = self.class();
+        class.is_outside() || class == ErrorClass::Unreachable
+    }
+
+    /// Says what to do next.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Auth { .. } => "set the environment variable that the provider's `api_key_env` names to a valid key",
+            Self::NotFound { .. } => "check the provider's `url` (it ends in `/v1` at most providers) and the prompt's `model`",
+            Self::BadRequest { .. } => "check the prompt's `parameters` against what this model takes",
+            Self::RateLimit { .. } => "lower `--concurrency`, or try again later; recorded answers are kept",
+            Self::Timeout { .. } | Self::Server { .. } => "try again later; recorded answers are kept",
+            Self::Malformed(_) => "check that the provider's `url` is a chat completions API",
+            Self::Unreachable { .. } => "check the provider's `url` and that its server runs, or replay recordings",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use promptops_prompt::Role;
+
+    use super::*;
+
+    fn call() -> Call {
+        Call {
+            model: "m".into(),
+            messages: vec![Message { role: Role::User, content: "hello".into() }],
+            parameters: Map::from_iter([("temperature".to_owned(), json!(0))]),
+            tools: None,
+        }
+    }
+
+    #[test]
+    fn whatever_decides_the_answer_decides_the_digest() {
+        let digest = call().digest();
+        assert_eq!(digest, call().digest());
+        let others = [
+            Call { model: "n".into(), ..call() },
+            Call { messages: vec![Message { role: Role::System, content: "hello".into() }], ..call() },
+            Call { parameters: Map::new(), ..call() },
+            Call { tools: Some(json!([])), ..call() },
+        ];
+        for other in others {
+            assert_ne!(digest, other.digest(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn cached_input_has_its_own_price() {
+        let price = Price { input: 3.0, cached_input: 0.3, output: 15.0 };
+        let usage = Usage { input: 1_000_000, output: 100_000, cached_input: 400_000, reasoning: 50_000 };
+        assert!((price.cost(&usage) - (0.6 * 3.0 + 0.4 * 0.3 + 1.5)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn only_faults_outside_the_request_are_worth_another_try() {
+        let wait = ClientError::RateLimit { retry_after: None, message: String::new() };
+        assert!(wait.is_transient() && !wait.class().is_fatal());
+        let refused = ClientError::BadRequest { status: 400, message: String::new() };
+        assert!(!refused.is_transient() && !refused.class().is_fatal() && !refused.class().is_outside());
+        assert!(ClientError::Auth { status: 401, message: String::new() }.class().is_fatal());
+    }
+}

@@ -1,0 +1,107 @@
+//! What stops an evaluation, by what the reader can do.
+
+use std::path::PathBuf;
+
+use promptops_prompt::{Finding, PromptRef, RenderError};
+use promptops_stats::StatsError;
+
+use crate::client::ClientError;
+
+/// Says why an evaluation has no report.
+#[derive(Debug, thiserror::Error)]
+pub enum EvalError {
+    /// The eval file or its dataset has problems: correct them.
+    #[error("the eval has {} to correct", problems(.0.len()))]
+    Findings(Vec<Finding>),
+    /// The prompt cannot be compiled: correct it.
+    #[error("cannot render `{reference}`")]
+    Render {
+        /// The version.
+        reference: PromptRef,
+        /// Why.
+        #[source]
+        source: RenderError,
+    },
+    /// Calls would be needed, but only recordings may be used: record them.
+    #[error("{missing} of {needed} answers of `{reference}` are not recorded in `{}`, the first for case `{case}`", .path.display())]
+    MissingRecordings {
+        /// Answers that are missing.
+        missing: usize,
+        /// Answers that the run needs.
+        needed: usize,
+        /// The version that was to be asked.
+        reference: PromptRef,
+        /// The first case without one.
+        case: String,
+        /// The recording.
+        path: PathBuf,
+    },
+    /// The model cannot be asked at all.
+    #[error("cannot evaluate `{reference}`")]
+    Client {
+        /// The version.
+        reference: PromptRef,
+        /// Why.
+        #[source]
+        source: ClientError,
+    },
+    /// The run would exceed its budget: raise it, or use fewer cases. Answers so far are recorded.
+    #[error("the budget of {budget} is used up after {calls} calls")]
+    Budget {
+        /// What was allowed.
+        budget: String,
+        /// Calls that were sent.
+        calls: u64,
+    },
+    /// A recording cannot be read or written: look at the file.
+    #[error("cannot {action} the recording `{}`", .path.display())]
+    RecordingFile {
+        /// `read` or `write`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A recording's line is not one: restore the file, or delete it and record again.
+    #[error("line {line} of the recording `{}` is not a recorded answer: {message}", .path.display())]
+    CorruptRecording {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The scores of two runs cannot be compared: a mistake in this crate or in its arguments, worth a report.
+    #[error("cannot compare the scores of metric `{metric}`")]
+    Statistics {
+        /// The metric.
+        metric: String,
+        /// Why.
+        #[source]
+        source: StatsError,
+    },
+}
+
+fn problems(count: usize) -> String {
+    if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") }
+}
+
+impl EvalError {
+    /// Says what to do next, where there is something to say beyond the message.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::MissingRecordings { reference, .. } => {
+                Some(format!("record them with `promptops eval {} --replay auto` and commit the file", reference.id))
+            }
+            Self::Client { source, .. } => Some(source.hint().to_owned()),
+            Self::Budget { .. } => Some("run again with a higher budget; recorded answers are not asked for again".to_owned()),
+            Self::CorruptRecording { .. } => {
+                Some("restore the file from Git, or delete it and record again with `--replay auto`".to_owned())
+            }
+            _ => None,
+        }
+    }
+}

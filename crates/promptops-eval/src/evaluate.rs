@@ -1,0 +1,153 @@
+//! One evaluation from its parts: candidate and parent are run over the same cases and compared.
+
+use std::collections::BTreeMap;
+
+use promptops_prompt::finding::Finding;
+use promptops_prompt::{Content, Severity};
+use serde_json::Value;
+
+use crate::compare::{Comparison, compare};
+use crate::dataset::Dataset;
+use crate::error::EvalError;
+use crate::run::{Question, Run, Served, Settings, run};
+use crate::scorer::Scorer;
+use crate::spec::{CHECK, Spec};
+use crate::subject::Subject;
+
+/// An eval that fits its dataset and its prompt: ready to run.
+#[derive(Debug)]
+pub struct Prepared<'a> {
+    /// The eval file.
+    pub spec: &'a Spec,
+    /// Its dataset.
+    pub dataset: &'a Dataset,
+    /// One scorer for each metric. Both versions are judged by the same ones.
+    pub scorers: Vec<Box<dyn Scorer>>,
+}
+
+/// Two runs and what they show.
+#[derive(Debug)]
+pub struct Evaluation {
+    /// The run of the candidate.
+    pub candidate: Run,
+    /// The run of the parent, where there is one that can be compared.
+    pub parent: Option<Run>,
+    /// What they show.
+    pub comparison: Comparison,
+    /// Why the parent was not compared although there is one.
+    pub parent_is_incomparable: Option<String>,
+    /// How the answers of both were come by.
+    pub served: Served,
+}
+
+impl<'a> Prepared<'a> {
+    /// Fits an eval to its dataset and to the candidate, whose `output` gives the scorers their defaults.
+    ///
+    /// # Errors
+    /// [`EvalError::Findings`] with every problem: variables without a column, scorers without what they need, expected
+    /// labels that are none.
+    pub fn new(spec: &'a Spec, dataset: &'a Dataset, candidate: &Subject) -> Result<Self, EvalError> {
+        let mut findings = Vec::new();
+        if spec.prompt.value != candidate.reference.id {
+            let message = format!("the eval file is about `{}`, not `{}`", spec.prompt.value, candidate.reference.id);
+            findings.push(Finding::new(CHECK, Severity::Error, &spec.path, spec.prompt.span.clone(), message));
+        }
+        for name in spec.inputs.keys().filter(|name| !candidate.content.inputs.contains_key(*name)) {
+            let span = spec.inputs[name].span.clone();
+            let message = format!("`{}` has no variable `{name}`", candidate.reference);
+            findings.push(Finding::new(CHECK, Severity::Error, &spec.path, span, message));
+        }
+        for name in missing_columns(spec, dataset, &candidate.content) {
+            let columns = dataset.columns.join("`, `");
+            let message = format!("variable `{name}` of `{}` has no column in `{}`", candidate.reference, dataset.path);
+            let hint = format!("add `inputs: {{{name}: <column>}}`; the columns are `{columns}`");
+            findings.push(Finding::new(CHECK, Severity::Error, &spec.path, spec.dataset.span.clone(), message).hint(hint));
+        }
+        let mut scorers = Vec::new();
+        for metric in &spec.metrics {
+            match metric.scorer.build(candidate.content.output.as_ref()) {
+                Ok(scorer) => scorers.push(scorer),
+                Err(message) => {
+                    findings.push(Finding::new(CHECK, Severity::Error, &spec.path, metric.scorer_span.clone(), message));
+                }
+            }
+        }
+        if findings.is_empty() {
+            findings.extend(spec.metrics.iter().zip(&scorers).filter_map(|(metric, scorer)| {
+                let column = metric.scorer.column()?;
+                let labels = scorer.labels()?;
+                unknown_label(dataset, column, |text| labels.find(text).is_some())
+            }));
+        }
+        if findings.is_empty() { Ok(Self { spec, dataset, scorers }) } else { Err(EvalError::Findings(findings)) }
+    }
+
+    /// Runs candidate and parent over the cases and compares them.
+    ///
+    /// A parent that takes variables for which the dataset has no column cannot be asked; then the candidate is held to the
+    /// floors alone, and the evaluation says so.
+    ///
+    /// # Errors
+    /// As [`run()`] and [`compare()`].
+    pub async fn evaluate(
+        &self,
+        candidate: &Subject,
+        parent: Option<&Subject>,
+        settings: &Settings<'_>,
+    ) -> Result<Evaluation, EvalError> {
+        let parent_is_incomparable = parent.and_then(|parent| {
+            let missing = missing_columns(self.spec, self.dataset, &parent.content);
+            let list = missing.join("`, `");
+            (!missing.is_empty()).then(|| format!("`{}` takes `{list}`, for which the dataset has no column", parent.reference))
+        });
+        let parent = parent.filter(|_| parent_is_incomparable.is_none());
+        let parent = match parent {
+            Some(parent) => Some(self.run(parent, settings).await?),
+            None => None,
+        };
+        let candidate = self.run(candidate, settings).await?;
+        let comparison = compare(self.dataset, &self.spec.metrics, &candidate, parent.as_ref())?;
+        let mut served = candidate.served;
+        if let Some(parent) = &parent {
+            served.sent += parent.served.sent;
+            served.replayed += parent.served.replayed;
+        }
+        Ok(Evaluation { candidate, parent, comparison, parent_is_incomparable, served })
+    }
+
+    async fn run(&self, subject: &Subject, settings: &Settings<'_>) -> Result<Run, EvalError> {
+        let columns = columns(self.spec, self.dataset, &subject.content);
+        let question =
+            Question { subject, dataset: self.dataset, columns: &columns, repeats: self.spec.repeats, scorers: &self.scorers };
+        run(&question, settings).await
+    }
+}
+
+/// Returns the column of every variable that has one: the stated one, else the one with the variable's name.
+pub(crate) fn columns(spec: &Spec, dataset: &Dataset, content: &Content) -> BTreeMap<String, String> {
+    let column = |name: &String| match spec.inputs.get(name) {
+        Some(column) => Some((name.clone(), column.value.clone())),
+        None => dataset.columns.contains(name).then(|| (name.clone(), name.clone())),
+    };
+    content.inputs.keys().filter_map(column).collect()
+}
+
+/// Names the variables that need a value and have no column.
+fn missing_columns(spec: &Spec, dataset: &Dataset, content: &Content) -> Vec<String> {
+    let columns = columns(spec, dataset, content);
+    let is_required = |schema: &Value| schema.get("default").is_none();
+    let required = content.inputs.iter().filter(|(_, schema)| is_required(schema)).map(|(name, _)| name);
+    required.filter(|name| !columns.contains_key(*name)).cloned().collect()
+}
+
+/// Finds the first case whose expected label is none: such a case can never be answered right.
+fn unknown_label(dataset: &Dataset, column: &str, is_label: impl Fn(&str) -> bool) -> Option<Finding> {
+    let wrong: Vec<_> = dataset.cases.iter().filter(|case| !is_label(&case.text(column).unwrap_or_default())).collect();
+    let first = wrong.first()?;
+    let found = first.text(column).unwrap_or_default();
+    let mut message = format!("line {}: column `{column}` expects `{found}`, which is not a label", first.line);
+    if wrong.len() > 1 {
+        message.push_str(&format!(" (and {} more cases like it)", wrong.len() - 1));
+    }
+    Some(Finding::new("eval-dataset", Severity::Error, &dataset.path, 0..0, message))
+}

@@ -1,0 +1,255 @@
+//! Reports: what an evaluation found, as a document with a version.
+
+pub mod v1;
+
+use std::collections::BTreeMap;
+
+use promptops_prompt::{Digest, PromptRef};
+use promptops_stats::{Interval, SortedSample};
+use serde_json::{Map, Value, json};
+
+use crate::compare::{self, MetricResult, MetricVerdict};
+use crate::dataset::{Case, inputs};
+use crate::evaluate::{Evaluation, Prepared};
+use crate::run::{CaseResult, Run};
+use crate::scorer::label::Confusion;
+use crate::subject::Subject;
+
+/// Writes down what an evaluation found. The same answers give the same report, however they were come by.
+pub fn build(prepared: &Prepared<'_>, candidate: &Subject, parent: Option<&Subject>, evaluation: &Evaluation) -> v1::Report {
+    let builder = Builder { prepared, evaluation, scorers: scorers_digest(prepared) };
+    let parent_side = evaluation.parent.as_ref().zip(parent).map(|(run, subject)| builder.side(subject, run));
+    let metrics: Vec<v1::Metric> =
+        evaluation.comparison.metrics.iter().enumerate().map(|(index, result)| builder.metric(index, result)).collect();
+    let must_pass = builder.must_pass();
+    let reasons = reasons(&metrics, &must_pass, evaluation);
+    v1::Report {
+        format: v1::FORMAT.to_owned(),
+        eval: prepared.spec.path.clone(),
+        verdict: evaluation.comparison.verdict.as_str().to_owned(),
+        reasons,
+        level: 1.0 - 2.0 * compare::ALPHA,
+        power: compare::POWER,
+        dataset: v1::Dataset {
+            path: prepared.dataset.path.clone(),
+            digest: prepared.dataset.digest,
+            cases: prepared.dataset.cases.len() as u64,
+            repeats: prepared.spec.repeats,
+        },
+        scorers: builder.scorers,
+        candidate: builder.side(candidate, &evaluation.candidate),
+        parent: parent_side,
+        metrics,
+        must_pass,
+        flips: builder.flips(candidate),
+    }
+}
+
+/// Returns the digest of everything that turns answers into scores.
+fn scorers_digest(prepared: &Prepared<'_>) -> Digest {
+    let metrics = prepared.spec.metrics.iter().zip(&prepared.scorers);
+    let list: Vec<Value> = metrics.map(|(metric, scorer)| json!([metric.name.value, scorer.describe()])).collect();
+    Digest::of_json(&Value::Array(list))
+}
+
+fn reasons(metrics: &[v1::Metric], must_pass: &v1::MustPass, evaluation: &Evaluation) -> Vec<String> {
+    let mut reasons: Vec<String> = evaluation.parent_is_incomparable.iter().cloned().collect();
+    reasons.extend(metrics.iter().filter(|metric| metric.verdict != MetricVerdict::Pass.as_str()).map(v1::Metric::sentence));
+    if !must_pass.failed.is_empty() {
+        let names: Vec<String> = must_pass.failed.iter().take(5).map(|case| format!("`{}`", case.case)).collect();
+        let more = must_pass.failed.len().saturating_sub(names.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let count = format!("{} of {}", must_pass.failed.len(), must_pass.cases);
+        reasons.push(format!("{count} cases that must pass fail: {}{more}", names.join(", ")));
+    }
+    reasons
+}
+
+struct Builder<'a> {
+    prepared: &'a Prepared<'a>,
+    evaluation: &'a Evaluation,
+    scorers: Digest,
+}
+
+impl Builder<'_> {
+    fn side(&self, subject: &Subject, run: &Run) -> v1::Side {
+        let mut answered: BTreeMap<(String, Option<String>), u64> = BTreeMap::new();
+        for answer in run.answers() {
+            *answered.entry((answer.model.clone(), answer.fingerprint.clone())).or_default() += 1;
+        }
+        let models: Vec<&str> = answered.keys().map(|(model, _)| model.as_str()).collect();
+        let parameters = subject.parameters_digest();
+        let dataset = self.prepared.dataset.digest;
+        let key = json!([dataset, self.scorers, self.prepared.spec.repeats, subject.content.model, models, parameters]);
+        v1::Side {
+            prompt: subject.reference.clone(),
+            digest: subject.digest,
+            model: subject.content.model.clone(),
+            answered_by: answered.into_iter().map(answered_by).collect(),
+            parameters,
+            comparability_key: Digest::of_json(&key),
+            totals: totals(run),
+        }
+    }
+
+    fn metric(&self, index: usize, result: &MetricResult) -> v1::Metric {
+        let metric = &self.prepared.spec.metrics[index];
+        let paired = result.difference.as_ref().and_then(|difference| difference.paired);
+        v1::Metric {
+            name: metric.name.value.clone(),
+            verdict: result.verdict.as_str().to_owned(),
+            reason: result.reason.clone(),
+            margin: metric.margin,
+            minimum: metric.minimum,
+            candidate: value(&result.candidate),
+            parent: result.difference.as_ref().map(|difference| value(&difference.parent)),
+            difference: paired.map(|paired| v1::Difference {
+                estimate: rounded(paired.estimate),
+                interval: interval(&paired.interval),
+                method: paired.method.as_str().to_owned(),
+                cases: paired.cases as u64,
+                units: paired.units as u64,
+                worse: paired.discordance.losses,
+                better: paired.discordance.wins,
+            }),
+            minimum_detectable_effect: result.difference.and_then(|difference| difference.minimum_detectable).map(rounded),
+            p_worse: result.difference.map(|difference| rounded(difference.p_worse)),
+            p_worse_adjusted: result.difference.map(|difference| rounded(difference.p_worse_adjusted)),
+            labels: self.labels(index),
+        }
+    }
+
+    fn labels(&self, index: usize) -> Option<v1::Labels> {
+        let labels = self.prepared.scorers[index].labels()?;
+        let column = self.prepared.spec.metrics[index].scorer.column()?;
+        let confusion = |run: &Run| {
+            let mut confusion = Confusion::new(labels);
+            for (case, result) in self.prepared.dataset.cases.iter().zip(&run.cases) {
+                let Some(right) = case.text(column).and_then(|text| labels.find(&text)) else { continue };
+                for answer in result.attempts.iter().filter_map(|attempt| attempt.answer.as_ref().ok()) {
+                    confusion.add(right, labels.find(&answer.text));
+                }
+            }
+            v1::Confusion { macro_f1: confusion.macro_f1().map(rounded), counts: confusion.counts }
+        };
+        Some(v1::Labels {
+            labels: labels.names().to_vec(),
+            candidate: confusion(&self.evaluation.candidate),
+            parent: self.evaluation.parent.as_ref().map(confusion),
+        })
+    }
+
+    fn must_pass(&self) -> v1::MustPass {
+        let comparison = &self.evaluation.comparison;
+        let failed = comparison.must_pass_failures.iter().map(|failure| {
+            let case = &self.prepared.dataset.cases[failure.case];
+            let result = &self.evaluation.candidate.cases[failure.case];
+            let metric = failure.metrics[0];
+            let shown = result.attempts.iter().find(|attempt| !attempt.scores[metric].passed);
+            v1::MustPassFailure {
+                case: case.name.clone(),
+                line: case.line,
+                metrics: failure.metrics.iter().map(|metric| self.name(*metric)).collect(),
+                outside: failure.is_outside,
+                note: shown.and_then(|attempt| attempt.scores[metric].note.clone()),
+            }
+        });
+        v1::MustPass { cases: comparison.must_pass as u64, failed: failed.collect() }
+    }
+
+    fn name(&self, metric: usize) -> String {
+        self.prepared.spec.metrics[metric].name.value.clone()
+    }
+
+    /// Lists the cases that pass on one side and not on the other; losses first, for they are what a reader looks for.
+    fn flips(&self, candidate: &Subject) -> Vec<v1::Flip> {
+        let Some(parent) = &self.evaluation.parent else { return Vec::new() };
+        let mut flips = Vec::new();
+        for metric in 0..self.prepared.scorers.len() {
+            for (index, case) in self.prepared.dataset.cases.iter().enumerate() {
+                let (before, after) = (&parent.cases[index], &self.evaluation.candidate.cases[index]);
+                let (passed, passes) = (passes(before, metric), passes(after, metric));
+                if passed == passes {
+                    continue;
+                }
+                flips.push(v1::Flip {
+                    metric: self.name(metric),
+                    case: case.name.clone(),
+                    line: case.line,
+                    change: if passes { v1::Change::FailToPass } else { v1::Change::PassToFail },
+                    must_pass: case.must_pass,
+                    input: self.input(case, candidate),
+                    parent: outcome(before, metric, passed),
+                    candidate: outcome(after, metric, passes),
+                });
+            }
+        }
+        flips.sort_by_key(|flip| flip.change);
+        flips
+    }
+
+    fn input(&self, case: &Case, candidate: &Subject) -> Map<String, Value> {
+        let columns = crate::evaluate::columns(self.prepared.spec, self.prepared.dataset, &candidate.content);
+        inputs(case, self.prepared.dataset.format, &columns, &candidate.content.inputs)
+    }
+}
+
+/// Tells whether most repeats pass.
+fn passes(result: &CaseResult, metric: usize) -> bool {
+    result.share(metric) > 0.5
+}
+
+/// Returns the first repeat that came out as most did.
+fn outcome(result: &CaseResult, metric: usize, passes: bool) -> v1::Outcome {
+    let shown = result.attempts.iter().find(|attempt| attempt.scores[metric].passed == passes);
+    let answer = shown.and_then(|attempt| attempt.answer.as_ref().ok()).map(|answer| answer.text.clone());
+    v1::Outcome {
+        share: rounded(result.share(metric)),
+        answer,
+        note: shown.and_then(|attempt| attempt.scores[metric].note.clone()),
+    }
+}
+
+fn answered_by(((model, fingerprint), calls): ((String, Option<String>), u64)) -> v1::AnsweredBy {
+    let is_offline = fingerprint.as_deref().is_some_and(|fingerprint| fingerprint.starts_with("offline-classifier-"));
+    let note = is_offline.then(|| "PromptOps' offline model: rules over the prompt's own text, not a language model".to_owned());
+    v1::AnsweredBy { model, fingerprint, calls, note }
+}
+
+fn totals(run: &Run) -> v1::Totals {
+    let latencies: Vec<f64> = run.answers().map(|answer| answer.latency_ms as f64).collect();
+    let latencies = SortedSample::new(latencies).ok();
+    let quantile = |share| latencies.as_ref().and_then(|sample| sample.quantile(share).ok()).map(rounded);
+    let costs: Vec<f64> = run.attempts().filter_map(|attempt| attempt.cost_usd).collect();
+    let counted = run.answers().any(|answer| answer.usage.is_some());
+    v1::Totals {
+        calls: run.attempts().count() as u64,
+        failures: run.failures(),
+        tokens: counted.then(|| run.usage()),
+        latency_ms_p50: quantile(0.5),
+        latency_ms_p95: quantile(0.95),
+        cost_usd: (!costs.is_empty()).then(|| rounded(costs.iter().sum())),
+    }
+}
+
+fn value(value: &compare::Value) -> v1::Value {
+    v1::Value { estimate: rounded(value.estimate), interval: value.interval.as_ref().map(interval) }
+}
+
+fn interval(interval: &Interval) -> [f64; 2] {
+    [rounded(interval.low), rounded(interval.high)]
+}
+
+/// Rounds to nine decimals: far below what any figure means, and enough to be equal on every platform.
+fn rounded(value: f64) -> f64 {
+    let rounded = (value * 1e9).round() / 1e9;
+    // A negative zero would be written as `-0.0`.
+    if rounded == 0.0 { 0.0 } else { rounded }
+}
+
+impl v1::Report {
+    /// Returns the version that the report is about.
+    pub fn reference(&self) -> &PromptRef {
+        &self.candidate.prompt
+    }
+}

@@ -1,0 +1,300 @@
+//! Version 1 of the report, as JSON. Fields may be added; none changes its meaning.
+
+use std::collections::BTreeMap;
+
+use promptops_prompt::{Digest, PromptRef};
+use serde::{Deserialize, Serialize};
+use serde_json::Map;
+
+use crate::client::{ErrorClass, Usage};
+
+/// The value of [`Report::format`].
+pub const FORMAT: &str = "promptops-eval/1";
+
+/// What one evaluation found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`FORMAT`].
+    pub format: String,
+    /// The eval file.
+    pub eval: String,
+    /// `pass`, `refused`, `inconclusive` or `no-baseline`.
+    pub verdict: String,
+    /// Why it is not a pass, in sentences with figures.
+    pub reasons: Vec<String>,
+    /// The confidence level of every interval.
+    pub level: f64,
+    /// The probability with which the minimum detectable effect would be found.
+    pub power: f64,
+    /// What was asked.
+    pub dataset: Dataset,
+    /// The digest of everything that turns answers into scores.
+    pub scorers: Digest,
+    /// The version that is proposed.
+    pub candidate: Side,
+    /// The version it is held against.
+    pub parent: Option<Side>,
+    /// What was measured, in the order of the eval file.
+    pub metrics: Vec<Metric>,
+    /// The cases that must pass.
+    pub must_pass: MustPass,
+    /// The cases that pass on one side only; those that the candidate loses come first.
+    pub flips: Vec<Flip>,
+}
+
+/// What was asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Dataset {
+    /// The path.
+    pub path: String,
+    /// SHA-256 of the file.
+    pub digest: Digest,
+    /// Its cases.
+    pub cases: u64,
+    /// How often each was asked.
+    pub repeats: u32,
+}
+
+/// One version and its run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Side {
+    /// The version.
+    pub prompt: PromptRef,
+    /// The digest of its content.
+    pub digest: Digest,
+    /// The model that was asked for.
+    pub model: String,
+    /// The models that answered, as the provider names them.
+    pub answered_by: Vec<AnsweredBy>,
+    /// The digest of parameters and tools.
+    pub parameters: Digest,
+    /// Runs with equal keys had the same dataset, scorers, repeats, models and parameters: only the prompts differ.
+    pub comparability_key: Digest,
+    /// What the run took.
+    pub totals: Totals,
+}
+
+/// A model that answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnsweredBy {
+    /// Its name, as the provider states it.
+    pub model: String,
+    /// The backend's fingerprint, where there is one.
+    pub fingerprint: Option<String>,
+    /// Answers it gave.
+    pub calls: u64,
+    /// What a reader must know about it.
+    pub note: Option<String>,
+}
+
+/// What a run took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Answers that were needed: cases times repeats.
+    pub calls: u64,
+    /// Those that were not given, by class.
+    pub failures: BTreeMap<ErrorClass, u64>,
+    /// Tokens, where the provider counts them.
+    pub tokens: Option<Usage>,
+    /// Median latency in milliseconds.
+    pub latency_ms_p50: Option<f64>,
+    /// 95th percentile of the latency in milliseconds.
+    pub latency_ms_p95: Option<f64>,
+    /// US dollars, where the price is known.
+    pub cost_usd: Option<f64>,
+}
+
+/// One metric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Metric {
+    /// Its name.
+    pub name: String,
+    /// `pass`, `regressed`, `below-minimum`, `inconclusive` or `no-baseline`.
+    pub verdict: String,
+    /// Why, where it is not plainly a pass.
+    pub reason: Option<String>,
+    /// How much worse the candidate may be.
+    pub margin: f64,
+    /// The lowest accepted value.
+    pub minimum: Option<f64>,
+    /// The candidate's value.
+    pub candidate: Value,
+    /// The parent's value.
+    pub parent: Option<Value>,
+    /// Candidate minus parent, paired by case.
+    pub difference: Option<Difference>,
+    /// The smallest true loss that this comparison would find with [`Report::power`].
+    pub minimum_detectable_effect: Option<f64>,
+    /// The probability of a loss as large as the one seen if both versions were equally good.
+    pub p_worse: Option<f64>,
+    /// The same, adjusted for the number of metrics (Holm).
+    pub p_worse_adjusted: Option<f64>,
+    /// Details of a classification.
+    pub labels: Option<Labels>,
+}
+
+/// A share with its interval.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Value {
+    /// The share of answers that pass, the mean over cases.
+    pub estimate: f64,
+    /// Its interval.
+    pub interval: Option<[f64; 2]>,
+}
+
+/// Candidate minus parent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// The mean over cases.
+    pub estimate: f64,
+    /// Its interval.
+    pub interval: [f64; 2],
+    /// The method behind the interval.
+    pub method: String,
+    /// Cases that entered.
+    pub cases: u64,
+    /// Independent units: clusters, or cases.
+    pub units: u64,
+    /// Cases on which the candidate scores lower.
+    pub worse: u64,
+    /// Cases on which the candidate scores higher.
+    pub better: u64,
+}
+
+/// Details of a classification.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Labels {
+    /// The labels, naming rows and columns of the matrices.
+    pub labels: Vec<String>,
+    /// The candidate's answers.
+    pub candidate: Confusion,
+    /// The parent's answers.
+    pub parent: Option<Confusion>,
+}
+
+/// What was answered where each label was right.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Confusion {
+    /// The mean of the labels' F1.
+    pub macro_f1: Option<f64>,
+    /// `counts[right][answered]`; the last column counts answers that are no label.
+    pub counts: Vec<Vec<u64>>,
+}
+
+/// The cases that must pass.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MustPass {
+    /// How many there are.
+    pub cases: u64,
+    /// Those that fail.
+    pub failed: Vec<MustPassFailure>,
+}
+
+/// A case that must pass and does not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MustPassFailure {
+    /// The case.
+    pub case: String,
+    /// Its line in the dataset, from 1.
+    pub line: u64,
+    /// The metrics it fails.
+    pub metrics: Vec<String>,
+    /// Whether only failures outside the prompt are to blame.
+    pub outside: bool,
+    /// What the scorer says.
+    pub note: Option<String>,
+}
+
+/// A case that passes on one side only.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Flip {
+    /// The metric.
+    pub metric: String,
+    /// The case.
+    pub case: String,
+    /// Its line in the dataset, from 1.
+    pub line: u64,
+    /// In which direction.
+    pub change: Change,
+    /// Whether it must pass.
+    pub must_pass: bool,
+    /// The variables that were filled in.
+    pub input: Map<String, serde_json::Value>,
+    /// What became of it with the parent.
+    pub parent: Outcome,
+    /// What became of it with the candidate.
+    pub candidate: Outcome,
+}
+
+/// A direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// The candidate loses the case.
+    PassToFail,
+    /// The candidate wins the case.
+    FailToPass,
+}
+
+/// What became of a case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The share of the repeats that pass.
+    pub share: f64,
+    /// An answer that came out as most did; none where the call failed.
+    pub answer: Option<String>,
+    /// What the scorer says about it.
+    pub note: Option<String>,
+}
+
+impl Metric {
+    /// Says in one sentence how the metric stands, with the figures that decide.
+    pub fn sentence(&self) -> String {
+        let mut text = format!("{}: {}", self.name, self.verdict);
+        match (&self.parent, &self.difference) {
+            (Some(parent), Some(difference)) => text.push_str(&format!(
+                ", {} → {}, difference {} [{}, {}] of {} cases, margin {}",
+                percent(parent.estimate),
+                percent(self.candidate.estimate),
+                points(difference.estimate),
+                points(difference.interval[0]),
+                points(difference.interval[1]),
+                difference.cases,
+                unsigned_points(self.margin),
+            )),
+            _ => text.push_str(&format!(", {}", percent(self.candidate.estimate))),
+        }
+        if let Some(reason) = &self.reason {
+            text.push_str(&format!(" ({reason})"));
+        }
+        text
+    }
+}
+
+/// Writes a share as a percentage with one decimal.
+pub fn percent(share: f64) -> String {
+    format!("{:.1}%", 100.0 * share)
+}
+
+/// Writes a difference of shares in points of a hundred, signed, with one decimal.
+pub fn points(difference: f64) -> String {
+    let text = format!("{:+.1}", 100.0 * difference);
+    // A rounded zero has no sign.
+    if text == "-0.0" { "+0.0".to_owned() } else { text }
+}
+
+/// Writes a positive difference of shares in points of a hundred with one decimal.
+pub fn unsigned_points(difference: f64) -> String {
+    format!("{:.1}", 100.0 * difference)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_written_for_people() {
+        assert_eq!((percent(0.8952), percent(1.0)), ("89.5%".to_owned(), "100.0%".to_owned()));
+        assert_eq!((points(-0.0301), points(0.02), points(-0.0001)), ("-3.0".into(), "+2.0".into(), "+0.0".into()));
+    }
+}

@@ -1,0 +1,209 @@
+//! One run: every case of a dataset is put to one version of a prompt, and every scorer judges the answers.
+
+mod answers;
+
+use std::collections::BTreeMap;
+
+use promptops_prompt::PromptRef;
+
+use crate::client::retry::RetryPolicy;
+use crate::client::{Answer, ClientError, ErrorClass, ModelClient, Price, Usage};
+use crate::dataset::{Dataset, inputs};
+use crate::error::EvalError;
+use crate::recording::{Key, Recording};
+use crate::scorer::{Score, Scorer};
+use crate::subject::Subject;
+
+/// How a run is carried out. Nothing here changes what an answer is, only how it is come by.
+pub struct Settings<'a> {
+    /// Who is asked for what is not recorded; none where only recordings may be used.
+    pub client: Option<&'a dyn ModelClient>,
+    /// The recorded answers.
+    pub recording: &'a Recording,
+    /// How often a failed call is sent again.
+    pub retry: RetryPolicy,
+    /// Calls under way at the same time; at least 1.
+    pub concurrency: usize,
+    /// What tokens cost, where it is known.
+    pub price: Option<Price>,
+    /// What may be spent.
+    pub budget: Budget,
+    /// Told after every answer.
+    pub progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+/// What a run may spend on calls that are not recorded.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Budget {
+    /// Calls, retries included.
+    pub calls: Option<u64>,
+    /// US dollars; needs a price.
+    pub usd: Option<f64>,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Answers that are there.
+    pub done: usize,
+    /// Answers that are needed.
+    pub total: usize,
+    /// Calls that failed for good.
+    pub failed: usize,
+}
+
+/// How the answers were come by. Kept apart from the run itself, which is the same either way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Served {
+    /// Calls that were sent, retries included.
+    pub sent: u64,
+    /// Answers that were replayed from the recording.
+    pub replayed: u64,
+}
+
+/// The results of one run, in the order of the dataset.
+#[derive(Debug)]
+pub struct Run {
+    /// The version that was asked.
+    pub reference: PromptRef,
+    /// One result for each case.
+    pub cases: Vec<CaseResult>,
+    /// How the answers were come by.
+    pub served: Served,
+}
+
+/// What became of one case.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CaseResult {
+    /// One for each repeat.
+    pub attempts: Vec<Attempt>,
+}
+
+/// One answer, or why there is none, with the verdict of each metric's scorer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    /// The answer.
+    pub answer: Result<Answer, Failure>,
+    /// One for each metric, in the order of the eval file. A case without an answer fails them all.
+    pub scores: Vec<Score>,
+    /// What the call cost in US dollars, where price and tokens are known.
+    pub cost_usd: Option<f64>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The class.
+    pub class: ErrorClass,
+    /// What happened.
+    pub message: String,
+}
+
+impl From<&ClientError> for Failure {
+    fn from(error: &ClientError) -> Self {
+        Self { class: error.class(), message: error.to_string() }
+    }
+}
+
+impl CaseResult {
+    /// Returns the share of the repeats that pass the metric with this number.
+    pub fn share(&self, metric: usize) -> f64 {
+        let passed = self.attempts.iter().filter(|attempt| attempt.scores[metric].passed).count();
+        passed as f64 / self.attempts.len() as f64
+    }
+
+    /// Tells whether a repeat failed for a reason outside the prompt.
+    pub fn has_outside_failure(&self) -> bool {
+        self.attempts.iter().any(|attempt| attempt.answer.as_ref().is_err_and(|failure| failure.class.is_outside()))
+    }
+}
+
+impl Run {
+    /// Returns the tokens of all answers.
+    pub fn usage(&self) -> Usage {
+        let mut total = Usage::default();
+        for usage in self.answers().filter_map(|answer| answer.usage) {
+            total += usage;
+        }
+        total
+    }
+
+    /// Returns every answer, in order.
+    pub fn answers(&self) -> impl Iterator<Item = &Answer> {
+        self.attempts().filter_map(|attempt| attempt.answer.as_ref().ok())
+    }
+
+    /// Returns every attempt, in order.
+    pub fn attempts(&self) -> impl Iterator<Item = &Attempt> {
+        self.cases.iter().flat_map(|case| &case.attempts)
+    }
+
+    /// Counts the calls without an answer by class.
+    pub fn failures(&self) -> BTreeMap<ErrorClass, u64> {
+        let mut failures = BTreeMap::new();
+        for failure in self.attempts().filter_map(|attempt| attempt.answer.as_ref().err()) {
+            *failures.entry(failure.class).or_default() += 1;
+        }
+        failures
+    }
+}
+
+/// What a run is about.
+pub struct Question<'a> {
+    /// The version.
+    pub subject: &'a Subject,
+    /// The cases.
+    pub dataset: &'a Dataset,
+    /// The column of each input variable.
+    pub columns: &'a BTreeMap<String, String>,
+    /// How often each case is asked.
+    pub repeats: u32,
+    /// One scorer for each metric.
+    pub scorers: &'a [Box<dyn Scorer>],
+}
+
+/// Puts every case to the subject.
+///
+/// Cases that render to the same request share its answers: it is asked once per repeat. A call that fails for good is a
+/// failed case with its class, unless every other call would fail likewise. Whatever was answered is in the recording when
+/// this returns, with or without an error, so that a later run goes on from there.
+///
+/// # Errors
+/// [`EvalError::MissingRecordings`] before anything is sent, [`EvalError::Client`] when the model cannot be asked at all,
+/// [`EvalError::Budget`], [`EvalError::RecordingFile`].
+pub async fn run(question: &Question<'_>, settings: &Settings<'_>) -> Result<Run, EvalError> {
+    let subject = question.subject;
+    let planned: Vec<Result<answers::Planned, Failure>> = question
+        .dataset
+        .cases
+        .iter()
+        .map(|case| {
+            let inputs = inputs(case, question.dataset.format, question.columns, &subject.content.inputs);
+            match subject.call(&inputs) {
+                Ok(call) => Ok(answers::Planned { digest: call.digest(), call }),
+                Err(error) => Err(Failure { class: ErrorClass::Render, message: error.to_string() }),
+            }
+        })
+        .collect();
+    let collected = answers::collect(question, &planned, settings).await;
+    settings.recording.save()?;
+    let (results, served) = collected?;
+    let cases = planned.iter().zip(&question.dataset.cases).map(|(planned, case)| {
+        let attempts = (0..question.repeats).map(|repeat| {
+            let answer = match planned {
+                Ok(planned) => results[&Key { request: planned.digest, repeat }].clone(),
+                Err(failure) => Err(failure.clone()),
+            };
+            let scores = question.scorers.iter().map(|scorer| match &answer {
+                Ok(answer) => scorer.score(&answer.text, case),
+                Err(failure) => Score::fail(format!("{}: {}", failure.class, failure.message)),
+            });
+            let scores = scores.collect();
+            let usage = answer.as_ref().ok().and_then(|answer| answer.usage);
+            let cost_usd = settings.price.zip(usage).map(|(price, usage)| price.cost(&usage));
+            Attempt { answer, scores, cost_usd }
+        });
+        CaseResult { attempts: attempts.collect() }
+    });
+    Ok(Run { reference: subject.reference.clone(), cases: cases.collect(), served })
+}

@@ -1,0 +1,127 @@
+//! `json-schema`: the answer is what a JSON Schema describes.
+
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+use super::{Score, Scorer, excerpt};
+use crate::dataset::Case;
+use crate::spec::fields::Fields;
+
+/// The scorer as an eval file states it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The schema; otherwise the prompt's `output` is.
+    pub schema: Option<Value>,
+}
+
+impl Settings {
+    pub(crate) fn read(fields: &mut Fields<'_, '_>) -> Self {
+        let schema = fields.json("schema");
+        if let Some(Err(error)) = schema.as_ref().map(|schema| validator(&schema.value)) {
+            let span = schema.as_ref().map_or(0..0, |schema| schema.span.clone());
+            fields.findings.error(span, format!("`schema` is no JSON Schema: {error}"));
+        }
+        Self { schema: schema.map(|schema| schema.value) }
+    }
+
+    /// Compiles the schema, or the prompt's.
+    ///
+    /// # Errors
+    /// A message when there is neither, or it is no JSON Schema.
+    pub(super) fn build(&self, output: Option<&Value>) -> Result<JsonSchema, String> {
+        let Some(schema) = self.schema.as_ref().or(output) else {
+            return Err("the scorer needs a `schema`, for the prompt states no `output`".to_owned());
+        };
+        let validator = validator(schema).map_err(|error| format!("the schema is no JSON Schema: {error}"))?;
+        Ok(JsonSchema { schema: schema.clone(), validator })
+    }
+}
+
+/// Compiles a schema. References to other files and addresses are refused: nothing is fetched.
+fn validator(schema: &Value) -> Result<Validator, String> {
+    jsonschema::validator_for(schema).map_err(|error| error.to_string())
+}
+
+/// Passes an answer that is JSON of the schema, or a text where the schema describes a text.
+///
+/// A model that is asked for one of `["billing", "sales"]` answers `billing`, without quotes. So an answer also passes if
+/// its text, without white space at its ends, is valid as a JSON string.
+#[derive(Debug)]
+pub struct JsonSchema {
+    schema: Value,
+    validator: Validator,
+}
+
+impl Scorer for JsonSchema {
+    fn score(&self, answer: &str, _: &Case) -> Score {
+        let text = answer.trim();
+        let parsed: Option<Value> = serde_json::from_str(text).ok();
+        if parsed.as_ref().is_some_and(|value| self.validator.is_valid(value)) {
+            return Score::pass();
+        }
+        let as_text = Value::String(text.to_owned());
+        if self.validator.is_valid(&as_text) {
+            return Score::pass();
+        }
+        let value = parsed.as_ref().unwrap_or(&as_text);
+        let reason = self.validator.iter_errors(value).next().map_or_else(String::new, |error| {
+            let place = error.instance_path().to_string();
+            if place.is_empty() { error.to_string() } else { format!("{place}: {error}") }
+        });
+        match parsed {
+            Some(_) => Score::fail(excerpt(&reason)),
+            None => Score::fail(format!("not JSON: `{}`", excerpt(answer))),
+        }
+    }
+
+    fn describe(&self) -> Value {
+        json!({"type": "json-schema", "schema": self.schema})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::scorer::tests::{case, scorer};
+
+    fn note(output: &Value, answer: &str) -> Option<String> {
+        scorer("{type: json-schema}", Some(output)).unwrap().score(answer, &case(json!({}))).note
+    }
+
+    #[test]
+    fn the_prompts_output_is_the_default() {
+        let output = json!({"type": "object", "required": ["team"], "properties": {"team": {"enum": ["a", "b"]}}});
+        assert_eq!(note(&output, "{\"team\": \"a\"}\n"), None);
+        assert_eq!(note(&output, "{\"team\": \"c\"}").unwrap(), "/team: \"c\" is not one of \"a\" or \"b\"");
+        assert_eq!(note(&output, "Sure! {\"team\": \"a\"}").unwrap(), "not JSON: `Sure! {\"team\": \"a\"}`");
+        assert_eq!(note(&output, "{\"team\": \"a\"").unwrap(), "not JSON: `{\"team\": \"a\"`");
+    }
+
+    #[test]
+    fn a_text_counts_as_a_json_string_where_the_schema_admits_it() {
+        let labels = json!({"enum": ["billing", "7", "true"]});
+        for answer in ["billing", " billing\n", "\"billing\"", "7", "true"] {
+            assert_eq!(note(&labels, answer), None, "{answer}");
+        }
+        assert!(note(&labels, "Billing").is_some());
+        assert!(note(&labels, "billing or sales").is_some());
+        assert_eq!(note(&json!({"type": "integer"}), "7"), None);
+        assert!(note(&json!({"type": "integer"}), "\"7\"").is_some());
+    }
+
+    #[test]
+    fn a_schema_of_its_own_comes_first() {
+        let scorer = scorer("{type: json-schema, schema: {type: integer}}", Some(&json!({"enum": ["x"]}))).unwrap();
+        assert!(scorer.score("3", &case(json!({}))).passed);
+    }
+
+    #[test]
+    fn without_any_schema_or_with_a_bad_one_there_is_no_scorer() {
+        assert!(scorer("{type: json-schema}", None).unwrap_err().contains("needs a `schema`"));
+        let error = scorer("{type: json-schema, schema: {type: strin}}", None).unwrap_err();
+        assert!(error.starts_with("`schema` is no JSON Schema: "), "{error}");
+        let remote = scorer("{type: json-schema, schema: {$ref: 'http://127.0.0.1:9/schema.json'}}", None);
+        assert!(remote.is_err());
+    }
+}

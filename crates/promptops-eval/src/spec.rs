@@ -1,0 +1,95 @@
+//! Eval files: what is asked, how the answers are judged, and how much worse a new version may be.
+
+pub(crate) mod fields;
+mod parse;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use promptops_prompt::PromptId;
+use promptops_prompt::draft::Spanned;
+use promptops_prompt::finding::Finding;
+
+use crate::dataset::Columns;
+use crate::scorer::ScorerSpec;
+
+/// The check id of every finding in an eval file.
+pub const CHECK: &str = "eval-file";
+/// The most repeats that an eval file may ask for.
+pub const MAX_REPEATS: u32 = 100;
+
+/// An eval file, read.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// The path, as shown to people.
+    pub path: String,
+    /// The prompt that is evaluated.
+    pub prompt: Spanned<PromptId>,
+    /// The dataset, relative to the eval file.
+    pub dataset: Spanned<String>,
+    /// The column that names a case; otherwise the number of the row does.
+    pub case: Option<Spanned<String>>,
+    /// The column of each template variable that is not named like its column.
+    pub inputs: BTreeMap<String, Spanned<String>>,
+    /// How often each case is asked. Repeats are averaged before anything is compared.
+    pub repeats: u32,
+    /// The column that marks cases which must pass every metric.
+    pub must_pass: Option<Spanned<String>>,
+    /// The column that names what cases which depend on each other share.
+    pub cluster: Option<Spanned<String>>,
+    /// What is measured; at least one.
+    pub metrics: Vec<Metric>,
+}
+
+/// One thing that is measured.
+#[derive(Debug, Clone)]
+pub struct Metric {
+    /// Its name, unique in the file.
+    pub name: Spanned<String>,
+    /// Who judges an answer.
+    pub scorer: ScorerSpec,
+    /// The place of the scorer.
+    pub scorer_span: Range<usize>,
+    /// How much worse a new version may be, in the metric's unit: the margin of non-inferiority. Positive.
+    pub margin: f64,
+    /// The lowest value that is accepted at all.
+    pub minimum: Option<f64>,
+}
+
+impl Spec {
+    /// Reads an eval file. Without a spec there is at least one error among the findings.
+    pub fn parse(path: &str, text: &str) -> (Option<Self>, Vec<Finding>) {
+        parse::parse(path, text)
+    }
+
+    /// Returns what the eval asks of its dataset.
+    pub fn columns(&self) -> Columns {
+        let value = |column: &Option<Spanned<String>>| column.as_ref().map(|column| column.value.clone());
+        let scored = self.metrics.iter().filter_map(|metric| metric.scorer.column());
+        let needed = self.inputs.values().map(|column| column.value.as_str()).chain(scored);
+        Columns {
+            case: value(&self.case),
+            must_pass: value(&self.must_pass),
+            cluster: value(&self.cluster),
+            needed: needed.map(str::to_owned).collect(),
+        }
+    }
+
+    /// Returns the path of the dataset, resolved against that of the eval file, both from the project's root.
+    ///
+    /// Purely textual. A path that leaves the root keeps its leading `..`.
+    pub fn dataset_path(&self) -> String {
+        let folder = self.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let mut parts: Vec<&str> = if self.dataset.value.starts_with('/') { vec![""] } else { Vec::new() };
+        for part in folder.split('/').chain(self.dataset.value.split('/')) {
+            match part {
+                "" | "." => {}
+                ".." if parts.last().is_some_and(|last| *last != "..") => {
+                    parts.pop();
+                }
+                _ => parts.push(part),
+            }
+        }
+        parts.join("/")
+    }
+}

@@ -1,0 +1,396 @@
+//! Whole evaluations: from an eval file and a dataset to a report, with a model behind a socket.
+
+#![cfg(test)]
+
+mod server;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use promptops_eval::client::openai::{self, OpenAi};
+use promptops_eval::client::retry::RetryPolicy;
+use promptops_eval::client::{ClientError, ModelClient, Price};
+use promptops_eval::dataset::{Dataset, Format};
+use promptops_eval::recording::{Recording, Replay};
+use promptops_eval::report::{self, v1};
+use promptops_eval::run::{Budget, Served, Settings};
+use promptops_eval::{EvalError, Prepared, Spec, Subject, evidence};
+use promptops_offline_model as offline;
+use promptops_prompt::{Body, Closure, Content, Message, Role};
+use serde_json::{Value, json};
+use server::{Behaviour, Server, completion};
+
+const SPEC: &str = "\
+prompt: support.intent
+dataset: intents.csv
+case: id
+must_pass: critical
+metrics:
+  - {name: accuracy, scorer: {type: label, expected: intent}, margin: 0.1, minimum: 0.5}
+  - {name: valid-output, scorer: {type: json-schema}, margin: 0.1}
+";
+
+fn subject(version: u32, system: &str, model: &str) -> Subject {
+    let message = |role, content: &str| Message { role, content: content.to_owned() };
+    let content = Content {
+        model: model.to_owned(),
+        parameters: json!({"temperature": 0}).as_object().unwrap().clone(),
+        inputs: BTreeMap::from([("message".to_owned(), json!({"type": "string"}))]),
+        output: Some(json!({"enum": ["billing", "technical"]})),
+        tools: None,
+        body: Body::Messages(vec![message(Role::System, system), message(Role::User, "{{ message }}")]),
+        includes: BTreeMap::new(),
+    };
+    Subject::new(format!("support.intent@{version}").parse().unwrap(), &Closure::of(content)).unwrap()
+}
+
+/// Returns a dataset of `count` messages, of which every second is about money.
+fn dataset(spec: &Spec, count: usize) -> Dataset {
+    let mut text = "id,message,intent,critical\n".to_owned();
+    for index in 0..count {
+        let (message, intent) = if index % 2 == 0 {
+            ("my invoice shows a wrong charge", "billing")
+        } else {
+            ("the app crashed with an error", "technical")
+        };
+        text.push_str(&format!("c{index},\"{message}, number {index}\",{intent},{}\n", index == 1));
+    }
+    Dataset::read(&spec.dataset_path(), Format::Csv, text.as_bytes(), &spec.columns()).unwrap()
+}
+
+fn spec() -> Spec {
+    let (spec, findings) = Spec::parse("evals/intents.yaml", SPEC);
+    assert_eq!(findings, []);
+    spec.unwrap()
+}
+
+fn client(url: &str) -> OpenAi {
+    let timeout = Duration::from_secs(30);
+    OpenAi::new(openai::Settings { url: url.to_owned(), api_key: None, timeout }).unwrap()
+}
+
+struct Setup {
+    budget: Budget,
+    price: Option<Price>,
+    cases: usize,
+    text: String,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { budget: Budget::default(), price: None, cases: 60, text: SPEC.to_owned() }
+    }
+}
+
+impl Setup {
+    async fn evaluate(
+        &self,
+        client: Option<&dyn ModelClient>,
+        recording: &Recording,
+        candidate: &Subject,
+        parent: Option<&Subject>,
+    ) -> Result<(v1::Report, Served), EvalError> {
+        let spec = Spec::parse("evals/intents.yaml", &self.text).0.unwrap();
+        let dataset = dataset(&spec, self.cases);
+        let prepared = Prepared::new(&spec, &dataset, candidate)?;
+        let done = AtomicUsize::new(0);
+        let settings = Settings {
+            client,
+            recording,
+            retry: RetryPolicy { attempts: 2, first_pause: Duration::ZERO, ..RetryPolicy::default() },
+            concurrency: 8,
+            price: self.price,
+            budget: self.budget,
+            progress: &|progress| {
+                assert!(progress.done <= progress.total && progress.failed <= progress.done);
+                done.fetch_max(progress.done, Ordering::SeqCst);
+            },
+        };
+        let evaluation = prepared.evaluate(candidate, parent, &settings).await?;
+        Ok((report::build(&prepared, candidate, parent, &evaluation), evaluation.served))
+    }
+}
+
+fn off(folder: &Path) -> Recording {
+    Recording::open(&folder.join("none.jsonl"), Replay::Off).unwrap()
+}
+
+/// A server that answers right, except for the messages that `is_wrong` picks by system message and number of the case.
+async fn labelling(is_wrong: impl Fn(&str, usize) -> bool + Send + Sync + 'static) -> Server {
+    Server::start(move |_, received| {
+        let message = received.last_message();
+        let number: usize = message.rsplit(' ').next().unwrap().parse().unwrap();
+        let system = received.body["messages"][0]["content"].as_str().unwrap();
+        let right = if message.contains("invoice") { "billing" } else { "technical" };
+        let wrong = if right == "billing" { "technical" } else { "billing" };
+        Behaviour::ok(completion(if is_wrong(system, number) { wrong } else { right }))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_worse_version_is_refused_with_the_cases_it_loses() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = labelling(|system, number| system == "worse" && number >= 40).await;
+    let (candidate, parent) = (subject(2, "worse", "m"), subject(1, "good", "m"));
+    let client = client(&server.url());
+    let (report, served) =
+        Setup::default().evaluate(Some(&client), &off(folder.path()), &candidate, Some(&parent)).await.unwrap();
+    assert_eq!(report.verdict, "refused");
+    assert_eq!((report.metrics[0].verdict.as_str(), report.metrics[1].verdict.as_str()), ("regressed", "pass"));
+    let difference = report.metrics[0].difference.as_ref().unwrap();
+    assert_eq!((difference.worse, difference.better, difference.cases), (20, 0, 60));
+    assert_eq!(report.flips.len(), 20);
+    let flip = &report.flips[0];
+    assert_eq!((flip.case.as_str(), flip.line, flip.change), ("c40", 42, v1::Change::PassToFail));
+    assert_eq!(flip.input["message"], "my invoice shows a wrong charge, number 40");
+    assert_eq!(flip.parent.answer.as_deref(), Some("billing"));
+    assert_eq!(flip.candidate.note.as_deref(), Some("expected `billing`, got `technical`"));
+    assert_eq!(report.candidate.totals.tokens.unwrap().input, 600);
+    assert_eq!(report.candidate.answered_by[0].model, "m-2026-01");
+    assert_eq!(served, Served { sent: 120, replayed: 0 });
+    let labels = report.metrics[0].labels.as_ref().unwrap();
+    assert_eq!(labels.candidate.counts, [[20, 10, 0], [10, 20, 0]]);
+    assert_eq!(labels.parent.as_ref().unwrap().macro_f1, Some(1.0));
+}
+
+#[tokio::test]
+async fn an_equal_version_passes_and_a_lost_critical_case_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = labelling(|system, number| system == "critical" && number == 1).await;
+    let client = client(&server.url());
+    let parent = subject(1, "good", "m");
+    let setup = Setup::default();
+    let (same, _) = setup.evaluate(Some(&client), &off(folder.path()), &subject(2, "as good", "m"), Some(&parent)).await.unwrap();
+    assert_eq!((same.verdict.as_str(), same.flips.len()), ("pass", 0));
+    assert_eq!(same.candidate.comparability_key, same.parent.unwrap().comparability_key);
+    let (lost, _) =
+        setup.evaluate(Some(&client), &off(folder.path()), &subject(2, "critical", "m"), Some(&parent)).await.unwrap();
+    assert_eq!(lost.verdict, "refused");
+    assert_eq!(lost.reasons, ["1 of 1 cases that must pass fail: `c1`"]);
+}
+
+#[tokio::test]
+async fn a_first_version_is_held_to_its_floor() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = labelling(|_, number| number >= 20).await;
+    let client = client(&server.url());
+    let first = subject(1, "first", "m");
+    let (report, _) = Setup::default().evaluate(Some(&client), &off(folder.path()), &first, None).await.unwrap();
+    assert_eq!((report.verdict.as_str(), report.metrics[0].verdict.as_str()), ("refused", "below-minimum"));
+    assert_eq!(report.metrics[1].verdict, "no-baseline");
+    assert_eq!(report.reasons[0], "accuracy: below-minimum, 33.3% (below the minimum of 0.5)");
+}
+
+#[tokio::test]
+async fn replayed_answers_give_the_same_report_byte_for_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("recordings/intents.jsonl");
+    let server = labelling(|system, number| system == "worse" && number >= 50).await;
+    let (candidate, parent) = (subject(2, "worse", "m"), subject(1, "good", "m"));
+    let setup = Setup { price: Some(Price { input: 1.0, cached_input: 0.1, output: 4.0 }), ..Setup::default() };
+    let client = client(&server.url());
+    let open = |mode| Recording::open(&path, mode).unwrap();
+    let (recorded, served) = setup.evaluate(Some(&client), &open(Replay::Auto), &candidate, Some(&parent)).await.unwrap();
+    assert_eq!(served, Served { sent: 120, replayed: 0 });
+    assert!((recorded.candidate.totals.cost_usd.unwrap() - 60.0 * (10.0 + 2.0 * 4.0) / 1e6).abs() < 1e-9);
+    server.stop().await;
+    let file = std::fs::read(&path).unwrap();
+    for (mode, client) in [(Replay::Only, None), (Replay::Auto, Some(&client as &dyn ModelClient))] {
+        let (replayed, served) = setup.evaluate(client, &open(mode), &candidate, Some(&parent)).await.unwrap();
+        assert_eq!(serde_json::to_string(&replayed).unwrap(), serde_json::to_string(&recorded).unwrap());
+        assert_eq!(served, Served { sent: 0, replayed: 120 });
+        assert_eq!(std::fs::read(&path).unwrap(), file);
+    }
+    let statement = evidence::statement(&recorded);
+    assert!(statement.is_about(&candidate.digest) && !statement.is_about(&parent.digest));
+    assert_eq!(statement.predicate["verdict"], recorded.verdict);
+    assert_eq!(statement.predicate["answered_by"][0]["model"], "m-2026-01");
+}
+
+#[tokio::test]
+async fn a_missing_recording_names_the_command_and_sends_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("intents.jsonl");
+    let server = labelling(|_, _| false).await;
+    let recording = Recording::open(&path, Replay::Only).unwrap();
+    let client = client(&server.url());
+    let error = Setup::default().evaluate(Some(&client), &recording, &subject(1, "good", "m"), None).await.unwrap_err();
+    assert!(error.to_string().starts_with("60 of 60 answers of `support.intent@1` are not recorded in `"), "{error}");
+    assert_eq!(error.hint().unwrap(), "record them with `promptops eval support.intent --replay auto` and commit the file");
+    assert_eq!((server.requests(), path.exists()), (0, false));
+}
+
+#[tokio::test]
+async fn what_was_answered_before_a_failure_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("intents.jsonl");
+    let open = || Recording::open(&path, Replay::Auto).unwrap();
+    let subject = subject(1, "good", "m");
+    let server = labelling(|_, _| false).await;
+    let client = client(&server.url());
+    let poor = Setup { budget: Budget { calls: Some(25), usd: None }, ..Setup::default() };
+    let error = poor.evaluate(Some(&client), &open(), &subject, None).await.unwrap_err();
+    assert_eq!(error.to_string(), "the budget of 25 calls is used up after 25 calls");
+    assert_eq!(server.requests(), 25);
+    let (_, served) = Setup::default().evaluate(Some(&client), &open(), &subject, None).await.unwrap();
+    assert_eq!(served, Served { sent: 35, replayed: 25 });
+}
+
+#[tokio::test]
+async fn a_budget_in_dollars_ends_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = labelling(|_, _| false).await;
+    let setup = Setup {
+        budget: Budget { calls: None, usd: Some(30.0) },
+        price: Some(Price { input: 1e5, cached_input: 1e5, output: 0.0 }),
+        ..Setup::default()
+    };
+    let client = client(&server.url());
+    let error = setup.evaluate(Some(&client), &off(folder.path()), &subject(1, "good", "m"), None).await.unwrap_err();
+    assert!(matches!(error, EvalError::Budget { .. }), "{error}");
+    // One dollar a call; those under way when it was used up are paid for too.
+    assert!((30..=38).contains(&server.requests()), "{}", server.requests());
+}
+
+#[tokio::test]
+async fn a_refused_key_stops_the_run_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(|_, _| Behaviour::Answer(401, vec![], "{}".into())).await;
+    let client = client(&server.url());
+    let error = Setup::default().evaluate(Some(&client), &off(folder.path()), &subject(1, "a", "m"), None).await.unwrap_err();
+    assert!(matches!(&error, EvalError::Client { source: ClientError::Auth { status: 401, .. }, .. }), "{error}");
+    assert!(error.hint().unwrap().contains("api_key_env"));
+    assert!(server.requests() <= 8 + 8, "{}", server.requests());
+}
+
+#[tokio::test]
+async fn single_failures_are_scored_with_their_class_and_cannot_decide() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(|_, received| {
+        let message = received.last_message().to_owned();
+        let number: usize = message.rsplit(' ').next().unwrap().parse().unwrap();
+        let label = if message.contains("invoice") { "billing" } else { "technical" };
+        let is_candidate = received.body["messages"][0]["content"] == "new";
+        match number {
+            30..40 if is_candidate => Behaviour::Answer(503, vec![], "busy".into()),
+            50 if is_candidate => Behaviour::Answer(400, vec![], "blocked".into()),
+            _ => Behaviour::ok(completion(label)),
+        }
+    })
+    .await;
+    let client = client(&server.url());
+    let (candidate, parent) = (subject(2, "new", "m"), subject(1, "old", "m"));
+    let (report, _) = Setup::default().evaluate(Some(&client), &off(folder.path()), &candidate, Some(&parent)).await.unwrap();
+    let failures = serde_json::to_value(&report.candidate.totals.failures).unwrap();
+    assert_eq!(failures, json!({"server": 10, "bad-request": 1}));
+    assert_eq!((report.verdict.as_str(), report.metrics[0].verdict.as_str()), ("inconclusive", "inconclusive"));
+    assert!(report.reasons[0].contains("failed outside the prompt"), "{:?}", report.reasons);
+    assert_eq!(report.flips.iter().filter(|flip| flip.candidate.answer.is_none()).count(), 22);
+}
+
+#[tokio::test]
+async fn cases_that_ask_the_same_share_one_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(|number, _| Behaviour::ok(completion(if number == 0 { "billing" } else { "technical" }))).await;
+    let spec = spec();
+    let text = "id,message,intent,critical\na,hello,billing,\nb,hello,billing,\n";
+    let dataset = Dataset::read("d.csv", Format::Csv, text.as_bytes(), &spec.columns()).unwrap();
+    let subject = subject(1, "good", "m");
+    let prepared = Prepared::new(&spec, &dataset, &subject).unwrap();
+    let client = client(&server.url());
+    let recording = off(folder.path());
+    let settings = Settings {
+        client: Some(&client),
+        recording: &recording,
+        retry: RetryPolicy::default(),
+        concurrency: 4,
+        price: None,
+        budget: Budget::default(),
+        progress: &|_| {},
+    };
+    let evaluation = prepared.evaluate(&subject, None, &settings).await.unwrap();
+    assert_eq!(server.requests(), 1);
+    assert!(evaluation.candidate.answers().all(|answer| answer.text == "billing"));
+}
+
+#[tokio::test]
+async fn repeats_are_asked_and_recorded_one_by_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("intents.jsonl");
+    let server =
+        Server::start(|number, _| Behaviour::ok(completion(if number % 3 == 0 { "technical" } else { "billing" }))).await;
+    let text = SPEC.replace("case: id\n", "case: id\nrepeats: 3\n");
+    let setup = Setup { cases: 4, text, ..Setup::default() };
+    let client = client(&server.url());
+    let subject = subject(1, "good", "m");
+    let open = |mode| Recording::open(&path, mode).unwrap();
+    let (report, served) = setup.evaluate(Some(&client), &open(Replay::Auto), &subject, None).await.unwrap();
+    assert_eq!((served.sent, report.candidate.totals.calls), (12, 12));
+    let (again, _) = setup.evaluate(None, &open(Replay::Only), &subject, None).await.unwrap();
+    assert_eq!(again, report);
+}
+
+#[test]
+fn an_eval_that_does_not_fit_is_told_all_at_once() {
+    let text = SPEC
+        .replace("case: id\n", "case: id\ninputs: {massage: message}\n")
+        .replace("{type: json-schema}", "{type: label, expected: id}");
+    let spec = Spec::parse("evals/intents.yaml", &text).0.unwrap();
+    let text = "id,text,intent,critical,message\na,hello,sales,,x\n";
+    let dataset = Dataset::read("d.csv", Format::Csv, text.as_bytes(), &spec.columns()).unwrap();
+    let messages = |error: EvalError| match error {
+        EvalError::Findings(findings) => findings.into_iter().map(|finding| finding.message).collect::<Vec<_>>(),
+        other => panic!("{other}"),
+    };
+    let found = messages(Prepared::new(&spec, &dataset, &subject(1, "x", "m")).unwrap_err());
+    assert_eq!(found, ["`support.intent@1` has no variable `massage`"]);
+    let spec = self::spec();
+    let text = "id,text,intent,critical\na,hello,sales,\n";
+    let dataset = Dataset::read("d.csv", Format::Csv, text.as_bytes(), &spec.columns()).unwrap();
+    let found = messages(Prepared::new(&spec, &dataset, &subject(1, "x", "m")).unwrap_err());
+    assert_eq!(found, ["variable `message` of `support.intent@1` has no column in `d.csv`"]);
+    let text = "id,message,intent,critical\na,hello,sales,\nb,x,sales,\n";
+    let dataset = Dataset::read("d.csv", Format::Csv, text.as_bytes(), &spec.columns()).unwrap();
+    let found = messages(Prepared::new(&spec, &dataset, &subject(1, "x", "m")).unwrap_err());
+    assert_eq!(found, ["line 2: column `intent` expects `sales`, which is not a label (and 1 more cases like it)"]);
+}
+
+#[tokio::test]
+async fn the_offline_model_is_named_for_what_it_is_and_its_answers_replay() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("intents.jsonl");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(offline::serve(listener, offline::Settings::default(), async {
+        let _ = stopped.await;
+    }));
+    let good =
+        "Answer with one of: billing, technical.\n- billing: invoices, charges\n- technical: crashes, errors\nOnly the label.";
+    let bad =
+        "Answer with one of: billing, technical.\n- billing: crashes, errors\n- technical: invoices, charges\nOnly the label.";
+    let model = "offline-large-2026-01";
+    let (candidate, parent) = (subject(2, bad, model), subject(1, good, model));
+    let client = client(&url);
+    let setup = Setup::default();
+    let open = |mode| Recording::open(&path, mode).unwrap();
+    let (report, _) = setup.evaluate(Some(&client), &open(Replay::Auto), &candidate, Some(&parent)).await.unwrap();
+    assert_eq!(report.metrics[0].parent.as_ref().unwrap().estimate, 1.0, "{:?}", report.metrics[0]);
+    assert_eq!((report.verdict.as_str(), report.metrics[0].verdict.as_str()), ("refused", "below-minimum"));
+    let answered = &report.candidate.answered_by[0];
+    assert_eq!(answered.model, model);
+    assert!(answered.note.as_ref().unwrap().contains("not a language model"));
+    let _ = stop.send(());
+    drop(client);
+    serving.await.unwrap().unwrap();
+    let (replayed, _) = setup.evaluate(None, &open(Replay::Only), &candidate, Some(&parent)).await.unwrap();
+    let json = |report: &v1::Report| serde_json::to_string_pretty(report).unwrap();
+    assert_eq!(json(&replayed), json(&report));
+    let read: v1::Report = serde_json::from_str(&json(&report)).unwrap();
+    assert_eq!(read, report);
+    let raw: Value = serde_json::from_str(&json(&report)).unwrap();
+    assert_eq!(raw["format"], "promptops-eval/1");
+}
