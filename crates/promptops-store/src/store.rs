@@ -106,7 +106,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As the backend fails.
+    /// As the backend fails; but in a bucket that does not exist, no object does, because S3 answers both alike here.
     pub async fn exists(&self, key: &str) -> Result<bool, StoreError> {
         match self.backend.head(&self.path(key)?).await {
             Ok(_) => Ok(true),
@@ -144,9 +144,7 @@ impl Store {
             };
             match self.get(key).await? {
                 Some(stored) if stored == bytes => return Ok(Created::Same),
-                Some(_) => {
-                    return Err(StoreError::Conflict { key: key.to_owned() });
-                }
+                Some(_) => return Err(StoreError::Conflict { key: key.to_owned() }),
                 None if attempt == CREATE_ATTEMPTS => return Err(failure),
                 None => {}
             }
@@ -167,13 +165,13 @@ impl Store {
     /// [`StoreError::NotFound`] when the bucket does not exist; otherwise as the backend fails.
     pub async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
         let folder = self.folder(prefix)?;
-        let mut keys: Vec<String> = self
-            .backend
-            .list(Some(&folder))
-            .try_filter_map(|object| std::future::ready(Ok(self.key(&object.location))))
-            .try_collect()
-            .await
-            .map_err(|error| classify(&self.url, prefix, error))?;
+        let objects = self.backend.list(Some(&folder));
+        let keys = objects.try_filter_map(|object| std::future::ready(Ok(self.key(&object.location))));
+        let mut keys: Vec<String> = match keys.try_collect().await {
+            Ok(keys) => keys,
+            Err(error) if is_absent(&error) => return Ok(Vec::new()),
+            Err(error) => return Err(classify(&self.url, prefix, error)),
+        };
         keys.sort_unstable();
         Ok(keys)
     }
@@ -187,12 +185,10 @@ impl Store {
     /// As [`Store::list`].
     pub async fn folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
         let folder = self.folder(prefix)?;
-        let listed = self.backend.list_with_delimiter(Some(&folder)).await;
-        let listed = match listed {
-            Err(error) if is_absent(&error) && input_output_kind(&error).is_some() => {
-                return Ok(Vec::new());
-            }
-            listed => listed.map_err(|error| classify(&self.url, prefix, error))?,
+        let listed = match self.backend.list_with_delimiter(Some(&folder)).await {
+            Ok(listed) => listed,
+            Err(error) if is_absent(&error) => return Ok(Vec::new()),
+            Err(error) => return Err(classify(&self.url, prefix, error)),
         };
         let mut names: Vec<String> =
             listed.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned)).collect();
@@ -293,8 +289,8 @@ fn doubt(error: &object_store::Error) -> Doubt {
 
 /// Whether a failed read means that there is no such object.
 ///
-/// On `file://` a key below another object's key (`a/b` where `a` is a file) fails with "not a directory"; on S3 it is
-/// simply absent.
+/// On `file://` whatever is below another object's key (`a/b` where `a` is a file) fails with "not a directory"; on S3 it
+/// is simply absent.
 fn is_absent(error: &object_store::Error) -> bool {
     matches!(error, object_store::Error::NotFound { .. }) && !is_missing_bucket(error)
         || input_output_kind(error) == Some(ErrorKind::NotADirectory)

@@ -124,6 +124,10 @@ async fn objects_and_folders_in_each_others_way_are_named() {
     let store = open("file://registry", dir.path());
     store.create("a", Bytes::from("1")).await.unwrap();
     assert_eq!(store.get("a/b").await.unwrap(), None);
+    for folder in ["a", "a/b"] {
+        assert!(store.list(folder).await.unwrap().is_empty());
+        assert!(store.folders(folder).await.unwrap().is_empty());
+    }
     let refused = store.create("a/b", Bytes::from("2")).await.unwrap_err();
     assert_eq!(refused.to_string(), "a file is in the way of a folder: `a/b`");
 

@@ -245,3 +245,51 @@ fn a_repository_can_be_sent_to_a_worker() {
     let head = std::thread::spawn(move || repository.head().unwrap().to_string()).join().unwrap();
     assert_eq!(head, first);
 }
+
+const REPOSITORY_VARIABLE: &str = "PROMPTOPS_TEST_REPOSITORY";
+
+/// Not a test of its own: what `the_users_surroundings_change_no_answer` runs again, in other surroundings.
+#[test]
+fn answers() {
+    #[expect(clippy::disallowed_methods, reason = "set by the parent process alone")]
+    let Some(path) = std::env::var_os(REPOSITORY_VARIABLE) else { return };
+    let repository = Repository::discover(path.as_ref()).unwrap();
+    let head = repository.head().unwrap();
+    let files = repository.files_at(head, "p", "yaml").unwrap();
+    let history = repository.history(head, "p", "yaml", &|_| true).unwrap();
+    let differing = repository.differing_files(head, "", "yaml").unwrap();
+    println!("answers: {head} {files:?} {history:?} {differing:?} {}", repository.root().display());
+}
+
+/// A hook, for one, runs with variables that point Git to the repository it is for.
+#[test]
+fn the_users_surroundings_change_no_answer() {
+    let mut scratch = Scratch::new();
+    scratch.commit("first", &[("p/a.yaml", "1")]);
+    scratch.commit("second", &[("p/a.yaml", "2")]);
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join(".gitconfig"), "[core]\n bare = true\n worktree = /\n[broken\n").unwrap();
+    let ask = |surroundings: &[(&str, &str)]| {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "repository::answers", "--nocapture"])
+            .env(REPOSITORY_VARIABLE, scratch.path())
+            .envs(surroundings.iter().copied())
+            .output()
+            .unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let answer = printed.lines().find_map(|line| line.split_once("answers: "));
+        answer.map(|(_, answer)| answer.to_owned()).unwrap_or_else(|| String::from_utf8(output.stderr).unwrap())
+    };
+    let plain = ask(&[]);
+    assert!(plain.contains("second"), "{plain}");
+    for surroundings in [
+        &[("HOME", home.path().to_str().unwrap()), ("XDG_CONFIG_HOME", "/nowhere")][..],
+        &[("GIT_DIR", "/nowhere"), ("GIT_WORK_TREE", "/"), ("GIT_INDEX_FILE", "/nowhere")],
+        &[("GIT_OBJECT_DIRECTORY", "/nowhere"), ("GIT_COMMON_DIR", "/nowhere")],
+        &[("GIT_CEILING_DIRECTORIES", "/"), ("GIT_SHALLOW_FILE", "/nowhere"), ("GIT_NAMESPACE", "elsewhere")],
+        &[("GIT_CONFIG_COUNT", "1"), ("GIT_CONFIG_KEY_0", "core.bare"), ("GIT_CONFIG_VALUE_0", "true")],
+        &[("GIT_CONFIG_GLOBAL", "/nowhere"), ("GIT_CONFIG_SYSTEM", "/nowhere"), ("GIT_REPLACE_REF_BASE", "refs/heads/")],
+    ] {
+        assert_eq!(ask(surroundings), plain, "{surroundings:?}");
+    }
+}
