@@ -82,6 +82,8 @@ pub struct Draft {
     pub version: Option<Spanned<Version>>,
     /// `parent`, with a bare number read as a version of the same prompt.
     pub parent: Option<Spanned<PromptRef>>,
+    /// Whether there is a `parent` at all, right or wrong.
+    pub names_parent: bool,
     /// `owner`.
     pub owner: Option<Spanned<String>>,
     /// `purpose`.
@@ -237,6 +239,7 @@ impl Reader<'_> {
 
     fn require(&mut self, root: &Node, draft: &mut Draft) {
         if let Some(parent) = root.get("parent") {
+            draft.names_parent = true;
             draft.parent = self.parent(parent, draft.id.as_ref().map(|id| &id.value));
         }
         let missing: Vec<&str> =
@@ -400,9 +403,9 @@ impl Reader<'_> {
             if !is_name {
                 self.error("wrong-type", key.span.clone(), format!("`{name}` is no variable name; use letters, digits and `_`"));
             }
-            if let Some(schema) = self.schema(value, &format!("input `{name}`")) {
-                inputs.push((Spanned { value: name.to_owned(), span: key.span.clone() }, schema));
-            }
+            // With a wrong schema the variable is still declared.
+            let schema = self.schema(value, &format!("input `{name}`")).unwrap_or(Value::Bool(true));
+            inputs.push((Spanned { value: name.to_owned(), span: key.span.clone() }, schema));
         }
         inputs
     }

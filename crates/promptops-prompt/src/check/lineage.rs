@@ -16,7 +16,7 @@ pub(super) fn check(view: &FileView<'_>, findings: &mut Vec<Finding>) {
     let (Some(id), Some(version)) = (&view.draft.id, &view.draft.version) else { return };
     let finding = |span, message: String| Finding::new(CHECK.id, CHECK.severity, &view.draft.path, span, message);
     match &view.draft.parent {
-        None if version.value == Version::FIRST => {}
+        None if version.value == Version::FIRST || view.draft.names_parent => {}
         None => {
             let previous = version.value.number() - 1;
             findings.push(

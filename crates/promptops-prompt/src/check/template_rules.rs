@@ -41,7 +41,9 @@ pub(super) fn undeclared(view: &FileView<'_>, findings: &mut Vec<Finding>) {
             let close =
                 view.draft.inputs.iter().map(|(input, _)| (strsim::damerau_levenshtein(&input.value, name), &input.value)).min();
             findings.push(match close {
-                Some((distance, input)) if distance <= 2 && distance < name.len() => finding.hint(format!("did you mean `{input}`?")),
+                Some((distance, input)) if distance <= 2 && distance < name.len() => {
+                    finding.hint(format!("did you mean `{input}`?"))
+                }
                 _ => finding.hint(format!("declare it: `inputs: {{{name}: {{type: string}}}}`")),
             });
         }
