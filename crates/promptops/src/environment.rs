@@ -1,0 +1,144 @@
+//! The one place where the environment of the process enters.
+//!
+//! | Variable | Meaning |
+//! |---|---|
+//! | `PROMPTOPS_BUNDLE` | path of a bundle |
+//! | `PROMPTOPS_LOCK` | path of a lock file |
+//! | `PROMPTOPS_REGISTRY` | URL of the registry, instead of the lock's own |
+//! | `PROMPTOPS_PROMPTS` | folder of prompt files, for development |
+//! | `PROMPTOPS_STRICT` | `1`: only pinned versions load; `0`: others load with a warning |
+//! | `PROMPTOPS_CACHE` | folder for what came from a remote registry |
+//! | `PROMPTOPS_ENVIRONMENT`, `PROMPTOPS_SERVICE` | recorded with every invocation |
+//! | `PROMPTOPS_INVOCATIONS` | file that invocations are appended to |
+//! | `PROMPTOPS_EMF` | `1`: invocations go to standard output as CloudWatch metrics |
+//!
+//! Also read: `OTEL_SERVICE_NAME` and `AWS_LAMBDA_FUNCTION_NAME` for the service, `XDG_CACHE_HOME` and `HOME` for the
+//! cache, and every `AWS_…` variable for an S3 registry. An empty variable counts as unset.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::settings::Settings;
+use crate::warning::Warning;
+
+/// Reads [`Settings`] from the environment, the working directory and the system's clock.
+///
+/// Without a variable that names a source, the source is searched for, see [`Settings::discover_source`]. Warnings go to
+/// standard error. Call it again to see changes.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "an SDK is where the environment, folder and clock of a process enter")]
+pub fn settings_from_env() -> Settings {
+    let base_dir = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let mut settings = Settings::new(base_dir, Arc::new(chrono::Utc::now));
+    settings.warn = Arc::new(warn_on_stderr);
+    apply(&mut settings, |name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    settings.store_settings = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with("AWS_"))
+        .collect();
+    settings.discover_source();
+    settings
+}
+
+/// Puts what `variable` knows into `settings`.
+fn apply(settings: &mut Settings, variable: impl Fn(&'static str) -> Option<String>) {
+    let path = |name| variable(name).map(PathBuf::from);
+    let switch = |name| match variable(name).as_deref() {
+        None => None,
+        Some("1" | "true" | "yes" | "on") => Some(true),
+        Some("0" | "false" | "no" | "off") => Some(false),
+        Some(value) => {
+            (settings.warn)(&Warning::Variable { name, value: value.to_owned() });
+            None
+        }
+    };
+    let function = variable("AWS_LAMBDA_FUNCTION_NAME");
+    let strict = switch("PROMPTOPS_STRICT");
+    let emf = switch("PROMPTOPS_EMF").unwrap_or(false);
+    settings.strict = strict;
+    settings.emf = emf;
+    settings.bundle = path("PROMPTOPS_BUNDLE");
+    settings.lock = path("PROMPTOPS_LOCK");
+    settings.registry = variable("PROMPTOPS_REGISTRY");
+    settings.folder = path("PROMPTOPS_PROMPTS");
+    settings.invocations = path("PROMPTOPS_INVOCATIONS");
+    settings.environment = variable("PROMPTOPS_ENVIRONMENT");
+    settings.runtime = Some(if function.is_some() { "lambda" } else { "process" }.to_owned());
+    // In Lambda only /tmp can be written, and it lives as long as the execution environment.
+    let in_lambda = function.is_some().then(|| PathBuf::from("/tmp/promptops"));
+    settings.cache_dir = path("PROMPTOPS_CACHE")
+        .or(in_lambda)
+        .or_else(|| path("XDG_CACHE_HOME").map(|home| home.join("promptops")))
+        .or_else(|| path("HOME").map(|home| home.join(".cache/promptops")));
+    settings.service = variable("PROMPTOPS_SERVICE").or_else(|| variable("OTEL_SERVICE_NAME")).or(function);
+}
+
+fn warn_on_stderr(warning: &Warning) {
+    // A closed standard error must not break the caller.
+    let _ = writeln!(std::io::stderr(), "promptops: warning: {warning}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::sync::Mutex;
+
+    use chrono::DateTime;
+
+    use super::*;
+
+    fn applied(variables: &[(&'static str, &str)]) -> (Settings, Vec<Warning>) {
+        let variables: HashMap<_, _> = variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let warnings = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&warnings);
+        let mut settings = Settings::new("/app", Arc::new(|| DateTime::UNIX_EPOCH));
+        settings.warn = Arc::new(move |warning| heard.lock().unwrap().push(warning.clone()));
+        apply(&mut settings, |name| variables.get(name).cloned());
+        let warnings = warnings.lock().unwrap().clone();
+        (settings, warnings)
+    }
+
+    #[test]
+    fn every_variable_has_its_setting() {
+        let (settings, warnings) = applied(&[
+            ("PROMPTOPS_BUNDLE", "a.bundle"),
+            ("PROMPTOPS_LOCK", "promptops.lock"),
+            ("PROMPTOPS_REGISTRY", "s3://bucket/prefix"),
+            ("PROMPTOPS_PROMPTS", "prompts"),
+            ("PROMPTOPS_STRICT", "0"),
+            ("PROMPTOPS_CACHE", "/cache"),
+            ("PROMPTOPS_ENVIRONMENT", "prod"),
+            ("PROMPTOPS_SERVICE", "router"),
+            ("PROMPTOPS_INVOCATIONS", "calls.jsonl"),
+            ("PROMPTOPS_EMF", "1"),
+        ]);
+        assert_eq!(settings.bundle, Some("a.bundle".into()));
+        assert_eq!(settings.lock, Some("promptops.lock".into()));
+        assert_eq!(settings.registry.as_deref(), Some("s3://bucket/prefix"));
+        assert_eq!(settings.folder, Some("prompts".into()));
+        assert_eq!((settings.strict, settings.emf), (Some(false), true));
+        assert_eq!(settings.cache_dir, Some("/cache".into()));
+        assert_eq!((settings.environment.as_deref(), settings.service.as_deref()), (Some("prod"), Some("router")));
+        assert_eq!(settings.invocations, Some("calls.jsonl".into()));
+        assert_eq!(settings.runtime.as_deref(), Some("process"));
+        assert_eq!(warnings, []);
+    }
+
+    #[test]
+    fn lambda_is_recognised() {
+        let (settings, _) = applied(&[("AWS_LAMBDA_FUNCTION_NAME", "route"), ("HOME", "/home/me")]);
+        assert_eq!((settings.runtime.as_deref(), settings.service.as_deref()), (Some("lambda"), Some("route")));
+        assert_eq!(settings.cache_dir, Some("/tmp/promptops".into()));
+        let (settings, _) = applied(&[("OTEL_SERVICE_NAME", "router"), ("HOME", "/home/me")]);
+        assert_eq!(settings.service.as_deref(), Some("router"));
+        assert_eq!(settings.cache_dir, Some("/home/me/.cache/promptops".into()));
+    }
+
+    #[test]
+    fn a_switch_without_meaning_is_ignored_aloud() {
+        let (settings, warnings) = applied(&[("PROMPTOPS_STRICT", "perhaps")]);
+        assert_eq!(settings.strict, None);
+        assert_eq!(warnings, [Warning::Variable { name: "PROMPTOPS_STRICT", value: "perhaps".into() }]);
+    }
+}

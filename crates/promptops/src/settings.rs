@@ -1,0 +1,176 @@
+//! What a loader needs to know, as one value.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use promptops_telemetry::sink::Sink;
+
+use crate::warning::Warn;
+
+/// Tells the present time, UTC.
+pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// Settings of a [`Loader`](crate::Loader).
+///
+/// The first source that is set serves every prompt, in this order: `bundle`, `lock` with its registry, `registry`
+/// alone, `folder`. Sources are never mixed: a prompt that is missing from the lock is an error, even where a folder
+/// has it, since otherwise a forgotten pin would go unnoticed.
+///
+/// | | `load(id)` | `load(id, version)` |
+/// |---|---|---|
+/// | bundle | the pinned version | only the pinned version |
+/// | lock + registry, strict | the pinned version | only the pinned version |
+/// | lock + registry, not strict | the pinned version | any published version, with a warning |
+/// | registry alone | refused | any published version, with a warning; refused when strict |
+/// | folder | the file's version, with a warning; refused when strict | only the file's version |
+///
+/// Unless set, `strict` is true where a bundle or a lock is configured and false elsewhere, so that nothing unpinned
+/// runs outside development.
+#[derive(Clone)]
+pub struct Settings {
+    /// Bundle: one file with a lock and everything in it. Needs no network.
+    pub bundle: Option<PathBuf>,
+    /// Lock file. Beside a bundle it replaces the bundle's own lock, so that the bundle must hold what it pins.
+    pub lock: Option<PathBuf>,
+    /// URL of the registry. Beside a lock it replaces the lock's own, as for a mirror.
+    pub registry: Option<String>,
+    /// Folder of prompt files, for development.
+    pub folder: Option<PathBuf>,
+    /// Whether only pinned versions load; see above for what unset means.
+    pub strict: Option<bool>,
+    /// Absolute folder that relative paths and `file://` URLs start from. That of a lock starts from the lock's folder.
+    pub base_dir: PathBuf,
+    /// Folder for what came from a remote registry, by digest. Without one, every start of a process needs the registry.
+    pub cache_dir: Option<PathBuf>,
+    /// Settings of the object store, named like the AWS environment variables.
+    pub store_settings: BTreeMap<String, String>,
+    /// Environment that is recorded with invocations; unset, that of the lock's release.
+    pub environment: Option<String>,
+    /// Service that is recorded with invocations.
+    pub service: Option<String>,
+    /// Kind of process that is recorded with invocations, as `lambda`.
+    pub runtime: Option<String>,
+    /// File that invocations are appended to as JSON lines.
+    pub invocations: Option<PathBuf>,
+    /// Whether invocations are written to standard output in CloudWatch's embedded metric format.
+    pub emf: bool,
+    /// Further sinks.
+    pub sinks: Vec<Arc<dyn Sink>>,
+    /// Takes warnings.
+    pub warn: Warn,
+    /// Tells the time that invocations are recorded with.
+    pub clock: Clock,
+}
+
+impl Settings {
+    /// Creates settings without a source, which says nothing and records nothing.
+    pub fn new(base_dir: impl Into<PathBuf>, clock: Clock) -> Self {
+        Self {
+            bundle: None,
+            lock: None,
+            registry: None,
+            folder: None,
+            strict: None,
+            base_dir: base_dir.into(),
+            cache_dir: None,
+            store_settings: BTreeMap::new(),
+            environment: None,
+            service: None,
+            runtime: None,
+            invocations: None,
+            emf: false,
+            sinks: Vec::new(),
+            warn: Arc::new(|_| {}),
+            clock,
+        }
+    }
+
+    /// Says whether any source is set.
+    #[must_use]
+    pub fn has_source(&self) -> bool {
+        self.bundle.is_some() || self.lock.is_some() || self.registry.is_some() || self.folder.is_some()
+    }
+
+    /// Says whether only pinned versions load.
+    #[must_use]
+    pub fn is_strict(&self) -> bool {
+        self.strict.unwrap_or(self.bundle.is_some() || self.lock.is_some())
+    }
+
+    /// Searches for a source when none is set: `promptops.lock`, else a folder `prompts`, in `base_dir` or the nearest
+    /// folder above it within the same project.
+    ///
+    /// A project ends at the folder that has `promptops.toml` or `.git`; without either only `base_dir` is searched.
+    pub fn discover_source(&mut self) {
+        if self.has_source() {
+            return;
+        }
+        let is_root = |folder: &std::path::Path| folder.join("promptops.toml").exists() || folder.join(".git").exists();
+        let Some(depth) = self.base_dir.ancestors().position(is_root).or(Some(0)) else { return };
+        for folder in self.base_dir.ancestors().take(depth + 1) {
+            let lock = folder.join("promptops.lock");
+            let prompts = folder.join("prompts");
+            if lock.is_file() {
+                self.lock = Some(lock);
+                return;
+            }
+            if prompts.is_dir() {
+                self.folder = Some(prompts);
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(base_dir: PathBuf) -> Settings {
+        Settings::new(base_dir, Arc::new(|| DateTime::UNIX_EPOCH))
+    }
+
+    #[test]
+    fn strict_follows_the_source_unless_set() {
+        let mut one = settings("/".into());
+        assert!(!one.is_strict());
+        one.lock = Some("promptops.lock".into());
+        assert!(one.is_strict());
+        one.strict = Some(false);
+        assert!(!one.is_strict());
+    }
+
+    #[test]
+    fn discovery_prefers_the_lock_and_stays_in_the_project() {
+        let root = tempfile::tempdir().unwrap();
+        let service = root.path().join("project/service");
+        std::fs::create_dir_all(&service).unwrap();
+        std::fs::create_dir(root.path().join("prompts")).unwrap();
+
+        let mut outside = settings(service.clone());
+        outside.discover_source();
+        assert!(!outside.has_source(), "without a project only the folder itself is searched");
+
+        std::fs::create_dir(root.path().join("project/.git")).unwrap();
+        let mut above = settings(service.clone());
+        above.discover_source();
+        assert!(!above.has_source(), "the folder above the project is not searched");
+
+        std::fs::create_dir(root.path().join("project/prompts")).unwrap();
+        let mut folder = settings(service.clone());
+        folder.discover_source();
+        assert_eq!(folder.folder, Some(root.path().join("project/prompts")));
+
+        std::fs::write(root.path().join("project/promptops.lock"), "{}").unwrap();
+        let mut lock = settings(service.clone());
+        lock.discover_source();
+        assert_eq!((lock.lock, lock.folder), (Some(root.path().join("project/promptops.lock")), None));
+
+        let mut explicit = settings(service);
+        explicit.folder = Some("mine".into());
+        explicit.discover_source();
+        assert_eq!(explicit.lock, None, "a source that is set ends the search");
+    }
+}

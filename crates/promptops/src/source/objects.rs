@@ -1,0 +1,142 @@
+//! Reading objects of a registry or a bundle.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use promptops_prompt::{Digest, PromptRef};
+use promptops_store::{Bundle, BundleError};
+
+use super::remote::RemoteStore;
+use crate::disk_cache::DiskCache;
+use crate::error::Error;
+use crate::warning::{Warning, Warnings};
+
+/// Where objects lie.
+#[derive(Debug)]
+pub(crate) enum Objects {
+    /// A registry in a local folder, read with plain file operations: no thread, no runtime.
+    LocalFolder {
+        /// The registry's root.
+        folder: PathBuf,
+    },
+    /// A bundle, read in place.
+    Bundle {
+        /// The open file.
+        open: Mutex<OpenBundle>,
+        /// Its path.
+        path: PathBuf,
+    },
+    /// A registry behind a network.
+    Remote {
+        /// The store.
+        store: RemoteStore,
+        /// What came from it before.
+        cache: Option<DiskCache>,
+    },
+}
+
+/// A bundle and the process that opened it: a child of `fork` shares the position in the file and must open its own.
+#[derive(Debug)]
+pub(crate) struct OpenBundle {
+    process: u32,
+    bundle: Bundle,
+}
+
+impl OpenBundle {
+    fn open(path: &Path) -> Result<Self, BundleError> {
+        Ok(Self { process: std::process::id(), bundle: Bundle::open(path)? })
+    }
+}
+
+impl Objects {
+    pub(crate) fn open_bundle(path: &Path) -> Result<Self, Error> {
+        let open = OpenBundle::open(path).map_err(|error| Error::Setting {
+            setting: "the bundle",
+            place: path.display().to_string(),
+            source: error.into(),
+        })?;
+        Ok(Self::Bundle { open: Mutex::new(open), path: path.to_owned() })
+    }
+
+    /// Describes the place for messages.
+    pub(crate) fn place(&self) -> String {
+        match self {
+            Self::LocalFolder { folder } => format!("registry `{}`", folder.display()),
+            Self::Bundle { path, .. } => format!("bundle `{}`", path.display()),
+            Self::Remote { store, .. } => format!("registry `{}`", store.url()),
+        }
+    }
+
+    /// Returns the name of a version's record.
+    pub(crate) fn record_key(&self, reference: &PromptRef) -> String {
+        let (id, version) = (&reference.id, reference.version.number());
+        match self {
+            Self::Bundle { .. } => format!("records/{id}/{version}.json"),
+            Self::LocalFolder { .. } | Self::Remote { .. } => format!("prompts/{id}/{version:010}.json"),
+        }
+    }
+
+    /// Reads an object; nothing when there is none.
+    pub(crate) fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        match self {
+            Self::LocalFolder { folder } => read_file(folder, key),
+            Self::Bundle { open, path } => read_entry(open, path, key).map_err(|error| Error::Corrupt {
+                place: format!("`{key}` in bundle `{}`", path.display()),
+                source: error.into(),
+            }),
+            Self::Remote { store, .. } => store.get(key),
+        }
+    }
+
+    /// Reads an object that must be there.
+    pub(crate) fn required(&self, key: &str) -> Result<Vec<u8>, Error> {
+        self.get(key)?.ok_or_else(|| Error::Missing { place: self.place(), key: key.to_owned() })
+    }
+
+    /// Reads an object whose digest is known; the cache on disk is asked before the network.
+    ///
+    /// # Errors
+    /// [`Error::Integrity`] when the bytes have another digest: they are neither returned nor kept.
+    pub(crate) fn verified(&self, key: &str, expected: Digest, warnings: &Warnings) -> Result<Vec<u8>, Error> {
+        let cache = match self {
+            Self::Remote { cache, .. } => cache.as_ref(),
+            Self::LocalFolder { .. } | Self::Bundle { .. } => None,
+        };
+        if let Some(bytes) = cache.and_then(|cache| cache.get(expected)) {
+            return Ok(bytes);
+        }
+        let bytes = self.required(key)?;
+        let found = Digest::of(&bytes);
+        if found != expected {
+            return Err(Error::Integrity { place: format!("`{key}` in {}", self.place()), expected, found });
+        }
+        if let Some(cache) = cache
+            && let Err(error) = cache.put(expected, &bytes)
+        {
+            warnings.say(Warning::Cache { folder: cache.folder().clone(), reason: error.to_string() });
+        }
+        Ok(bytes)
+    }
+}
+
+fn read_file(folder: &Path, key: &str) -> Result<Option<Vec<u8>>, Error> {
+    match fs::read(folder.join(key)) {
+        Ok(bytes) => Ok(Some(bytes)),
+        // A registry that is not there at all is another mistake than an object that is not in it.
+        Err(error) if error.kind() == ErrorKind::NotFound && !folder.is_dir() => {
+            Err(Error::Unavailable { place: folder.display().to_string(), source: error.into() })
+        }
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(Error::Unavailable { place: folder.join(key).display().to_string(), source: error.into() }),
+    }
+}
+
+fn read_entry(open: &Mutex<OpenBundle>, path: &Path, name: &str) -> Result<Option<Vec<u8>>, BundleError> {
+    let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
+    if open.process != std::process::id() {
+        *open = OpenBundle::open(path)?;
+    }
+    Ok(open.bundle.get(name)?.map(Into::into))
+}

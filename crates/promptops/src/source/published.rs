@@ -1,0 +1,148 @@
+//! Published versions: from a registry or a bundle, pinned by a lock.
+
+use std::collections::BTreeMap;
+use std::error::Error as StdError;
+
+use promptops_prompt::lock::LockedPrompt;
+use promptops_prompt::{Closure, Content, Digest, Lock, Prompt, PromptId, PromptRef, Version};
+
+use super::Loaded;
+use super::objects::Objects;
+use crate::error::{Error, close_names};
+use crate::version_record::VersionRecordV1;
+use crate::warning::{Warning, Warnings};
+
+/// Contents that one prompt may include, directly or not.
+const MAX_INCLUDES: usize = 1000;
+
+/// A registry or a bundle, with the pins that decide what loads.
+#[derive(Debug)]
+pub(crate) struct PublishedSource {
+    objects: Objects,
+    pins: Option<Lock>,
+    strict: bool,
+}
+
+impl PublishedSource {
+    pub(crate) fn new(objects: Objects, pins: Option<Lock>, strict: bool) -> Self {
+        Self { objects, pins, strict }
+    }
+
+    pub(crate) fn environment(&self) -> Option<&str> {
+        self.pins.as_ref()?.release.as_ref().map(|release| release.environment.as_str())
+    }
+
+    pub(crate) fn load(&self, id: &PromptId, version: Option<Version>, warnings: &Warnings) -> Result<Loaded, Error> {
+        let pin = self.pins.as_ref().and_then(|lock| lock.prompts.get(id));
+        match (pin, version) {
+            (Some(pin), None) => self.load_pinned(id, pin, warnings),
+            (Some(pin), Some(version)) if pin.version == version => self.load_pinned(id, pin, warnings),
+            (_, Some(version)) if !self.strict => self.load_unpinned(&id.at(version), warnings),
+            (None, _) if self.pins.is_some() => Err(self.not_in_lock(id)),
+            _ => Err(Error::NotPinned { id: id.clone(), version, pinned: pin.map(|pin| pin.version) }),
+        }
+    }
+
+    /// Loads what the lock pins. Record and content must have the digests that stand in it.
+    fn load_pinned(&self, id: &PromptId, pin: &LockedPrompt, warnings: &Warnings) -> Result<Loaded, Error> {
+        let reference = id.at(pin.version);
+        let key = self.objects.record_key(&reference);
+        let bytes = self.objects.verified(&key, pin.record, warnings)?;
+        let record = self.read_record(&bytes, &reference, &key)?;
+        if record.digest != pin.digest {
+            let place = format!("`{key}` in {}", self.objects.place());
+            return Err(Error::Integrity { place, expected: pin.digest, found: record.digest });
+        }
+        self.complete(record, warnings)
+    }
+
+    /// Loads a version that nothing pins; only its content is verified, against its record.
+    fn load_unpinned(&self, reference: &PromptRef, warnings: &Warnings) -> Result<Loaded, Error> {
+        let key = self.objects.record_key(reference);
+        let Some(bytes) = self.objects.get(&key)? else {
+            let place = format!("{}, version {}", self.objects.place(), reference.version);
+            return Err(Error::NotFound { id: reference.id.clone(), place, close: self.close_names(&reference.id) });
+        };
+        warnings.say(Warning::Unpinned(reference.to_string()));
+        let record = self.read_record(&bytes, reference, &key)?;
+        self.complete(record, warnings)
+    }
+
+    fn read_record(&self, bytes: &[u8], reference: &PromptRef, key: &str) -> Result<VersionRecordV1, Error> {
+        VersionRecordV1::read(bytes, reference).map_err(|error| self.corrupt(key, error))
+    }
+
+    /// Reads the content that a record names, and all it includes.
+    fn complete(&self, record: VersionRecordV1, warnings: &Warnings) -> Result<Loaded, Error> {
+        let root = self.read_content(record.digest, warnings)?;
+        let closure = self.read_closure(root, record.digest, warnings)?;
+        let root = &closure.root;
+        let prompt = Prompt {
+            id: record.id,
+            version: record.version,
+            parent: record.parent,
+            model: root.model.clone(),
+            parameters: root.parameters.clone(),
+            inputs: root.inputs.clone(),
+            output: root.output.clone(),
+            tools: root.tools.clone(),
+            body: root.body.clone(),
+            metadata: record.metadata,
+        };
+        Ok(Loaded { prompt, digest: record.digest, closure, files: Vec::new() })
+    }
+
+    fn read_content(&self, digest: Digest, warnings: &Warnings) -> Result<Content, Error> {
+        let key = format!("blobs/sha256/{}", digest.hex());
+        let bytes = self.objects.verified(&key, digest, warnings)?;
+        Content::from_bytes(&bytes).map_err(|error| self.corrupt(&key, error))
+    }
+
+    /// Includes are named by digest inside of what includes them, so the pin of the root covers them all.
+    fn read_closure(&self, root: Content, root_digest: Digest, warnings: &Warnings) -> Result<Closure, Error> {
+        let mut digests: BTreeMap<PromptRef, Digest> = BTreeMap::new();
+        let mut includes = BTreeMap::new();
+        let mut wanted: Vec<(PromptRef, Digest)> = root.includes.clone().into_iter().collect();
+        while let Some((reference, digest)) = wanted.pop() {
+            match digests.insert(reference.clone(), digest) {
+                Some(known) if known == digest => continue,
+                Some(_) => return Err(self.corrupt(&root_digest.to_string(), ClosureError::TwoContents(reference))),
+                None if digests.len() > MAX_INCLUDES => {
+                    return Err(self.corrupt(&root_digest.to_string(), ClosureError::TooMany));
+                }
+                None => {}
+            }
+            let content = self.read_content(digest, warnings)?;
+            wanted.extend(content.includes.clone());
+            includes.insert(reference, content);
+        }
+        Ok(Closure { root, includes })
+    }
+
+    fn not_in_lock(&self, id: &PromptId) -> Error {
+        let place = match &self.objects {
+            Objects::Bundle { .. } => self.objects.place(),
+            Objects::LocalFolder { .. } | Objects::Remote { .. } => "the lock".to_owned(),
+        };
+        Error::NotFound { id: id.clone(), place, close: self.close_names(id) }
+    }
+
+    fn close_names(&self, id: &PromptId) -> Vec<String> {
+        let names =
+            self.pins.iter().flat_map(|lock| lock.prompts.keys()).map(PromptId::as_str).filter(|name| *name != id.as_str());
+        close_names(id.as_str(), names)
+    }
+
+    fn corrupt(&self, key: &str, error: impl StdError + Send + Sync + 'static) -> Error {
+        Error::Corrupt { place: format!("`{key}` in {}", self.objects.place()), source: Box::new(error) }
+    }
+}
+
+/// Says why contents do not make a closure.
+#[derive(Debug, thiserror::Error)]
+enum ClosureError {
+    #[error("two contents are included as `{0}`")]
+    TwoContents(PromptRef),
+    #[error("more than {MAX_INCLUDES} contents are included")]
+    TooMany,
+}

@@ -1,0 +1,175 @@
+//! The cases that every SDK passes: `spec/vectors`.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its own functions too")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use promptops::{Error, Loader, Prompt, Settings, Warning};
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+
+fn vectors(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec/vectors").join(name);
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn cases(vectors: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let cases = vectors["cases"].as_array().unwrap();
+    assert!(!cases.is_empty());
+    cases.iter().map(|case| (case["name"].as_str().unwrap(), case))
+}
+
+fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn settings(folder: &Path) -> (Settings, Arc<Mutex<Vec<Warning>>>) {
+    let warnings = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&warnings);
+    let mut settings = Settings::new(folder, Arc::new(|| "2026-05-01T12:00:00Z".parse().unwrap()));
+    settings.warn = Arc::new(move |warning| heard.lock().unwrap().push(warning.clone()));
+    (settings, warnings)
+}
+
+/// Writes the files of one case of load.json; see `spec/vectors/generate.py`.
+fn write_sources(vectors: &Value, case: &Value) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mut objects = vectors["registry"].as_object().unwrap().clone();
+    for (key, text) in case["registry"].as_object().into_iter().flatten() {
+        match text {
+            Value::Null => assert!(objects.remove(key).is_some(), "{key}"),
+            text => drop(objects.insert(key.clone(), text.clone())),
+        }
+    }
+    for (key, text) in &objects {
+        write(&folder.path().join("registry").join(key), text.as_str().unwrap());
+    }
+    for (path, text) in vectors["prompts"].as_object().unwrap() {
+        write(&folder.path().join("prompts").join(path), text.as_str().unwrap());
+    }
+    let lock = vectors["lock"].to_string();
+    write(&folder.path().join("promptops.lock"), &lock);
+    write_bundle(&folder.path().join("app.bundle"), &lock, &objects);
+    folder
+}
+
+fn write_bundle(path: &Path, lock: &str, objects: &Map<String, Value>) {
+    let mut bundle = promptops_store::BundleWriter::new();
+    bundle.add("lock.json", lock.to_owned()).unwrap();
+    for (key, text) in objects {
+        let name = match key.strip_prefix("prompts/").and_then(|rest| rest.strip_suffix(".json")?.rsplit_once('/')) {
+            Some((id, version)) => format!("records/{id}/{}.json", version.trim_start_matches('0')),
+            None => key.clone(),
+        };
+        bundle.add(&name, text.as_str().unwrap().to_owned()).unwrap();
+    }
+    bundle.write(path).unwrap();
+}
+
+fn describe(prompt: &Prompt) -> Value {
+    json!({
+        "id": prompt.id(),
+        "version": prompt.version(),
+        "parent": prompt.parent().map(ToString::to_string),
+        "owner": prompt.owner(),
+        "purpose": prompt.purpose(),
+        "model": prompt.model(),
+        "parameters": prompt.parameters(),
+        "tags": prompt.tags(),
+        "template": prompt.template(),
+        "digest": prompt.digest().to_string(),
+    })
+}
+
+#[test]
+fn load() {
+    let vectors = vectors("load.json");
+    for (name, case) in cases(&vectors) {
+        let folder = write_sources(&vectors, case);
+        let (mut settings, warnings) = settings(folder.path());
+        settings.strict = case["strict"].as_bool();
+        match case["source"].as_str().unwrap() {
+            "lock" => settings.lock = Some("promptops.lock".into()),
+            "bundle" => settings.bundle = Some("app.bundle".into()),
+            "registry" => settings.registry = Some("file://registry".into()),
+            "folder" => settings.folder = Some("prompts".into()),
+            other => panic!("{other}"),
+        }
+        let loader = Loader::from_settings(&settings).unwrap();
+        let version = case["load"]["version"].as_u64().map(|version| u32::try_from(version).unwrap());
+        let id = case["load"]["id"].as_str().unwrap();
+        match (loader.load(id, version), case["expect"].get("prompt"), case["expect"].get("error")) {
+            (Ok(prompt), Some(expected), _) => {
+                let found = describe(&prompt);
+                for (member, value) in expected.as_object().unwrap() {
+                    assert_eq!(&found[member], value, "{name}: {member}");
+                }
+                assert!(Arc::ptr_eq(&prompt, &loader.load(id, version).unwrap()), "{name}: kept");
+            }
+            (Err(error), _, Some(expected)) => check_error(name, &error, expected),
+            (found, ..) => panic!("{name}: {found:?}"),
+        }
+        assert_eq!(warnings.lock().unwrap().len() as u64, case["expect"]["warnings"].as_u64().unwrap(), "{name}");
+    }
+}
+
+fn check_error(name: &str, error: &Error, expected: &Value) {
+    let (message, hint) = (error.full_message(), error.hint().unwrap_or_default());
+    assert_eq!(error.code(), expected["code"], "{name}: {message}");
+    assert!(message.contains(expected["message"].as_str().unwrap()), "{name}: {message}");
+    assert!(hint.contains(expected["hint"].as_str().unwrap()), "{name}: {hint}");
+}
+
+fn folder_loader(prompts: &Value) -> (TempDir, Loader) {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in prompts.as_object().unwrap() {
+        write(&folder.path().join(path), text.as_str().unwrap());
+    }
+    let (mut settings, _) = settings(folder.path());
+    settings.folder = Some(PathBuf::new());
+    let loader = Loader::from_settings(&settings).unwrap();
+    (folder, loader)
+}
+
+#[test]
+fn render() {
+    let vectors = vectors("render.json");
+    let (_folder, loader) = folder_loader(&vectors["prompts"]);
+    for (name, case) in cases(&vectors) {
+        let prompt = loader.load(case["id"].as_str().unwrap(), None).unwrap();
+        let values = case["values"].as_object().unwrap();
+        match prompt.messages(values) {
+            Ok(messages) => {
+                assert_eq!(serde_json::to_value(&messages).unwrap(), case["expect"]["messages"], "{name}");
+                match case["expect"].get("text") {
+                    Some(text) => assert_eq!(prompt.render(values).unwrap(), *text, "{name}"),
+                    None => assert_eq!(prompt.render(values).unwrap_err().code(), "render", "{name}"),
+                }
+            }
+            Err(error) => {
+                let expected = case["expect"]["error"].as_str().unwrap_or_else(|| panic!("{name}: {}", error.full_message()));
+                assert_eq!(error.code(), "render");
+                assert!(error.full_message().contains(expected), "{name}: {}", error.full_message());
+            }
+        }
+    }
+}
+
+#[test]
+fn reply() {
+    for (name, case) in cases(&vectors("reply.json")) {
+        let output = case["output"].as_object().map_or(String::new(), |schema| format!("output: {}\n", json!(schema)));
+        let prompt = format!("id: classify\nversion: 1\nowner: o\nmodel: m\ntags: []\n{output}template: Classify.\n");
+        let (_folder, loader) = folder_loader(&json!({ "classify.yaml": prompt }));
+        let mut call = loader.load("classify", None).unwrap().invocation();
+        assert_eq!(call.record_reply(&case["reply"]), case["known"].as_bool().unwrap(), "{name}");
+        assert_eq!(call.request_id(), case["request_id"].as_str(), "{name}");
+        let record = serde_json::to_value(promptops_telemetry::v1::InvocationV1::from(&call.finish())).unwrap();
+        for (member, value) in case["record"].as_object().unwrap() {
+            assert_eq!(record.get(member).unwrap_or(&Value::Null), value, "{name}: {member}");
+        }
+    }
+}
