@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::Outcome;
 use crate::checkout::{Checkout, isolate};
 use crate::python::{Profile, Python};
-use crate::server::{Server, free_port};
+use crate::server::{Server, free_port, is_free};
 use crate::step::{command_step, each_line, step};
 use screen::Screen;
 use script::{Action, Ends, Step};
@@ -27,7 +27,8 @@ pub(crate) fn run(checkout: &Checkout) -> Result<Outcome> {
     let python = build(checkout)?;
     let mut stage = Stage::new(checkout, &python)?;
 
-    let steps = script::steps(&stage.example, stage.port)?;
+    let history = folders_in(&stage.example.join("history"))?;
+    let steps = script::steps(&history, &stage.ports);
     for (index, step) in steps.iter().enumerate() {
         screen.title(index + 1, steps.len(), step);
         let step_start = Instant::now();
@@ -43,7 +44,7 @@ pub(crate) fn run(checkout: &Checkout) -> Result<Outcome> {
 
 /// Builds the binary and the wheel as a user would install them, in the profile that builds fastest.
 fn build(checkout: &Checkout) -> Result<Python> {
-    let python = step("Python environment", || Python::for_tests(checkout)).context("the demo needs it")?;
+    let python = step("Python environment", || Python::for_demo(checkout)).context("the demo needs it")?;
     let mut binary = checkout.cargo();
     binary.args(["build", "--locked", "-p", "promptops-cli"]);
     if command_step("build promptops (cargo build --locked -p promptops-cli)", &mut binary) == Outcome::NotInOrder {
@@ -58,7 +59,7 @@ struct Stage {
     folder: PathBuf,
     example: PathBuf,
     search_path: OsString,
-    port: u16,
+    ports: Ports,
     colour: bool,
     /// Ended when the stage is.
     servers: Vec<Server>,
@@ -69,15 +70,16 @@ impl Stage {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?.as_secs();
         let folder = checkout.root.join("target/demo").join(now.to_string());
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
+        let example = checkout.root.join("examples/support-desk");
         let programs = [checkout.target.join("debug"), python.programs()];
         let inherited = std::env::var_os("PATH").unwrap_or_default();
         let search_path = std::env::join_paths(programs.into_iter().chain(std::env::split_paths(&inherited)))
             .context("a folder of the search path cannot be written in one")?;
         Ok(Self {
             folder,
-            example: checkout.root.join("examples/support-desk"),
+            ports: Ports::choose(&example)?,
+            example,
             search_path,
-            port: free_port()?,
             colour: crate::step::wants_colour(),
             servers: Vec::new(),
         })
@@ -122,7 +124,7 @@ impl Stage {
         screen.command(&format!("{line} &"));
         let log = self.folder.with_extension("server.log");
         // Without `exec` the shell would be ended in its place.
-        self.servers.push(Server::start(&mut self.shell(&format!("exec {line}")), self.port, &log)?);
+        self.servers.push(Server::start(&mut self.shell(&format!("exec {line}")), self.ports.used, &log)?);
         for line in std::fs::read_to_string(&log).unwrap_or_default().lines() {
             screen.output(line);
         }
@@ -144,6 +146,28 @@ impl Stage {
     }
 }
 
+/// Where the offline model listens: on the port the example's configuration names, or on another when that one is taken.
+struct Ports {
+    configured: u16,
+    used: u16,
+}
+
+impl Ports {
+    fn choose(example: &Path) -> Result<Self> {
+        let file = example.join("promptops.toml");
+        let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
+        let configured = configured_port(&text).with_context(|| format!("`{}` names no port on loopback", file.display()))?;
+        let used = if is_free(configured) { configured } else { free_port()? };
+        Ok(Self { configured, used })
+    }
+}
+
+fn configured_port(text: &str) -> Option<u16> {
+    let (_, rest) = text.split_once("http://127.0.0.1:")?;
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
+
 /// Lists the folders in a folder, by name.
 fn folders_in(folder: &Path) -> Result<Vec<String>> {
     let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read `{}`", folder.display()))?;
@@ -156,4 +180,25 @@ fn folders_in(folder: &Path) -> Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_port_of_the_offline_model() {
+        assert_eq!(configured_port("[providers.offline]\nurl = \"http://127.0.0.1:8089/v1\"\n"), Some(8089));
+        assert_eq!(configured_port("url = \"https://api.example.com/v1\""), None);
+    }
+
+    #[test]
+    fn lists_folders_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["02-b", "01-a"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        std::fs::write(folder.path().join("03-file"), "").unwrap();
+        assert_eq!(folders_in(folder.path()).unwrap(), ["01-a", "02-b"]);
+    }
 }

@@ -23,9 +23,14 @@ pub(crate) struct Python {
 }
 
 impl Python {
-    /// Makes the environment of tests and the demo.
+    /// Makes the environment of tests.
     pub(crate) fn for_tests(checkout: &Checkout) -> Result<Self> {
         Self::prepare(checkout, "venv", "sdks/python/requirements-test.txt")
+    }
+
+    /// Makes the environment of the demo.
+    pub(crate) fn for_demo(checkout: &Checkout) -> Result<Self> {
+        Self::prepare(checkout, "demo-venv", "xtask/requirements-demo.txt")
     }
 
     /// Makes the environment of measurements, which holds the tools measured next to PromptOps.

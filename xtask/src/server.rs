@@ -69,6 +69,11 @@ pub(crate) fn free_port() -> Result<u16> {
     Ok(listener.local_addr().context("a bound socket has no address")?.port())
 }
 
+/// Says whether nobody listens on the loopback port.
+pub(crate) fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +85,12 @@ mod tests {
         command.args(["-c", "echo no such store >&2; exit 4"]);
         let error = Server::start(&mut command, free_port().unwrap(), &folder.path().join("log")).err().unwrap();
         assert!(error.to_string().contains("no such store"), "{error}");
+    }
+
+    #[test]
+    fn knows_a_port_that_is_taken() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        assert!(!is_free(listener.local_addr().unwrap().port()));
     }
 
     #[test]

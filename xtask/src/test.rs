@@ -23,18 +23,17 @@ pub(crate) fn run(checkout: &Checkout) -> Result<Outcome> {
     let mut tally = Tally::default();
 
     let python = tally.setup(step("Python environment", || Python::for_tests(checkout)));
-    // The server runs while the Rust tests do, and ends when this function is left, however it is.
+    // The server ends when this function is left, however it is.
     let s3 = python.as_ref().and_then(|python| tally.setup(step("S3 server on loopback", || s3_server::start(checkout, python))));
 
     if tally.setup(step("Rust tests: build", || rust_tests::build(checkout))).is_some() {
         tally.add(counted("Rust tests", || rust_tests::run(checkout, s3.as_ref(), python.as_ref())));
     }
-    drop(s3);
 
     if let Some(python) = &python {
         let built = step("Python tests: build the wheel", || python.install_sdk(checkout, Profile::Dev));
         if tally.setup(built).is_some() {
-            tally.add(counted("Python tests", || python_tests::run(checkout, python)));
+            tally.add(counted("Python tests", || python_tests::run(checkout, python, s3.as_ref())));
         }
     }
     let in_order = tally.setup(step("tidy", || tidy::expect_order(checkout)));

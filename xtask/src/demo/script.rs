@@ -1,10 +1,6 @@
 //! What the demo does, in order. Every line is one that a user can type in a shell.
 
-use std::path::Path;
-
-use anyhow::Result;
-
-use super::folders_in;
+use super::Ports;
 
 /// A step: what it is for, and what is done.
 pub(super) struct Step {
@@ -36,117 +32,125 @@ pub(super) enum Ends {
 /// The exit code of `promptops` when the answer is no.
 const REFUSED: i32 = 1;
 
-/// The prompt that the demo follows.
-const PROMPT: &str = "customer-support.intent-classifier";
-
-/// The script for the example in the folder, with the offline model on the port.
-pub(super) fn steps(example: &Path, port: u16) -> Result<Vec<Step>> {
-    let mut steps = vec![repository(&folders_in(&example.join("history"))?)];
-    steps.extend(writing());
-    steps.extend(evaluating(port));
-    steps.extend(releasing());
-    steps.extend(running(port));
-    steps.extend(regressing());
-    Ok(steps)
+/// The script for an example with this history, oldest first, each a folder of `history`.
+pub(super) fn steps(history: &[String], ports: &Ports) -> Vec<Step> {
+    let model = format!("http://127.0.0.1:{}/v1", ports.used);
+    vec![
+        Step {
+            title: "A Git repository of prompts",
+            why: "Prompts are written in Git, like code.",
+            actions: repository(history, ports),
+        },
+        Step {
+            title: "Check every prompt",
+            why: "Structure: owners, lineage, variables, includes, secrets, copies.",
+            actions: vec![typed("promptops check")],
+        },
+        Step {
+            title: "What was, and what changed",
+            why: "",
+            actions: vec![
+                typed("promptops history customer-support.intent-classifier"),
+                typed("promptops diff customer-support.intent-classifier@1 customer-support.intent-classifier@2"),
+            ],
+        },
+        Step {
+            title: "Start the offline model",
+            why: "It stands in for a provider: no network, no key. It classifies from what the prompt says.",
+            actions: vec![Action::Serve { line: format!("promptops offline-model serve --port {}", ports.used) }],
+        },
+        Step {
+            title: "Evaluate",
+            why: "Behaviour: each prompt that has an eval, on its dataset.",
+            actions: vec![
+                typed("promptops eval customer-support.intent-classifier"),
+                typed("promptops eval customer-support.urgency"),
+            ],
+        },
+        Step { title: "Publish", why: "From here on a version never changes.", actions: vec![typed("promptops publish --all")] },
+        Step {
+            title: "Approve what is sensitive",
+            why: "What bears the tag `legal` goes to prod when compliance has signed it. Lena has a key and signs.",
+            actions: vec![
+                typed("promptops plan --env prod --out plan.json"),
+                typed(
+                    "PROMPTOPS_ACTOR=lena.fischer@larkspur.example promptops approve compliance.data-request-reply@1 --env prod --key lena_key",
+                ),
+            ],
+        },
+        Step {
+            title: "Deploy exactly what was planned, and lock it",
+            why: "",
+            actions: vec![
+                typed("promptops plan --env prod --out plan.json"),
+                typed("promptops deploy plan.json"),
+                typed("promptops lock --env prod"),
+            ],
+        },
+        Step {
+            title: "Load the pinned prompt in a service, and record every call",
+            why: "",
+            actions: vec![
+                Action::Write { path: "service.py", text: include_str!("service.py") },
+                typed(format!("PROMPTOPS_SERVICE=inbox PROMPTOPS_INVOCATIONS=invocations.jsonl python service.py {model}")),
+            ],
+        },
+        Step {
+            title: "What the service did",
+            why: "",
+            actions: vec![
+                typed("promptops invocations import invocations.jsonl"),
+                typed("promptops stats"),
+                typed("promptops audit verify"),
+            ],
+        },
+        Step {
+            title: "A tempting version 3",
+            why: "Shorter, cheaper, and it reads well. The gate runs before anybody can merge it.",
+            actions: vec![
+                typed("git switch --quiet --create shorter-prompt"),
+                typed("cp -R \"$EXAMPLE/proposal/.\" . && git add prompts && git commit --quiet -m 'Shorten the classifier'"),
+                typed("git diff --stat main"),
+                Action::Type {
+                    line: "promptops gate --base main".to_owned(),
+                    ends: Ends::Refused { with: REFUSED, saying: "regressed" },
+                },
+            ],
+        },
+    ]
 }
 
-/// The example as a Git repository that grew: each folder of its history is a commit, then comes what is accepted today.
-fn repository(history: &[String]) -> Step {
+/// The example as a repository that grew: each folder of its history is a commit, then comes what is accepted today.
+fn repository(history: &[String], ports: &Ports) -> Vec<Action> {
     let mut actions = vec![
         typed("git init --quiet --initial-branch main"),
-        typed("git config user.name 'Ada Example' && git config user.email ada@example.com"),
+        typed("git config user.name 'Maja Holm' && git config user.email maja.holm@larkspur.example"),
     ];
-    for overlay in history {
-        let title =
-            overlay.trim_start_matches(|character: char| character.is_ascii_digit() || character == '-').replace('-', " ");
-        actions.push(typed(format!("cp -R \"$EXAMPLE/history/{overlay}/.\" . && git add -A && git commit --quiet -m '{title}'")));
+    for folder in history {
+        let title = commit_title(folder);
+        actions
+            .push(typed(format!("cp -R \"$EXAMPLE/history/{folder}/.\" . && git add --all && git commit --quiet -m '{title}'")));
     }
     actions.push(typed(
-        "cp -R \"$EXAMPLE/.\" . && rm -r history proposal && git add -A && git commit --quiet -m 'what is live today'",
+        "cp -R \"$EXAMPLE/.\" . && rm -r history proposal && git add --all && git commit --quiet -m 'What is live today'",
     ));
-    actions.push(typed("git log --oneline"));
-    Step { title: "A Git repository of prompts", why: "Prompts are written in Git, like code.", actions }
+    if ports.used != ports.configured {
+        actions.push(typed(format!("sed -i 's/127.0.0.1:{}/127.0.0.1:{}/' promptops.toml", ports.configured, ports.used)));
+    }
+    // The roster that counts is the one in Git: a proposal cannot bring its own approvers.
+    actions.push(typed("ssh-keygen -q -t ed25519 -N '' -C lena.fischer@larkspur.example -f lena_key"));
+    actions.push(typed(
+        "sed -i \"s|email: lena.fischer@larkspur.example|&\\n    keys: [\\\"$(cat lena_key.pub)\\\"]|\" owners.yaml",
+    ));
+    actions.push(typed("git commit --quiet --all -m 'Add the key that Lena signs with' && git log --oneline"));
+    actions
 }
 
-fn writing() -> Vec<Step> {
-    vec![
-        step("Check every prompt", "Structure: owners, lineage, variables, includes, secrets.", vec![typed("promptops check")]),
-        step(
-            "Look at a prompt's past",
-            "",
-            vec![typed(format!("promptops history {PROMPT}")), typed(format!("promptops diff {PROMPT}@1 {PROMPT}@2"))],
-        ),
-    ]
-}
-
-fn evaluating(port: u16) -> Vec<Step> {
-    vec![
-        step(
-            "Start the offline model",
-            "It stands in for a model provider: no network, no key. It classifies from what the prompt says.",
-            vec![Action::Serve { line: format!("promptops offline-model serve --port {port}") }],
-        ),
-        step(
-            "Evaluate",
-            "Behaviour: the prompt against a dataset with hard cases, next to its parent version.",
-            vec![typed(format!("promptops eval {PROMPT}"))],
-        ),
-    ]
-}
-
-fn releasing() -> Vec<Step> {
-    vec![
-        step("Publish", "From here on a version never changes.", vec![typed("promptops publish --all")]),
-        step("Plan a release to prod", "", vec![typed("promptops plan --env prod --out plan.json")]),
-        step(
-            "Approve what is sensitive",
-            "Policy: the legal team signs what bears its tag.",
-            vec![
-                typed("ssh-keygen -q -t ed25519 -N '' -C lena@example.com -f lena_key"),
-                typed("promptops approve compliance.refund-reply --env prod --key lena_key"),
-            ],
-        ),
-        step("Deploy exactly that plan", "", vec![typed("promptops deploy plan.json")]),
-        step("Lock what the service uses", "", vec![typed("promptops lock --env prod")]),
-    ]
-}
-
-fn running(port: u16) -> Vec<Step> {
-    vec![
-        step(
-            "Load the pinned prompt in a service, and record every call",
-            "",
-            vec![
-                Action::Write { path: "service.py", text: include_str!("service.py") },
-                typed(format!("PROMPTOPS_INVOCATIONS=invocations.jsonl python service.py http://127.0.0.1:{port}/v1")),
-            ],
-        ),
-        step(
-            "Import the records, and look at them",
-            "",
-            vec![typed("promptops invocations import invocations.jsonl"), typed("promptops stats")],
-        ),
-    ]
-}
-
-fn regressing() -> Vec<Step> {
-    vec![step(
-        "A tempting version 3",
-        "Shorter, cheaper, and it reads well. The gate runs before anybody can merge it.",
-        vec![
-            typed("git switch --quiet -c shorter-prompt"),
-            typed("cp -R \"$EXAMPLE/proposal/.\" . && git add prompts && git commit --quiet -m 'shorten the classifier'"),
-            typed("git diff --stat main"),
-            Action::Type {
-                line: "promptops gate --base main".to_owned(),
-                ends: Ends::Refused { with: REFUSED, saying: "regressed" },
-            },
-        ],
-    )]
-}
-
-fn step(title: &'static str, why: &'static str, actions: Vec<Action>) -> Step {
-    Step { title, why, actions }
+/// Turns `01-first-classifier` into `First classifier`.
+fn commit_title(folder: &str) -> String {
+    let words = folder.trim_start_matches(|character: char| character.is_ascii_digit() || character == '-').replace('-', " ");
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn typed(line: impl Into<String>) -> Action {
@@ -156,6 +160,8 @@ fn typed(line: impl Into<String>) -> Action {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const PORTS: Ports = Ports { configured: 8089, used: 8089 };
 
     fn lines(steps: &[Step]) -> Vec<&str> {
         let mut lines = Vec::new();
@@ -170,22 +176,25 @@ mod tests {
 
     #[test]
     fn commits_the_history_in_order_before_what_is_live() {
-        let example = tempfile::tempdir().unwrap();
-        for overlay in ["02-plainer", "01-first-try"] {
-            std::fs::create_dir_all(example.path().join("history").join(overlay)).unwrap();
-        }
-        let steps = steps(example.path(), 4000).unwrap();
+        let steps = steps(&["01-first-try".to_owned(), "02-plainer".to_owned()], &PORTS);
         let commits: Vec<&str> = lines(&steps[..1]).into_iter().filter(|line| line.contains("git commit")).collect();
-        assert!(commits[0].contains("history/01-first-try/.") && commits[0].ends_with("-m 'first try'"), "{}", commits[0]);
+        assert!(commits[0].contains("history/01-first-try/.") && commits[0].ends_with("-m 'First try'"), "{}", commits[0]);
         assert!(commits[1].contains("history/02-plainer/."), "{}", commits[1]);
         assert!(commits[2].contains("rm -r history proposal"), "{}", commits[2]);
     }
 
     #[test]
+    fn says_where_the_model_listens_when_the_port_is_taken() {
+        let moved = steps(&[], &Ports { configured: 8089, used: 4000 });
+        let line = "sed -i 's/127.0.0.1:8089/127.0.0.1:4000/' promptops.toml";
+        assert!(lines(&moved).contains(&line));
+        assert!(lines(&moved).contains(&"promptops offline-model serve --port 4000"));
+        assert!(!lines(&steps(&[], &PORTS)).iter().any(|line| line.ends_with("promptops.toml")));
+    }
+
+    #[test]
     fn ends_with_a_refusal_that_has_a_reason() {
-        let example = tempfile::tempdir().unwrap();
-        std::fs::create_dir(example.path().join("history")).unwrap();
-        let steps = steps(example.path(), 4000).unwrap();
+        let steps = steps(&[], &PORTS);
         let last = steps.last().and_then(|step| step.actions.last());
         assert!(matches!(last, Some(Action::Type { ends: Ends::Refused { with: 1, saying: "regressed" }, .. })));
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 
+use super::s3_server;
 use super::tally::Tally;
 use crate::checkout::Checkout;
 use crate::python::Python;
@@ -30,9 +31,7 @@ pub(super) fn run(checkout: &Checkout, s3: Option<&Server>, python: Option<&Pyth
     command.args(SELECTION).args(["--no-fail-fast", "--", "--show-output"]);
     // A changed snapshot is a failure to look at, not a file to write.
     command.env("INSTA_UPDATE", "no");
-    if let Some(s3) = s3 {
-        command.env("PROMPTOPS_TEST_S3_ENDPOINT", format!("http://127.0.0.1:{}", s3.port));
-    }
+    s3_server::announce(s3, &mut command);
     if let Some(python) = python {
         command.env("PROMPTOPS_TEST_PYTHON", python.program("python"));
     }

@@ -1,5 +1,7 @@
 //! An S3 server on loopback, for the tests of the object store: moto, from the Python environment.
 
+use std::process::Command;
+
 use anyhow::Result;
 
 use crate::checkout::Checkout;
@@ -13,4 +15,11 @@ pub(super) fn start(checkout: &Checkout, python: &Python) -> Result<Server> {
     let mut command = checkout.command(python.program("moto_server"));
     command.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
     Server::start(&mut command, port, &log)
+}
+
+/// Tells a test runner where the server is; tests that need one are skipped without this.
+pub(super) fn announce(server: Option<&Server>, runner: &mut Command) {
+    if let Some(server) = server {
+        runner.env("PROMPTOPS_TEST_S3_ENDPOINT", format!("http://127.0.0.1:{}", server.port));
+    }
 }
