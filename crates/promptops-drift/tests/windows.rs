@@ -146,7 +146,7 @@ fn without_drift_one_comparison_in_twenty_at_most_alarms() {
 
 #[test]
 fn unequal_windows_keep_the_rate_too() {
-    let runs = 200;
+    let runs = 150;
     let rate = false_alarms(runs, 2, &Behaviour { rows: 900, ..STEADY }, &Behaviour { rows: 150, ..STEADY });
     println!("900 against 150 rows: any false alarm {rate:.4}");
     within_alpha(rate, runs);
@@ -154,7 +154,7 @@ fn unequal_windows_keep_the_rate_too() {
 
 #[test]
 fn sessions_do_not_multiply_the_evidence() {
-    let runs = 200;
+    let runs = 150;
     let sessions = Behaviour { session: Some((6, 0.6)), ..STEADY };
     let rate = false_alarms(runs, 3, &sessions, &sessions);
     println!("50 against 50 sessions of 6: any false alarm {rate:.4}");
@@ -201,6 +201,45 @@ fn clear_shifts_are_found_and_only_those() {
     }
     println!("every one of seven shifts found in {found} of {runs}; unchanged input tokens called changed in {wrong}");
     assert!(found >= runs * 9 / 10 && wrong <= 4, "{found} and {wrong} of {runs}");
+}
+
+#[test]
+fn values_are_those_of_the_rows() {
+    let mut random = SplitMix64::new(10);
+    let shifted = Behaviour { latency_ms: 900.0, ..STEADY };
+    let (first, second) = (window(&mut random, &STEADY), window(&mut random, &shifted));
+    let comparison = compare(&first, &second, &Options::default()).unwrap();
+
+    let costs: Vec<f64> = second.iter().filter_map(|row| row.cost_usd).collect();
+    let mean = costs.iter().sum::<f64>() / costs.len() as f64;
+    let cost = named(&comparison, &SignalName::Cost);
+    assert!((cost.current.value.unwrap() - mean).abs() < 1e-15);
+    let errors = second.iter().filter(|row| row.status == Status::Error).count();
+    assert!(errors > 0);
+    // A failed call has no cost and misses none.
+    assert_eq!((cost.current.rows, cost.current.missing), (300 - errors, 0));
+    let share = named(&comparison, &SignalName::ErrorShare).current;
+    assert_eq!((share.rows, share.value), (300, Some(errors as f64 / 300.0)));
+
+    let bound = comparison.slow_above_ms.unwrap();
+    let answered = |rows: &[Invocation]| -> Vec<f64> {
+        rows.iter().filter(|row| row.status == Status::Ok).filter_map(|row| row.latency_ms).collect()
+    };
+    let above = |latencies: &[f64]| latencies.iter().filter(|latency| **latency > bound).count() as f64 / latencies.len() as f64;
+    let slow = named(&comparison, &SignalName::SlowShare);
+    assert!((slow.baseline.value.unwrap() - 0.05).abs() < 0.005, "{slow:?}");
+    assert_eq!(slow.current.value, Some(above(&answered(&second))));
+    assert_eq!(slow.outcome, Outcome::Changed);
+
+    let mut latencies = answered(&second);
+    latencies.sort_by(f64::total_cmp);
+    let middle = (latencies[(latencies.len() - 1) / 2] + latencies[latencies.len() / 2]) / 2.0;
+    let median = named(&comparison, &SignalName::LatencyMedian);
+    assert!((median.current.value.unwrap() - middle).abs() < 1e-9);
+    assert!(median.interval.unwrap().contains(500.0), "{median:?}");
+    let exact = named(&comparison, &SignalName::Score("exact".to_owned()));
+    assert_eq!(exact.method, Some(Method::Newcombe));
+    assert_eq!(named(&comparison, &SignalName::Score("judge".to_owned())).method, Some(Method::Welch));
 }
 
 #[test]
