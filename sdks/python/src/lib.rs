@@ -1,1 +1,23 @@
-//! b
+//! Python binding of the PromptOps loader: the module `promptops._promptops`.
+//!
+//! Everything that decides anything is in the crate `promptops`; here values change hands. The types are documented for
+//! users in `python/promptops/_promptops.pyi`.
+
+mod error;
+mod invocation;
+mod loader;
+mod prompt;
+mod value;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn _promptops(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<loader::Loader>()?;
+    module.add_class::<prompt::Prompt>()?;
+    module.add_class::<invocation::Invocation>()?;
+    module.add_function(wrap_pyfunction!(loader::load_prompt, module)?)?;
+    module.add_function(wrap_pyfunction!(loader::configure, module)?)?;
+    module.add_function(wrap_pyfunction!(loader::flush, module)?)
+}

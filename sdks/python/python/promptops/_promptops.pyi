@@ -1,0 +1,181 @@
+from os import PathLike
+from types import TracebackType
+from typing import Any, Literal, final
+
+__all__ = ["Invocation", "Loader", "Prompt", "__version__", "configure", "flush", "load_prompt"]
+
+__version__: str
+
+def load_prompt(id: str, version: int | None = None) -> Prompt:
+    """Loads a prompt: the pinned version, or the one that is named.
+
+    The source is what the environment or `configure` says. The first load of a prompt reads, verifies and compiles it;
+    after that a load is a look-up.
+
+    Raises PromptOpsError: see its subclasses.
+    """
+
+def configure(
+    *,
+    bundle: str | PathLike[str] | None = None,
+    lock: str | PathLike[str] | None = None,
+    registry: str | None = None,
+    prompts: str | PathLike[str] | None = None,
+    strict: bool | None = None,
+    cache: str | PathLike[str] | None = None,
+    environment: str | None = None,
+    service: str | None = None,
+    invocations: str | PathLike[str] | None = None,
+    emf: bool | None = None,
+) -> None:
+    """Sets where `load_prompt` loads from, for the whole process; prompts that were loaded stay as they are.
+
+    What is not given comes from the environment. Where any source (bundle, lock, registry, prompts) is given, none is
+    taken from the environment. Without arguments the environment is read again.
+
+    Raises ConfigurationError.
+    """
+
+def flush() -> None:
+    """Hands every recorded invocation of `load_prompt`'s prompts to the operating system."""
+
+@final
+class Loader:
+    """A source of prompts of its own, beside that of `load_prompt`. The arguments are those of `configure`."""
+
+    def __new__(
+        cls,
+        *,
+        bundle: str | PathLike[str] | None = None,
+        lock: str | PathLike[str] | None = None,
+        registry: str | None = None,
+        prompts: str | PathLike[str] | None = None,
+        strict: bool | None = None,
+        cache: str | PathLike[str] | None = None,
+        environment: str | None = None,
+        service: str | None = None,
+        invocations: str | PathLike[str] | None = None,
+        emf: bool | None = None,
+    ) -> Loader: ...
+    def load_prompt(self, id: str, version: int | None = None) -> Prompt:
+        """As the function of this name."""
+    def flush(self) -> None:
+        """Hands every recorded invocation to the operating system."""
+    @property
+    def dropped(self) -> int:
+        """How many invocations could not be recorded."""
+
+@final
+class Prompt:
+    """One version of a prompt. It never changes; equal prompts have equal id, version and digest."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def parent(self) -> str | None:
+        """The version this one came from, as `id@version`."""
+    @property
+    def owner(self) -> str: ...
+    @property
+    def purpose(self) -> str | None: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Parameters of the call, as `temperature`. A copy."""
+    @property
+    def tags(self) -> list[str]:
+        """A copy."""
+    @property
+    def template(self) -> str | None:
+        """The template of a prompt with `template` or with one message; None where there are several messages."""
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """JSON Schema of each variable. A copy."""
+    @property
+    def output(self) -> Any:
+        """JSON Schema of the answer, or None. A copy."""
+    @property
+    def tools(self) -> Any:
+        """Tools offered to the model, as the provider takes them, or None. A copy."""
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """A copy."""
+    @property
+    def digest(self) -> str:
+        """`sha256:` and 64 hexadecimal digits: names the content with everything it includes."""
+    def render(self, **values: Any) -> str:
+        """Renders to one text.
+
+        Values are str, int, float, bool, None, and lists, tuples and dicts of them; mappings come in the order of their
+        keys.
+
+        Raises RenderError: for a missing, undeclared or wrong value, and for a prompt with several messages.
+        """
+    def messages(self, **values: Any) -> list[dict[str, str]]:
+        """Renders to messages with `role` and `content`; a template gives one user message.
+
+        Raises RenderError.
+        """
+    def invocation(
+        self,
+        *,
+        session: str | None = None,
+        agent: str | None = None,
+        stratum: str | None = None,
+        parent: str | None = None,
+        trace_id: str | None = None,
+        span_id: str | None = None,
+    ) -> Invocation:
+        """Begins a call of the model, for use with `with`. `parent` is the `id` of the invocation that caused this one."""
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Invocation:
+    """A call of a model under way. It is recorded once, at the end of `with`, and recording never raises.
+
+    Latency runs from `prompt.invocation()` to the first `record`. What `prompt.messages` or `prompt.render` gave last inside of `with` is recorded
+    as a hash. An exception that leaves `with` before `record` is recorded as an error.
+    """
+
+    def __enter__(self) -> Invocation: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> Literal[False]: ...
+    def record(
+        self,
+        reply: object,
+        *,
+        label: str | None = None,
+        valid: bool | None = None,
+        cost_usd: float | None = None,
+    ) -> bool:
+        """Records the reply: a dict or client object of OpenAI, Anthropic or Bedrock, or the answer's text.
+
+        Of anything else only the latency is recorded; the return value says whether the reply was understood. `label` and
+        `valid` are found by themselves where the prompt's `output` has an `enum`.
+        """
+    def error(self, error_type: str) -> None:
+        """Records that no answer came, and why, as `timeout`."""
+    def first_token(self) -> None:
+        """Records that the first token of a stream has come."""
+    def score(self, name: str, value: float) -> None:
+        """Records a score of the answer."""
+    @property
+    def id(self) -> str:
+        """UUIDv7 of the invocation."""
+    @property
+    def prompt(self) -> Prompt: ...
+    @property
+    def request_id(self) -> str | None:
+        """The provider's id of the reply, once there is one."""
+    @property
+    def label(self) -> str | None: ...
+    @property
+    def valid(self) -> bool | None: ...

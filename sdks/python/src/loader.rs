@@ -1,0 +1,157 @@
+//! `Loader`, and the loader of the process that `load_prompt` uses.
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use promptops::{Settings, settings_from_env};
+use pyo3::prelude::*;
+
+use crate::error;
+use crate::prompt::Prompt;
+
+/// The loader of `load_prompt`: made on its first call or by `configure`.
+static PROCESS: RwLock<Option<Arc<promptops::Loader>>> = RwLock::new(None);
+
+#[pyclass(frozen, module = "promptops")]
+pub(crate) struct Loader {
+    loader: Arc<promptops::Loader>,
+}
+
+/// What is given from Python instead of by the environment.
+#[derive(Default)]
+struct Given {
+    bundle: Option<PathBuf>,
+    lock: Option<PathBuf>,
+    registry: Option<String>,
+    prompts: Option<PathBuf>,
+    strict: Option<bool>,
+    cache: Option<PathBuf>,
+    environment: Option<String>,
+    service: Option<String>,
+    invocations: Option<PathBuf>,
+    emf: Option<bool>,
+}
+
+impl Given {
+    fn open(self, py: Python<'_>) -> PyResult<promptops::Loader> {
+        let settings = self.settings();
+        py.detach(|| promptops::Loader::from_settings(&settings)).map_err(|error| error::to_python(py, &error))
+    }
+
+    /// Puts what was given over what the environment says.
+    fn settings(self) -> Settings {
+        let mut settings = settings_from_env();
+        settings.warn = Arc::new(error::warn);
+        if self.bundle.is_some() || self.lock.is_some() || self.registry.is_some() || self.prompts.is_some() {
+            settings.bundle = self.bundle;
+            settings.lock = self.lock;
+            settings.registry = self.registry;
+            settings.folder = self.prompts;
+        }
+        settings.strict = self.strict.or(settings.strict);
+        settings.cache_dir = self.cache.or(settings.cache_dir);
+        settings.environment = self.environment.or(settings.environment);
+        settings.service = self.service.or(settings.service);
+        settings.invocations = self.invocations.or(settings.invocations);
+        settings.emf = self.emf.unwrap_or(settings.emf);
+        settings
+    }
+}
+
+#[pymethods]
+impl Loader {
+    #[new]
+    #[pyo3(signature = (*, bundle=None, lock=None, registry=None, prompts=None, strict=None, cache=None, environment=None, service=None, invocations=None, emf=None))]
+    #[expect(clippy::too_many_arguments, reason = "they are keyword arguments")]
+    fn new(
+        py: Python<'_>,
+        bundle: Option<PathBuf>,
+        lock: Option<PathBuf>,
+        registry: Option<String>,
+        prompts: Option<PathBuf>,
+        strict: Option<bool>,
+        cache: Option<PathBuf>,
+        environment: Option<String>,
+        service: Option<String>,
+        invocations: Option<PathBuf>,
+        emf: Option<bool>,
+    ) -> PyResult<Self> {
+        let given = Given { bundle, lock, registry, prompts, strict, cache, environment, service, invocations, emf };
+        Ok(Self { loader: Arc::new(given.open(py)?) })
+    }
+
+    #[pyo3(signature = (id, version=None))]
+    fn load_prompt(&self, py: Python<'_>, id: &str, version: Option<u32>) -> PyResult<Prompt> {
+        match self.loader.kept(id, version) {
+            Some(prompt) => Ok(Prompt::new(prompt)),
+            None => load(py, &self.loader, id, version),
+        }
+    }
+
+    fn flush(&self, py: Python<'_>) {
+        py.detach(|| self.loader.flush());
+    }
+
+    #[getter]
+    fn dropped(&self) -> u64 {
+        self.loader.dropped()
+    }
+}
+
+/// Loads what is not in memory, while other threads run.
+fn load(py: Python<'_>, loader: &promptops::Loader, id: &str, version: Option<u32>) -> PyResult<Prompt> {
+    py.detach(|| loader.load(id, version)).map(Prompt::new).map_err(|error| error::to_python(py, &error))
+}
+
+#[pyfunction]
+#[pyo3(signature = (id, version=None))]
+pub(crate) fn load_prompt(py: Python<'_>, id: &str, version: Option<u32>) -> PyResult<Prompt> {
+    let kept = read_process(|loader| loader.kept(id, version));
+    if let Some(Some(prompt)) = kept {
+        return Ok(Prompt::new(prompt));
+    }
+    let loader = match read_process(Arc::clone) {
+        Some(loader) => loader,
+        None => replace_process(Given::default().open(py)?),
+    };
+    load(py, &loader, id, version)
+}
+
+/// Looks at the loader of the process. The lock is held for no longer than that, and never while Python code runs.
+fn read_process<T>(look: impl FnOnce(&Arc<promptops::Loader>) -> T) -> Option<T> {
+    PROCESS.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(look)
+}
+
+fn replace_process(loader: promptops::Loader) -> Arc<promptops::Loader> {
+    let loader = Arc::new(loader);
+    *PROCESS.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&loader));
+    loader
+}
+
+#[pyfunction]
+#[pyo3(signature = (*, bundle=None, lock=None, registry=None, prompts=None, strict=None, cache=None, environment=None, service=None, invocations=None, emf=None))]
+#[expect(clippy::too_many_arguments, reason = "they are keyword arguments")]
+pub(crate) fn configure(
+    py: Python<'_>,
+    bundle: Option<PathBuf>,
+    lock: Option<PathBuf>,
+    registry: Option<String>,
+    prompts: Option<PathBuf>,
+    strict: Option<bool>,
+    cache: Option<PathBuf>,
+    environment: Option<String>,
+    service: Option<String>,
+    invocations: Option<PathBuf>,
+    emf: Option<bool>,
+) -> PyResult<()> {
+    let given = Given { bundle, lock, registry, prompts, strict, cache, environment, service, invocations, emf };
+    replace_process(given.open(py)?);
+    Ok(())
+}
+
+#[pyfunction]
+pub(crate) fn flush(py: Python<'_>) {
+    if let Some(loader) = read_process(Arc::clone) {
+        py.detach(|| loader.flush());
+    }
+}

@@ -1,0 +1,175 @@
+//! Values on their way between Python, templates and JSON.
+
+use std::collections::BTreeMap;
+
+use promptops::TemplateValue;
+use pyo3::exceptions::{PyRecursionError, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyMapping, PySequence, PyString, PyTuple};
+use serde_json::{Map, Value};
+
+/// How deep values may be nested.
+const MAX_DEPTH: usize = 64;
+
+/// Converts the values of variables, without a detour by JSON.
+pub(crate) fn template_values(values: Option<&Bound<'_, PyDict>>) -> PyResult<BTreeMap<String, TemplateValue>> {
+    let Some(values) = values else { return Ok(BTreeMap::new()) };
+    dict_pairs(values, MAX_DEPTH)
+}
+
+fn dict_pairs(dict: &Bound<'_, PyDict>, room: usize) -> PyResult<BTreeMap<String, TemplateValue>> {
+    dict.iter().map(|(key, value)| Ok((key_text(&key)?, template_value(&value, room)?))).collect()
+}
+
+fn key_text(key: &Bound<'_, PyAny>) -> PyResult<String> {
+    match key.cast::<PyString>() {
+        Ok(key) => Ok(key.to_str()?.to_owned()),
+        Err(_) => Err(PyTypeError::new_err(format!("keys of a mapping must be str, not `{}`", type_name(key)))),
+    }
+}
+
+fn template_value(value: &Bound<'_, PyAny>, room: usize) -> PyResult<TemplateValue> {
+    if let Ok(text) = value.cast::<PyString>() {
+        return Ok(TemplateValue::from(text.to_str()?));
+    }
+    let Some(room) = room.checked_sub(1) else {
+        return Err(PyRecursionError::new_err(format!("values may be nested at most {MAX_DEPTH} deep")));
+    };
+    if let Ok(dict) = value.cast::<PyDict>() {
+        return Ok(TemplateValue::from(dict_pairs(dict, room)?));
+    }
+    if let Ok(list) = value.cast::<PyList>() {
+        let items: PyResult<Vec<_>> = list.iter().map(|item| template_value(&item, room)).collect();
+        return Ok(TemplateValue::from(items?));
+    }
+    if let Ok(tuple) = value.cast::<PyTuple>() {
+        let items: PyResult<Vec<_>> = tuple.iter().map(|item| template_value(&item, room)).collect();
+        return Ok(TemplateValue::from(items?));
+    }
+    if value.is_none() {
+        return Ok(TemplateValue::from(()));
+    }
+    if let Ok(truth) = value.cast::<PyBool>() {
+        return Ok(TemplateValue::from(truth.is_true()));
+    }
+    if let Ok(number) = value.cast::<PyFloat>() {
+        return Ok(TemplateValue::from(number.value()));
+    }
+    // Also the integers of NumPy, which are no `int`.
+    if value.is_instance_of::<PyInt>() || value.hasattr("__index__")? {
+        return match value.extract::<i64>() {
+            Ok(number) => Ok(TemplateValue::from(number)),
+            Err(_) => Ok(TemplateValue::from(value.extract::<i128>()?)),
+        };
+    }
+    if let Ok(mapping) = value.cast::<PyMapping>() {
+        let mut pairs = BTreeMap::new();
+        for item in mapping.items()?.iter() {
+            let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+            pairs.insert(key_text(&key)?, template_value(&value, room)?);
+        }
+        return Ok(TemplateValue::from(pairs));
+    }
+    if let Ok(sequence) = value.cast::<PySequence>() {
+        let items: PyResult<Vec<_>> = sequence.try_iter()?.map(|item| template_value(&item?, room)).collect();
+        return Ok(TemplateValue::from(items?));
+    }
+    Err(PyTypeError::new_err(format!(
+        "values must be str, int, float, bool, None, or lists and dicts of them, not `{}`",
+        type_name(value)
+    )))
+}
+
+fn type_name(value: &Bound<'_, PyAny>) -> String {
+    value.get_type().name().map_or_else(|_| "object".to_owned(), |name| name.to_string())
+}
+
+/// Converts a reply of a provider's client. What has no JSON is null: replies are read for what they are known to hold.
+pub(crate) fn reply_json(reply: &Bound<'_, PyAny>) -> Value {
+    let mut json = json_value(reply, MAX_DEPTH);
+    // The clients of OpenAI and Anthropic keep the header's id beside the model, where a dump does not reach.
+    if let (Value::Object(members), Ok(id)) = (&mut json, reply.getattr("_request_id"))
+        && let Ok(id) = id.extract::<String>()
+    {
+        members.insert("_request_id".to_owned(), id.into());
+    }
+    json
+}
+
+fn json_value(value: &Bound<'_, PyAny>, room: usize) -> Value {
+    let Some(room) = room.checked_sub(1) else { return Value::Null };
+    if let Ok(text) = value.cast::<PyString>() {
+        return text.to_str().map_or(Value::Null, Value::from);
+    }
+    if let Ok(dict) = value.cast::<PyDict>() {
+        let member = |(key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| Some((key_text(&key).ok()?, json_value(&value, room)));
+        return Value::Object(dict.iter().filter_map(member).collect::<Map<_, _>>());
+    }
+    if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
+        let items = value.try_iter().into_iter().flatten().flatten();
+        return Value::Array(items.map(|item| json_value(&item, room)).collect());
+    }
+    if let Ok(truth) = value.cast::<PyBool>() {
+        return Value::Bool(truth.is_true());
+    }
+    if value.is_instance_of::<PyInt>() {
+        return value.extract::<u64>().map(Value::from).or_else(|_| value.extract::<i64>().map(Value::from)).unwrap_or_default();
+    }
+    if let Ok(number) = value.cast::<PyFloat>() {
+        return Value::from(number.value());
+    }
+    match dumped(value) {
+        Some(dict) => json_value(&dict, room),
+        None => Value::Null,
+    }
+}
+
+/// Dumps a pydantic object, or one that is turned into a dict in the same way.
+fn dumped<'py>(value: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
+    // A class has these methods too, but nothing to dump.
+    if value.is_instance_of::<pyo3::types::PyType>() {
+        return None;
+    }
+    let quietly = PyDict::new(value.py());
+    quietly.set_item("warnings", false).ok()?;
+    let dump = value.getattr("model_dump");
+    let dict = match dump {
+        Ok(dump) => dump.call((), Some(&quietly)).or_else(|_| dump.call0()),
+        Err(_) => value.call_method0("to_dict"),
+    };
+    dict.ok().filter(|dict| dict.is_instance_of::<PyDict>())
+}
+
+/// Converts JSON to Python's own types.
+pub(crate) fn from_json<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match value {
+        Value::Null => py.None().into_bound(py),
+        Value::Bool(truth) => PyBool::new(py, *truth).to_owned().into_any(),
+        Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+            (Some(number), ..) => number.into_pyobject(py)?.into_any(),
+            (None, Some(number), _) => number.into_pyobject(py)?.into_any(),
+            (None, None, number) => PyFloat::new(py, number.unwrap_or(f64::NAN)).into_any(),
+        },
+        Value::String(text) => PyString::new(py, text).into_any(),
+        Value::Array(items) => {
+            let list = PyList::empty(py);
+            for item in items {
+                list.append(from_json(py, item)?)?;
+            }
+            list.into_any()
+        }
+        Value::Object(members) => from_members(py, members)?.into_any(),
+    })
+}
+
+/// Converts members to a new dict.
+pub(crate) fn from_members<'py, 'a>(
+    py: Python<'py>,
+    members: impl IntoIterator<Item = (&'a String, &'a Value)>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    for (name, value) in members {
+        dict.set_item(name, from_json(py, value)?)?;
+    }
+    Ok(dict)
+}
