@@ -3,6 +3,7 @@
 //! A file is looked at once ([`check_file`]); what the whole project needs to know of it is its [`Summary`], so that an
 //! unchanged file need not be read again. [`check_project`] works on summaries alone.
 
+mod content_key;
 mod duplicate_prompt;
 mod floating_model;
 mod id_path;
@@ -21,7 +22,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::content::Content;
+pub use self::content_key::ContentKey;
 use crate::draft::Draft;
 use crate::finding::{self, Finding, Severity};
 use crate::id::{PromptId, PromptRef, Version};
@@ -98,8 +99,8 @@ pub struct Summary {
     pub inputs: Vec<(String, bool)>,
     /// Declared variables that the prompt's own templates do not use, with the places.
     pub unused_inputs: Vec<(String, Range<usize>)>,
-    /// SHA-256 of the content without its includes' digests; none while the file has errors.
-    pub own_digest: Option<[u8; 32]>,
+    /// Names the content without its includes' digests: equal for equal contents only; none while the file has errors.
+    pub content_key: Option<ContentKey>,
     /// MinHash of the words, for near duplicates; empty for a short prompt.
     pub signature: Vec<u32>,
     /// The place of the first template.
@@ -122,8 +123,8 @@ pub struct FileReport {
 pub struct BaseVersion {
     /// The version.
     pub version: Version,
-    /// SHA-256 of its content without its includes' digests; none if it was not readable then.
-    pub own_digest: Option<[u8; 32]>,
+    /// Names its content; none if it was not readable then.
+    pub content_key: Option<ContentKey>,
 }
 
 /// The prompts at the base revision, by id.
@@ -176,7 +177,6 @@ fn summary(view: &FileView<'_>) -> Option<Summary> {
             }
         }
     }
-    let own_digest = draft.prompt().map(|prompt| *Content::new(&prompt, BTreeMap::new()).own_digest().bytes());
     let is_required = |schema: &serde_json::Value| schema.get("default").is_none();
     Some(Summary {
         path: draft.path.clone(),
@@ -189,7 +189,7 @@ fn summary(view: &FileView<'_>) -> Option<Summary> {
         has_messages: draft.has_messages,
         inputs: draft.inputs.iter().map(|(name, schema)| (name.value.clone(), is_required(schema))).collect(),
         unused_inputs: unused_input::unused(view),
-        own_digest,
+        content_key: draft.is_complete().then(|| content_key::of(draft)),
         signature: near_duplicate::signature(draft.templates.iter().map(|part| part.text())),
         body_span: draft.templates.first().map_or(0..0, |part| part.span()),
         evals: draft.evals.iter().map(|eval| (eval.value.clone(), eval.span.clone())).collect(),

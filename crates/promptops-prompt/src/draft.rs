@@ -136,6 +136,11 @@ impl Draft {
         (draft, reader.findings)
     }
 
+    /// Tells whether the file was read without an error, so that it holds a version.
+    pub fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+
     /// Returns the version that the file holds, if it was read without an error.
     pub fn prompt(&self) -> Option<Prompt> {
         if !self.is_complete {

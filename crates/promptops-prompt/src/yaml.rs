@@ -210,7 +210,7 @@ impl<'text> Builder<'text> {
 
     fn mapping(&mut self, start: Range<usize>, depth: usize) -> Result<Node, Problem> {
         let mut pairs: Vec<(Node, Node)> = Vec::new();
-        let mut seen: HashMap<String, Range<usize>> = HashMap::new();
+        let mut seen = Keys::default();
         loop {
             let (event, span) = self.next()?;
             if event == Event::MappingEnd {
@@ -224,16 +224,38 @@ impl<'text> Builder<'text> {
                 self.problems.push(problem(ProblemKind::Value, key.span, "a key is a text, not a list or a mapping"));
                 continue;
             };
-            match seen.get(text) {
+            match seen.first(text, &pairs) {
                 Some(first) => self.problems.push(Problem {
-                    related: Some(first.clone()),
+                    related: Some(first),
                     ..problem(ProblemKind::DuplicateKey, key.span, &format!("the key `{text}` stands twice"))
                 }),
                 None => {
-                    seen.insert(text.clone(), key.span.clone());
+                    seen.add(text, pairs.len());
                     pairs.push((key, value));
                 }
             }
+        }
+    }
+}
+
+/// The keys of a mapping, for finding the same one twice. A small mapping is searched; only a large one is worth an index.
+#[derive(Default)]
+struct Keys {
+    index: HashMap<String, usize>,
+}
+
+const SMALL_MAPPING: usize = 24;
+
+impl Keys {
+    fn first(&self, text: &str, pairs: &[(Node, Node)]) -> Option<Range<usize>> {
+        let in_head = pairs.iter().take(SMALL_MAPPING).find(|(key, _)| key.key_text() == text);
+        let found = in_head.or_else(|| self.index.get(text).map(|at| &pairs[*at]));
+        found.map(|(key, _)| key.span.clone())
+    }
+
+    fn add(&mut self, text: &str, at: usize) {
+        if at >= SMALL_MAPPING {
+            self.index.insert(text.to_owned(), at);
         }
     }
 }
@@ -326,7 +348,7 @@ impl Node {
     /// Returns the text if the value is one (a plain `1` is a number, not a text).
     pub fn as_text(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Scalar(scalar) if matches!(scalar.resolve(), Ok(Value::String(_))) => Some(&scalar.text),
+            Kind::Scalar(scalar) if scalar.is_text() => Some(&scalar.text),
             _ => None,
         }
     }
@@ -347,6 +369,16 @@ impl Node {
 }
 
 impl Scalar {
+    /// Tells whether the scalar is a text, without making one.
+    fn is_text(&self) -> bool {
+        let can_be_another = |first: u8| first.is_ascii_digit() || b"-+.~nNtTfF".contains(&first);
+        match self.text.as_bytes().first() {
+            Some(first) if self.style == Style::Plain && can_be_another(*first) => matches!(self.resolve(), Ok(Value::String(_))),
+            Some(_) => true,
+            None => self.style != Style::Plain,
+        }
+    }
+
     /// Resolves a scalar by the core schema of YAML 1.2: only `true`, `false`, `null`, `~` and numbers are not texts.
     pub fn resolve(&self) -> Result<Value, String> {
         if self.style != Style::Plain {

@@ -45,7 +45,9 @@ fn run(case: &Case) -> Vec<(String, String)> {
         .base
         .iter()
         .filter_map(|(path, text)| check::check_file(path, &in_folder(path), text).summary)
-        .map(|summary| (summary.reference.id, BaseVersion { version: summary.reference.version, own_digest: summary.own_digest }))
+        .map(|summary| {
+            (summary.reference.id, BaseVersion { version: summary.reference.version, content_key: summary.content_key })
+        })
         .collect();
     let owners = case.owners.as_ref().map(|text| Owners::parse("owners.yaml", text).0);
     let surroundings = Surroundings {

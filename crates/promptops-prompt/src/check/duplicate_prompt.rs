@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Check, Summary, check as define};
+use super::{Check, ContentKey, Summary, check as define};
 use crate::finding::{Finding, Severity};
 use crate::id::PromptId;
 
@@ -11,7 +11,7 @@ pub(super) const PROMPT: Check = define("duplicate-prompt", Severity::Warning, "
 
 pub(super) fn check(summaries: &[Summary], findings: &mut Vec<Finding>) {
     let mut by_id: HashMap<&PromptId, &Summary> = HashMap::with_capacity(summaries.len());
-    let mut by_digest: HashMap<[u8; 32], &Summary> = HashMap::with_capacity(summaries.len());
+    let mut by_digest: HashMap<ContentKey, &Summary> = HashMap::with_capacity(summaries.len());
     for summary in summaries {
         if let Some(first) = by_id.insert(&summary.reference.id, summary) {
             let message = format!("the id `{}` is taken", summary.reference.id);
@@ -19,7 +19,7 @@ pub(super) fn check(summaries: &[Summary], findings: &mut Vec<Finding>) {
             findings.push(finding.related(&first.path, first.id_span.clone(), "first here").hint("give one of them another id"));
             continue;
         }
-        let Some(digest) = summary.own_digest else { continue };
+        let Some(digest) = summary.content_key else { continue };
         let Some(first) = by_digest.insert(digest, summary) else { continue };
         let message = format!("`{}` has the same content as `{}`", summary.reference.id, first.reference.id);
         let finding = Finding::new(PROMPT.id, PROMPT.severity, &summary.path, summary.id_span.clone(), message);

@@ -16,7 +16,7 @@ pub(super) fn check(summaries: &[Summary], base: &Base, findings: &mut Vec<Findi
             |message: String| Finding::new(CHECK.id, CHECK.severity, &summary.path, summary.version_span.clone(), message);
         match new.cmp(&old) {
             Ordering::Equal => {
-                let is_changed = matches!((before.own_digest, summary.own_digest), (Some(old), Some(new)) if old != new);
+                let is_changed = matches!((before.content_key, summary.content_key), (Some(old), Some(new)) if old != new);
                 if is_changed {
                     findings.push(
                         finding(format!("the content of `{}` changed under the same version", summary.reference))

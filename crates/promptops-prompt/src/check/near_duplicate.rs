@@ -88,7 +88,7 @@ pub(super) fn check(summaries: &[Summary], findings: &mut Vec<Finding>) {
             for other in [members.0, members.1] {
                 let is_new = other != index && best.is_none_or(|(_, known)| known != other);
                 let other_summary = &summaries[other];
-                let is_same = other_summary.own_digest.is_some() && other_summary.own_digest == summary.own_digest;
+                let is_same = other_summary.content_key.is_some() && other_summary.content_key == summary.content_key;
                 if is_new && !is_same && other_summary.reference.id != summary.reference.id {
                     let value = similarity(&summary.signature, &other_summary.signature);
                     if value >= THRESHOLD && best.is_none_or(|(known, _)| value > known) {
