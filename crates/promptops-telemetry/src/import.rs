@@ -9,6 +9,25 @@
 //! bytes (for CSV the header too). The name of the file and the column mapping do not enter. So the same file imported
 //! again, under another name or after rows were appended to it, yields the same ids; equal rows at different places are
 //! different invocations.
+//!
+//! ```
+//! use promptops_telemetry::import::{ColumnMapping, Import};
+//!
+//! let mapping = ColumnMapping::parse(
+//!     r#"
+//!     [columns]
+//!     time = { column = "asked" }
+//!     latency_ms = { column = "seconds", scale = 1000 }
+//!     "#,
+//! )?;
+//! let file = "asked,seconds\n2026-05-01 12:00:00,0.5\nlater,0.5\n";
+//! let mut rows = Import::csv(file.as_bytes(), &mapping, "answers.csv")?;
+//! let first = rows.next().expect("a row")?;
+//! assert_eq!(first.latency_ms, Some(500.0));
+//! assert!(rows.next().is_none());
+//! assert_eq!(rows.rejected().first[0].line, 3);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod csv_rows;
 mod field;
