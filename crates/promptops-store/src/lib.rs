@@ -29,7 +29,7 @@ pub use error::{Cause, StoreError};
 pub use git::{BlobId, Commit, CommitId, CommittedFile, MAX_BLOB_BYTES, Repository};
 pub use git_error::GitError;
 pub use history::HistoryEntry;
-pub use location::StoreOptions;
+pub use location::{StoreOptions, open_backend};
 pub use probe::probe;
 pub use sequence::Sequence;
 pub use store::{Created, MAX_OBJECT_BYTES, Store};

@@ -33,6 +33,20 @@ pub(crate) struct Location {
     pub(crate) prefix: ObjectPath,
 }
 
+/// Opens the bare backend a URL names, and the folder in it, for files that are not a [`Store`](crate::Store)'s: the
+/// Parquet files of the lake, which a query engine reads in parts.
+///
+/// Takes the URLs that [`Store::open`](crate::Store::open) takes; makes no call and creates nothing. Nothing here keeps
+/// objects from being changed or deleted, and a local file is not synced to the disk.
+///
+/// # Errors
+///
+/// [`StoreError::InvalidUrl`] as [`Store::open`](crate::Store::open).
+pub fn open_backend(url: &str, options: &StoreOptions) -> Result<(Arc<dyn ObjectStore>, ObjectPath), StoreError> {
+    let Location { backend, prefix, .. } = resolve(url, options)?;
+    Ok((backend, prefix))
+}
+
 /// Opens the backend a URL names. Makes no call and creates nothing.
 pub(crate) fn resolve(url: &str, options: &StoreOptions) -> Result<Location, StoreError> {
     let Some((scheme, rest)) = url.split_once("://") else {
