@@ -98,7 +98,7 @@ fn keep(cache: &CheckCache, reports: &[(Key, Report<'_>)]) -> Option<std::io::Er
 pub fn base(project: &Project, revision: &str, cache: &CheckCache) -> Outcome<Base> {
     let reports = look_at(&files_at(project, revision)?, cache).into_iter().map(|(_, report)| report.into_owned().summary);
     let entry = |summary: Summary| {
-        let base = BaseVersion { version: summary.reference.version, own_digest: summary.own_digest };
+        let base = BaseVersion { version: summary.reference.version, content_key: summary.content_key };
         (summary.reference.id, base)
     };
     Ok(reports.flatten().map(entry).collect())

@@ -2,9 +2,19 @@
 
 mod check;
 mod diff;
+#[cfg(feature = "lake")]
+mod drift;
+mod eval;
 mod history;
+#[cfg(feature = "lake")]
+mod invocations;
+mod offline_model;
+#[cfg(feature = "lake")]
+mod query;
 mod schema;
 mod show;
+#[cfg(feature = "lake")]
+mod stats;
 
 use clap::Subcommand;
 
@@ -16,9 +26,21 @@ use crate::failure::Outcome;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Check(check::Arguments),
+    Eval(eval::Arguments),
     History(history::Arguments),
     Show(show::Arguments),
     Diff(diff::Arguments),
+    #[cfg(feature = "lake")]
+    #[command(subcommand)]
+    Invocations(invocations::Command),
+    #[cfg(feature = "lake")]
+    Stats(stats::Arguments),
+    #[cfg(feature = "lake")]
+    Query(query::Arguments),
+    #[cfg(feature = "lake")]
+    Drift(drift::Arguments),
+    #[command(subcommand)]
+    OfflineModel(offline_model::Command),
     Schema(schema::Arguments),
 }
 
@@ -26,9 +48,19 @@ pub enum Command {
 pub fn run(command: Command, context: &Context) -> Outcome<Exit> {
     match command {
         Command::Check(arguments) => check::run(&arguments, context),
+        Command::Eval(arguments) => eval::run(&arguments, context),
         Command::History(arguments) => history::run(&arguments, context),
         Command::Show(arguments) => show::run(&arguments, context),
         Command::Diff(arguments) => diff::run(&arguments, context),
+        #[cfg(feature = "lake")]
+        Command::Invocations(command) => invocations::run(&command, context),
+        #[cfg(feature = "lake")]
+        Command::Stats(arguments) => stats::run(&arguments, context),
+        #[cfg(feature = "lake")]
+        Command::Query(arguments) => query::run(&arguments, context),
+        #[cfg(feature = "lake")]
+        Command::Drift(arguments) => drift::run(&arguments, context),
+        Command::OfflineModel(command) => offline_model::run(&command, context),
         Command::Schema(arguments) => schema::run(&arguments, context),
     }
 }

@@ -1,8 +1,11 @@
 //! How findings are shown: one file per format.
 
+pub mod eval_human;
+pub mod eval_markdown;
 pub mod github;
 pub mod human;
 pub mod json;
+pub mod table;
 
 /// The format of findings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]

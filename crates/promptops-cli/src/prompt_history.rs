@@ -8,8 +8,8 @@ use promptops_prompt::{Closure, Content, Digest, Prompt, PromptId, PromptRef};
 use promptops_store::{Commit, HistoryEntry, Repository};
 
 use crate::checks::git_failure;
-use crate::exit::Exit;
-use crate::failure::{Failure, Outcome};
+use crate::closure;
+use crate::failure::Outcome;
 use crate::project::Project;
 use crate::working_tree::is_prompt_file;
 
@@ -102,52 +102,11 @@ impl PromptHistory {
 
     /// Returns a version with everything it includes.
     pub fn closure(&self, reference: &PromptRef) -> Outcome<Closure> {
-        let mut includes = BTreeMap::new();
-        let root = self.content(reference, &mut includes, 0)?;
-        Ok(Closure { root, includes })
+        closure::closure(reference, &|reference| self.get(reference).map(|version| &version.prompt))
     }
 
     /// Returns the digest of a version (G1).
     pub fn digest(&self, reference: &PromptRef) -> Outcome<Digest> {
         Ok(self.closure(reference)?.root.digest())
     }
-
-    fn content(&self, reference: &PromptRef, found: &mut BTreeMap<PromptRef, Content>, depth: usize) -> Outcome<Content> {
-        // A cycle of pinned versions cannot be published, but it can be written.
-        if depth > MAX_INCLUDE_DEPTH {
-            return Err(
-                Failure::new(Exit::Refused, format!("the includes of `{reference}` do not end")).hint("run `promptops check`")
-            );
-        }
-        let Some(version) = self.versions.get(reference) else {
-            return Err(Failure::new(Exit::NotFound, format!("there is no `{reference}` in the history"))
-                .hint("`promptops history ID` lists the versions of a prompt"));
-        };
-        let mut digests = BTreeMap::new();
-        for target in direct_includes(&version.prompt) {
-            let content = match found.get(&target) {
-                Some(content) => content.clone(),
-                None => self.content(&target, found, depth + 1)?,
-            };
-            digests.insert(target.clone(), content.digest());
-            found.insert(target, content);
-        }
-        Ok(Content::new(&version.prompt, digests))
-    }
-}
-
-const MAX_INCLUDE_DEPTH: usize = 50;
-
-/// Returns the pinned includes that a prompt's templates name. What is not pinned is a finding of the check.
-pub fn direct_includes(prompt: &Prompt) -> Vec<PromptRef> {
-    let mut includes: Vec<PromptRef> = prompt
-        .body
-        .templates()
-        .filter_map(|template| promptops_prompt::template::analyse(template).ok())
-        .flat_map(|used| used.includes)
-        .filter_map(|include| include.target.ok())
-        .collect();
-    includes.sort();
-    includes.dedup();
-    includes
 }

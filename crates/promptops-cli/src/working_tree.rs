@@ -83,23 +83,43 @@ fn collect(folder: &Path, prefix: &str, paths: &mut Vec<String>) -> Result<(), (
 
 fn read_file(folder: &Path, prefix: &str, path_in_folder: String) -> Result<PromptFile, Box<Finding>> {
     let path = if prefix.is_empty() { path_in_folder.clone() } else { format!("{prefix}/{path_in_folder}") };
-    let finding =
-        |check: &str, place: usize, message: String| Box::new(Finding::new(check, Severity::Error, &path, place..place, message));
-    let file = std::fs::File::open(folder.join(&path_in_folder));
-    let size = file.as_ref().ok().and_then(|file| file.metadata().ok()).map_or(0, |metadata| metadata.len());
-    let mut bytes = Vec::with_capacity(usize::try_from(size).map_or(MAX_FILE_BYTES, |size| size.min(MAX_FILE_BYTES)) + 1);
-    let read = file.and_then(|file| file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes));
-    if let Err(error) = read {
-        return Err(finding("unreadable-file", 0, format!("the file cannot be read: {error}")));
+    let finding = |check: &str, message: String| Box::new(Finding::new(check, Severity::Error, &path, 0..0, message));
+    let mut bytes = Vec::new();
+    if let Err(error) = read_bounded(&folder.join(&path_in_folder), &mut bytes) {
+        return Err(finding("unreadable-file", format!("the file cannot be read: {error}")));
     }
     if bytes.len() > MAX_FILE_BYTES {
-        return Err(finding("file-limit", 0, format!("the file has {size} bytes; at most {MAX_FILE_BYTES} are read")));
+        return Err(finding("file-limit", format!("the file is larger than the {MAX_FILE_BYTES} bytes that are read")));
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(PromptFile { path, path_in_folder, text }),
         Err(error) => {
             let place = error.utf8_error().valid_up_to();
-            Err(finding("yaml-syntax", 0, format!("the file is not UTF-8; the first wrong byte is number {}", place + 1)))
+            Err(finding("yaml-syntax", format!("the file is not UTF-8; the first wrong byte is number {}", place + 1)))
         }
     }
+}
+
+/// Bytes that hold almost every prompt, so that a file costs one call to open, one to read and one to close.
+const USUAL_BYTES: usize = 16 << 10;
+
+/// Reads at most one byte more than [`MAX_FILE_BYTES`].
+fn read_bounded(path: &Path, bytes: &mut Vec<u8>) -> std::io::Result<()> {
+    let mut file = std::fs::File::open(path)?;
+    let mut usual = [0; USUAL_BYTES];
+    let mut filled = 0;
+    // A regular file gives less than was asked for only at its end.
+    while filled < USUAL_BYTES {
+        match file.read(&mut usual[filled..]) {
+            Ok(count) if filled + count < USUAL_BYTES => {
+                bytes.extend_from_slice(&usual[..filled + count]);
+                return Ok(());
+            }
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.extend_from_slice(&usual);
+    file.take((MAX_FILE_BYTES + 1 - USUAL_BYTES) as u64).read_to_end(bytes).map(|_| ())
 }

@@ -1,0 +1,56 @@
+//! `promptops audit list`: the entries of the log.
+
+use clap::Args;
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Outcome;
+use crate::output::table::{Align, Table};
+use crate::registry_access::{failure, open};
+
+/// List entries of the log, oldest first.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Begin with this entry.
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    from: u64,
+    /// Show at most so many.
+    #[arg(long, default_value_t = 1000, value_name = "COUNT")]
+    limit: usize,
+    /// Show them as JSON, one entry a line, as they are stored.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Lists them.
+pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
+    let project = context.project()?;
+    let entries = context.block_on(async {
+        let registry = open(context, &project).await?;
+        registry.log_entries(arguments.from, arguments.limit).await.map_err(failure)
+    })??;
+    if arguments.json {
+        for entry in &entries {
+            context.printer.line(serde_json::json!(entry).to_string());
+        }
+        return Ok(Exit::Success);
+    }
+    let mut table = Table::new(&[
+        ("#", Align::Right),
+        ("time", Align::Left),
+        ("action", Align::Left),
+        ("who", Align::Left),
+        ("what", Align::Left),
+    ]);
+    for entry in entries {
+        let time = entry.time.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let details: Vec<String> = ["prompt", "verdict", "group", "approver", "release", "pins_of", "reason"]
+            .iter()
+            .filter_map(|name| entry.details.get(*name).map(|value| format!("{name}={value}")))
+            .collect();
+        let what = if details.is_empty() { entry.subject } else { format!("{}  {}", entry.subject, details.join(" ")) };
+        table.row(vec![entry.sequence.to_string(), time, entry.action.name().to_owned(), entry.actor, what]);
+    }
+    context.printer.answer(&table.render(&context.printer));
+    Ok(Exit::Success)
+}

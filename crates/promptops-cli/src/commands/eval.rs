@@ -1,0 +1,148 @@
+//! `promptops eval`: how a version behaves, beside the version it came from.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use promptops_eval::evidence;
+use promptops_eval::report::v1::Report;
+use promptops_prompt::PromptId;
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::evaluations::{self, EvalOptions, write_file};
+use crate::exit::Exit;
+use crate::failure::{Failure, Outcome};
+use crate::output::{eval_human, eval_markdown};
+use crate::proposal::Proposal;
+
+/// Evaluate prompts beside the versions they came from: same cases, paired, with an interval and a three-way verdict.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The prompts; otherwise all that name an eval file.
+    ids: Vec<PromptId>,
+    /// Hold them against the versions at this revision, instead of against their stated parents [e.g. origin/main].
+    #[arg(long, value_name = "REVISION")]
+    base: Option<String>,
+    #[command(flatten)]
+    options: EvalOptions,
+    /// How the report is shown.
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: ReportFormat,
+    /// Write the report to this file and show it to people as well.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Write one statement per report into this folder: evidence that a registry can demand.
+    #[arg(long, value_name = "FOLDER")]
+    evidence: Option<PathBuf>,
+}
+
+/// The format of a report.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// For programs; versioned.
+    Json,
+    /// For a pull request.
+    Markdown,
+}
+
+/// Every report of one run.
+#[derive(Debug, Serialize)]
+struct ReportsV1<'a> {
+    version: u32,
+    verdict: &'static str,
+    reports: &'a [Report],
+}
+
+/// Runs the evaluations and shows what they found.
+pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
+    let project = context.project()?;
+    let proposal = Proposal::read(&project, arguments.base.as_deref())?;
+    let mut reports = Vec::new();
+    for (id, path) in selected(&proposal, &arguments.ids)? {
+        let candidate = proposal.candidate(&id)?;
+        let baseline = proposal.baseline(&candidate)?;
+        let evaluated = evaluations::run(context, &project, &arguments.options, &path, &candidate, baseline.as_ref())
+            .map_err(|stopped| stopped.into_failure(context))?;
+        let (sent, replayed) = (evaluated.served.sent, evaluated.served.replayed);
+        context.printer.notice(format!("{path}: {sent} calls sent, {replayed} answers replayed"));
+        reports.push(evaluated.report);
+    }
+    let exit = exit_of(&reports);
+    let human = || reports.iter().map(|report| eval_human::render(report, &context.printer)).collect::<Vec<_>>().join("\n");
+    let text = match arguments.format {
+        ReportFormat::Human => human(),
+        ReportFormat::Markdown => reports.iter().map(eval_markdown::render).collect::<Vec<_>>().join("\n"),
+        ReportFormat::Json => {
+            let document = ReportsV1 { version: 1, verdict: verdict_of(exit), reports: &reports };
+            serde_json::to_string_pretty(&document).map_err(|error| Failure::from_error(Exit::Io, error))? + "\n"
+        }
+    };
+    match &arguments.output {
+        Some(file) => {
+            write_file(&context.directory.join(file), &text)?;
+            context.printer.answer(&human());
+        }
+        None => context.printer.answer(&text),
+    }
+    if let Some(folder) = &arguments.evidence {
+        write_evidence(context, folder, &reports)?;
+    }
+    Ok(exit)
+}
+
+/// Returns the prompts to evaluate, each with one of its eval files.
+fn selected(proposal: &Proposal, ids: &[PromptId]) -> Outcome<Vec<(PromptId, String)>> {
+    let mut selected = Vec::new();
+    let ids: Vec<PromptId> = if ids.is_empty() { proposal.prompts.keys().cloned().collect() } else { ids.to_vec() };
+    let is_asked_for = |id: &PromptId| ids.len() == 1 && ids[0] == *id;
+    for id in &ids {
+        let candidate = proposal.candidate(id)?;
+        let evals = &candidate.prompt.metadata.evals;
+        if evals.is_empty() && is_asked_for(id) {
+            return Err(Failure::new(Exit::NotFound, format!("`{id}` names no eval file"))
+                .hint("add `evals: [evals/<name>.yaml]` to the prompt"));
+        }
+        selected.extend(evals.iter().map(|path| (id.clone(), path.clone())));
+    }
+    if selected.is_empty() {
+        return Err(Failure::new(Exit::NotFound, "no prompt names an eval file")
+            .hint("add `evals: [evals/<name>.yaml]` to the prompts that have one"));
+    }
+    Ok(selected)
+}
+
+/// Returns the exit code of the worst verdict.
+pub fn exit_of(reports: &[Report]) -> Exit {
+    let is_any = |verdict: &str| reports.iter().any(|report| report.verdict == verdict);
+    if is_any("refused") {
+        Exit::Refused
+    } else if is_any("inconclusive") {
+        Exit::Inconclusive
+    } else {
+        Exit::Success
+    }
+}
+
+/// Returns the verdict over all reports that an exit code stands for.
+fn verdict_of(exit: Exit) -> &'static str {
+    match exit {
+        Exit::Success => "pass",
+        Exit::Inconclusive => "inconclusive",
+        _ => "refused",
+    }
+}
+
+fn write_evidence(context: &Context, folder: &std::path::Path, reports: &[Report]) -> Outcome<()> {
+    for report in reports {
+        let eval = report.eval.rsplit('/').next().unwrap_or(&report.eval);
+        let name = eval.rsplit_once('.').map_or(eval, |(name, _)| name);
+        let file = context.directory.join(folder).join(format!("{}.{name}.json", report.candidate.prompt));
+        let statement = String::from_utf8_lossy(&evidence::statement(report).to_bytes()).into_owned();
+        write_file(&file, &statement)?;
+        context.printer.notice(format!("evidence written to {}", file.display()));
+    }
+    Ok(())
+}

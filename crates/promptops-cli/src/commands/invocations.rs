@@ -1,0 +1,25 @@
+//! `promptops invocations`: the records of calls.
+
+mod import;
+mod tail;
+
+use clap::Subcommand;
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Outcome;
+
+/// Bring in and look at the records of calls.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Import(import::Arguments),
+    Tail(tail::Arguments),
+}
+
+/// Runs one of them.
+pub fn run(command: &Command, context: &Context) -> Outcome<Exit> {
+    match command {
+        Command::Import(arguments) => import::run(arguments, context),
+        Command::Tail(arguments) => tail::run(arguments, context),
+    }
+}

@@ -1,0 +1,64 @@
+//! `promptops lock`: what an application takes along.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use promptops_prompt::PromptRef;
+use promptops_registry::EnvironmentName;
+
+use crate::context::Context;
+use crate::evaluations::write_file;
+use crate::exit::Exit;
+use crate::failure::{Failure, Outcome};
+use crate::project::Project;
+use crate::registry_access::{failure, open};
+
+/// Write `promptops.lock`: which version of which prompt an application runs, by digest.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Versions to lock, instead of what is live.
+    #[arg(value_name = "ID@VERSION", required_unless_present = "env", conflicts_with = "env")]
+    versions: Vec<PromptRef>,
+    /// Lock what is live in this environment.
+    #[arg(long, value_name = "NAME")]
+    env: Option<EnvironmentName>,
+    /// Where to write it.
+    #[arg(short, long, default_value = "promptops.lock", value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// Writes it.
+pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
+    let project = context.project()?;
+    let path = context.directory.join(&arguments.out);
+    let url = url_from(&context.registry_url(&project), &project, &path);
+    let lock = context.block_on(async {
+        let registry = open(context, &project).await?;
+        match &arguments.env {
+            Some(environment) => registry.lock_environment(environment, &url).await,
+            None => registry.lock_versions(&arguments.versions, &url).await,
+        }
+        .map_err(failure)
+    })??;
+    write_file(&path, &String::from_utf8_lossy(&lock.to_bytes()))?;
+    let origin = lock.release.as_ref().map_or_else(String::new, |release| {
+        format!(" of release {} of {}", release.sequence, release.environment)
+    });
+    context.printer.line(format!("locked {} prompts{origin} in {}", lock.prompts.len(), arguments.out.display()));
+    Ok(Exit::Success)
+}
+
+/// Returns the registry's URL as it reads from the folder of the lock: a relative path is meant from there.
+fn url_from(url: &str, project: &Project, lock: &Path) -> String {
+    let Some(path) = url.strip_prefix("file://").filter(|path| !path.starts_with('/')) else { return url.to_owned() };
+    let is_beside = lock.parent().and_then(|folder| folder.canonicalize().ok()) == project.root.canonicalize().ok();
+    if is_beside { url.to_owned() } else { format!("file://{}", project.root.join(path).display()) }
+}
+
+/// Reads a lock.
+pub fn read(path: &Path) -> Outcome<promptops_prompt::Lock> {
+    let bytes = std::fs::read(path).map_err(|error| Failure::io("read", path, error))?;
+    promptops_prompt::Lock::from_bytes(&bytes).map_err(|error| {
+        Failure::from_error(Exit::Usage, error).hint(format!("`{}` is not a lock of this version", path.display()))
+    })
+}

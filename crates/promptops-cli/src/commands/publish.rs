@@ -1,0 +1,232 @@
+//! `promptops publish`: versions from Git get their place in the registry.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use chrono::DateTime;
+use clap::Args;
+use promptops_prompt::draft::Draft;
+use promptops_prompt::{PromptId, PromptRef};
+use promptops_registry::publish::{Outcome as Published, Publication};
+use promptops_registry::record::Provenance;
+use promptops_registry::{Registry, RegistryError, Submission};
+use promptops_store::Repository;
+
+use super::evidence::record_files;
+use crate::checks::{files_at, git_failure};
+use crate::closure::direct_includes;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::{Failure, Outcome};
+use crate::output::table::{Align, Table};
+use crate::printer::{DIM, GREEN, RED, YELLOW};
+use crate::project::Project;
+use crate::prompt_history::{CommittedVersion, PromptHistory};
+use crate::registry_access::{Rules, failure, open, source_repository};
+
+/// Publish every version that the registry lacks, of every prompt at HEAD, in the order of lineage and includes.
+///
+/// What is published is what is committed; the content of a published version never changes again.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Only these prompts, with what they come from and include.
+    #[arg(value_name = "ID")]
+    ids: Vec<PromptId>,
+    /// Store the statements of this file or folder as well, once the versions are published.
+    #[arg(long, value_name = "PATH")]
+    evidence: Vec<PathBuf>,
+    /// The revision whose policy holds [default: the default branch].
+    #[arg(long, value_name = "REVISION")]
+    rules: Option<String>,
+    /// Say what would be published, and publish nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What became of one version.
+struct Row {
+    reference: PromptRef,
+    result: Result<Publication, RegistryError>,
+}
+
+/// Publishes them.
+pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
+    let project = context.project()?;
+    refuse_uncommitted(&project)?;
+    let history = PromptHistory::read(&project, "HEAD", None)?;
+    let order = order(&history, &selected(&project, &arguments.ids)?);
+    let rules = Rules::read(context, &project, arguments.rules.as_deref())?;
+    let source = source_repository(&project)?;
+    if arguments.dry_run {
+        return context.block_on(dry_run(context, &project, &history, &order))?;
+    }
+    let actor = context.actor(&project)?;
+    context.block_on(async {
+        let registry = open(context, &project).await?;
+        let mut rows = Vec::new();
+        for version in order {
+            let reference = version.prompt.reference();
+            let provenance = provenance(version, &source);
+            let submission = Submission { prompt: &version.prompt, provenance: &provenance };
+            let result = registry.publish(&submission, rules.authority().policy, &actor, context.now()).await;
+            if let Err(RegistryError::Store(error)) = result {
+                // A store that fails will fail for the others too. What was published before stays.
+                return Err(failure(error.into()));
+            }
+            rows.push(Row { reference, result });
+        }
+        let exit = show(&rows, &history, context);
+        if exit == Exit::Success {
+            record_files(&registry, &arguments.evidence, &actor, context).await?;
+        }
+        Ok(exit)
+    })?
+}
+
+/// Refuses while prompt files differ from the last commit: what is published must be found again in Git.
+fn refuse_uncommitted(project: &Project) -> Outcome<()> {
+    let repository = Repository::discover(&project.root).map_err(git_failure)?;
+    let head = repository.head().map_err(git_failure)?;
+    let folder = repository.relative(&project.prompts_folder()).map_err(git_failure)?;
+    let mut differing = Vec::new();
+    for extension in ["yaml", "yml"] {
+        differing.extend(repository.differing_files(head, &folder, extension).map_err(git_failure)?);
+    }
+    if differing.is_empty() {
+        return Ok(());
+    }
+    let files: Vec<String> = differing.iter().map(|file| format!("\n  - {file}")).collect();
+    Err(Failure::new(Exit::Refused, format!("these files differ from the last commit:{}", files.concat()))
+        .hint("commit them first: what is published must be found again in Git"))
+}
+
+/// Returns the prompts to publish: those named, or all that stand at HEAD.
+fn selected(project: &Project, ids: &[PromptId]) -> Outcome<BTreeSet<PromptId>> {
+    let files = files_at(project, "HEAD")?;
+    let standing: BTreeSet<PromptId> =
+        files.iter().filter_map(|file| Draft::parse(&file.path, &file.text).0.prompt()).map(|prompt| prompt.id).collect();
+    if let Some(unknown) = ids.iter().find(|id| !standing.contains(*id)) {
+        return Err(Failure::new(Exit::NotFound, format!("HEAD has no prompt `{unknown}` that can be read"))
+            .hint("run `promptops check`"));
+    }
+    Ok(if ids.is_empty() { standing } else { ids.iter().cloned().collect() })
+}
+
+/// Returns every version of the prompts with all that they come from and include, each after what it needs.
+fn order<'a>(history: &'a PromptHistory, ids: &BTreeSet<PromptId>) -> Vec<&'a CommittedVersion> {
+    let mut ordered = Vec::new();
+    let mut seen = BTreeSet::new();
+    for version in history.versions().filter(|version| ids.contains(&version.prompt.id)) {
+        // Depth first with a stack of its own: lineage can be long.
+        let mut stack = vec![(version, false)];
+        while let Some((version, are_needs_done)) = stack.pop() {
+            if are_needs_done {
+                ordered.push(version);
+                continue;
+            }
+            if !seen.insert(version.prompt.reference()) {
+                continue;
+            }
+            stack.push((version, true));
+            let needs = version.prompt.parent.iter().cloned().chain(direct_includes(&version.prompt));
+            stack.extend(needs.filter_map(|need| history.get(&need)).map(|need| (need, false)));
+        }
+    }
+    ordered
+}
+
+fn provenance(version: &CommittedVersion, source: &str) -> Provenance {
+    let commit = &version.commit;
+    Provenance {
+        commit: Some(commit.id.to_string()),
+        author: commit.author_email.clone(),
+        time: DateTime::from_timestamp(commit.author_time_s, 0).unwrap_or(DateTime::UNIX_EPOCH),
+        source: source.to_owned(),
+        path: version.path.clone(),
+    }
+}
+
+/// Shows what became of each version, and returns the exit code of the first that was refused.
+fn show(rows: &[Row], history: &PromptHistory, context: &Context) -> Exit {
+    let printer = &context.printer;
+    let mut table = table();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in rows {
+        let (word, style) = match &row.result {
+            Ok(Publication { outcome: Published::New, .. }) => ("published", GREEN),
+            Ok(Publication { outcome: Published::MetadataChanged(_), .. }) => ("metadata recorded", YELLOW),
+            Ok(Publication { outcome: Published::Already, .. }) => ("already there", DIM),
+            Err(_) => ("refused", RED),
+        };
+        *counts.entry(word).or_default() += 1;
+        let digest = row.result.as_ref().map_or_else(|_| "-".to_owned(), |published| published.digest.short());
+        table.row(cells(&row.reference, printer.paint(style, word), digest, history));
+    }
+    if !rows.is_empty() {
+        printer.answer(&table.render(printer));
+    }
+    let summary: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
+    printer.line(if summary.is_empty() { "there is nothing to publish".to_owned() } else { summary.join(", ") });
+    let mut exit = Exit::Success;
+    for error in rows.iter().filter_map(|row| row.result.as_ref().err()) {
+        let hint = error.hint().map_or_else(String::new, |hint| format!(" (hint: {hint})"));
+        printer.warning(format!("{error}{hint}"));
+        if exit == Exit::Success {
+            exit = match error.kind() {
+                promptops_registry::ErrorKind::Conflict => Exit::Conflict,
+                promptops_registry::ErrorKind::NotFound => Exit::NotFound,
+                _ => Exit::Refused,
+            };
+        }
+    }
+    exit
+}
+
+fn table() -> Table {
+    Table::new(&[
+        ("version", Align::Left),
+        ("result", Align::Left),
+        ("digest", Align::Left),
+        ("commit", Align::Left),
+        ("author", Align::Left),
+    ])
+}
+
+fn cells(reference: &PromptRef, result: String, digest: String, history: &PromptHistory) -> Vec<String> {
+    let commit = history.get(reference).map(|version| &version.commit);
+    let (commit, author) = commit.map_or_else(
+        || ("-".to_owned(), "-".to_owned()),
+        |commit| (commit.id.to_string()[..10].to_owned(), commit.author_email.clone()),
+    );
+    vec![reference.to_string(), result, digest, commit, author]
+}
+
+async fn dry_run(
+    context: &Context,
+    project: &Project,
+    history: &PromptHistory,
+    order: &[&CommittedVersion],
+) -> Outcome<Exit> {
+    let registry: Registry = open(context, project).await?;
+    let printer = &context.printer;
+    let mut table = table();
+    let mut is_refused = false;
+    for version in order {
+        let reference = version.prompt.reference();
+        let digest = history.digest(&reference)?;
+        let (word, style) = match registry.find_version(&reference).await.map_err(failure)? {
+            None => ("would be published", GREEN),
+            Some(record) if record.digest != digest => {
+                is_refused = true;
+                ("would be refused: published with other content", RED)
+            }
+            Some(record) if registry.metadata(&record).await.map_err(failure)? != version.prompt.metadata => {
+                ("metadata would be recorded", YELLOW)
+            }
+            Some(_) => ("already there", DIM),
+        };
+        table.row(cells(&reference, printer.paint(style, word), digest.short(), history));
+    }
+    printer.answer(&table.render(printer));
+    Ok(if is_refused { Exit::Conflict } else { Exit::Success })
+}

@@ -1,0 +1,280 @@
+//! Evaluations of a project's prompts: eval files, datasets, providers and recordings, brought together.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use promptops_eval::client::openai::{self, OpenAi};
+use promptops_eval::client::retry::RetryPolicy;
+use promptops_eval::client::routes::{Routes, serves};
+use promptops_eval::client::{ClientError, ErrorClass};
+use promptops_eval::dataset::{Dataset, DatasetError, Format};
+use promptops_eval::recording::{self, Recording, Replay};
+use promptops_eval::report::{self, v1::Report};
+use promptops_eval::run::{Budget, Progress, Served, Settings};
+use promptops_eval::{EvalError, Prepared, Spec, Subject};
+use promptops_prompt::finding::{Finding, Severity};
+use promptops_prompt::{PromptId, RenderError};
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::{Failure, Outcome};
+use crate::output::human;
+use crate::project::{Project, ProviderConfig, ProviderKind};
+use crate::proposal::Version;
+
+/// Options of every command that asks a model.
+#[derive(Debug, Args)]
+pub struct EvalOptions {
+    /// When recorded answers are used.
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub replay: ReplayChoice,
+    /// Ask this OpenAI-compatible address, whatever promptops.toml says [e.g. http://127.0.0.1:8089/v1].
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Calls under way at the same time.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=512), value_name = "N")]
+    pub concurrency: u16,
+    /// Seconds that one call may take.
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3600), value_name = "SECONDS")]
+    pub timeout: u64,
+    /// Stop after this many calls for each eval file and version; what was answered is kept.
+    #[arg(long, value_name = "N")]
+    pub max_calls: Option<u64>,
+}
+
+/// When recorded answers are used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ReplayChoice {
+    /// Never, and record nothing.
+    Off,
+    /// Where there are some; ask for the others and record them.
+    #[default]
+    Auto,
+    /// Always; a missing one is an error. Needs neither network nor key.
+    Only,
+}
+
+impl From<ReplayChoice> for Replay {
+    fn from(choice: ReplayChoice) -> Self {
+        match choice {
+            ReplayChoice::Off => Self::Off,
+            ReplayChoice::Auto => Self::Auto,
+            ReplayChoice::Only => Self::Only,
+        }
+    }
+}
+
+/// What became of one eval file.
+#[derive(Debug)]
+pub struct Evaluated {
+    /// What was found.
+    pub report: Report,
+    /// How the answers were come by.
+    pub served: Served,
+}
+
+/// Problems in an eval file or a dataset, ready to be shown.
+#[derive(Debug)]
+pub struct Problems {
+    /// The findings.
+    pub findings: Vec<Finding>,
+    /// The text of the eval file, by path.
+    pub texts: HashMap<String, String>,
+}
+
+impl Problems {
+    /// Shows them as `promptops check` does.
+    pub fn render(&self, is_coloured: bool) -> String {
+        self.findings.iter().map(|finding| human::render(finding, &self.texts, is_coloured) + "\n\n").collect()
+    }
+}
+
+/// Why an evaluation has no report.
+#[derive(Debug)]
+pub enum Stopped {
+    /// What the user wrote must be corrected.
+    Problems(Problems),
+    /// Something failed.
+    Failure(Failure),
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+impl Stopped {
+    /// Returns the failure that ends the command, after the problems have been shown.
+    pub fn into_failure(self, context: &Context) -> Failure {
+        match self {
+            Self::Failure(failure) => failure,
+            Self::Problems(problems) => {
+                context.printer.warning(format!("the eval cannot run\n{}", problems.render(false).trim_end()));
+                let paths: Vec<&str> = problems.findings.iter().map(|finding| finding.primary.location.path.as_str()).collect();
+                Failure::new(Exit::Refused, format!("`{}` has problems to correct", paths.first().unwrap_or(&"the eval")))
+            }
+        }
+    }
+}
+
+/// Runs the eval file at `path` (from the project's root) over a candidate and its baseline.
+pub fn run(
+    context: &Context,
+    project: &Project,
+    options: &EvalOptions,
+    path: &str,
+    candidate: &Version,
+    baseline: Option<&Version>,
+) -> Result<Evaluated, Stopped> {
+    let (spec, text) = read_spec(project, path, &candidate.prompt.id)?;
+    let texts = HashMap::from([(path.to_owned(), text)]);
+    let dataset = read_dataset(project, &spec, &texts)?;
+    let subject = subject(candidate)?;
+    let baseline = baseline.map(self::subject).transpose()?;
+    let problems = |findings| Stopped::Problems(Problems { findings, texts: texts.clone() });
+    let prepared = Prepared::new(&spec, &dataset, &subject).map_err(|error| match error {
+        EvalError::Findings(findings) => problems(findings),
+        other => Stopped::Failure(failure(other)),
+    })?;
+    let recording = Recording::open(&recording::path_for(&project.root.join(path)), options.replay.into()).map_err(failure)?;
+    let models = [Some(&subject), baseline.as_ref()].into_iter().flatten().map(|subject| subject.content.model.as_str());
+    let client = if options.replay == ReplayChoice::Only { None } else { Some(routes(context, project, options, models)?) };
+    let bar = progress_bar(context, path);
+    let settings = Settings {
+        client: client.as_ref().map(|client| client as _),
+        recording: &recording,
+        retry: RetryPolicy::default(),
+        concurrency: options.concurrency.into(),
+        price: None,
+        budget: Budget { calls: options.max_calls, usd: None },
+        progress: &|progress: Progress| {
+            bar.set_length(progress.total as u64);
+            bar.set_position(progress.done as u64);
+            if progress.failed > 0 {
+                bar.set_message(format!("{} failed", progress.failed));
+            }
+        },
+    };
+    let evaluation = context.block_on(prepared.evaluate(&subject, baseline.as_ref(), &settings))?.map_err(failure)?;
+    bar.finish_and_clear();
+    let report = report::build(&prepared, &subject, baseline.as_ref(), &evaluation);
+    Ok(Evaluated { report, served: evaluation.served })
+}
+
+fn progress_bar(context: &Context, path: &str) -> ProgressBar {
+    if !context.printer.shows_progress() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {msg}") {
+        bar.set_style(style);
+    }
+    bar.set_prefix(path.to_owned());
+    bar
+}
+
+/// Reads an eval file; without the `evals/` folder's help, the name must be right.
+fn read_spec(project: &Project, path: &str, id: &PromptId) -> Result<(Spec, String), Stopped> {
+    let file = project.root.join(path);
+    let text = std::fs::read_to_string(&file).map_err(|error| {
+        Failure::io("read the eval file", &file, error).hint(format!("`evals` of `{id}` names it, from the project's root"))
+    })?;
+    let (spec, findings) = Spec::parse(path, &text);
+    match spec {
+        Some(spec) => Ok((spec, text)),
+        None => Err(Stopped::Problems(Problems { findings, texts: HashMap::from([(path.to_owned(), text)]) })),
+    }
+}
+
+fn read_dataset(project: &Project, spec: &Spec, texts: &HashMap<String, String>) -> Result<Dataset, Stopped> {
+    let path = spec.dataset_path();
+    let problem = |message: String| {
+        let finding = Finding::new("eval-file", Severity::Error, &spec.path, spec.dataset.span.clone(), message);
+        Stopped::Problems(Problems { findings: vec![finding], texts: texts.clone() })
+    };
+    let Some(format) = Format::of_path(&path) else {
+        return Err(problem(format!("the dataset `{path}` is neither CSV nor JSON Lines")));
+    };
+    let file = project.root.join(&path);
+    let reader = File::open(&file).map_err(|error| problem(format!("the dataset `{path}` cannot be read: {error}")))?;
+    Dataset::read(&path, format, reader, &spec.columns()).map_err(|error| match error {
+        DatasetError::Findings(findings) => Stopped::Problems(Problems { findings, texts: HashMap::new() }),
+        DatasetError::Io(error) => Stopped::Failure(Failure::io("read the dataset", &file, error)),
+    })
+}
+
+fn subject(version: &Version) -> Result<Subject, Stopped> {
+    Subject::new(version.prompt.reference(), &version.closure).map_err(|error: RenderError| {
+        let failure = Failure::new(Exit::Refused, format!("cannot compile `{}`: {error}", version.prompt.reference()));
+        Stopped::Failure(failure.hint("`promptops check` shows the place"))
+    })
+}
+
+/// Returns clients for the providers that serve these models. What no provider serves is an error only when it is asked.
+fn routes<'a>(
+    context: &Context,
+    project: &Project,
+    options: &EvalOptions,
+    models: impl Iterator<Item = &'a str>,
+) -> Outcome<Routes> {
+    let mut routes = Routes::default();
+    for model in models {
+        let provider = project.config.providers.values().find(|provider| provider.models.iter().any(|one| serves(one, model)));
+        let Some(url) = options.url.as_deref().or(provider.map(|provider| provider.url.as_str())) else { continue };
+        routes.add(model, Box::new(client(context, options, url, provider)?));
+    }
+    Ok(routes)
+}
+
+fn client(context: &Context, options: &EvalOptions, url: &str, provider: Option<&ProviderConfig>) -> Outcome<OpenAi> {
+    match provider.map_or(ProviderKind::OpenAi, |provider| provider.kind) {
+        ProviderKind::OpenAi => {
+            let variable = provider.and_then(|provider| provider.api_key_env.as_deref());
+            let api_key = variable.and_then(|name| context.variable(name)).map(str::to_owned);
+            let timeout = Duration::from_secs(options.timeout);
+            let settings = openai::Settings { url: url.to_owned(), api_key, timeout };
+            OpenAi::new(settings).map_err(|error| {
+                let hint = error.hint();
+                Failure::from_error(Exit::Usage, error).hint(hint)
+            })
+        }
+    }
+}
+
+/// Turns an error of the evaluation into a failure of the command.
+fn failure(error: EvalError) -> Failure {
+    let exit = match &error {
+        EvalError::Findings(_) | EvalError::Render { .. } => Exit::Refused,
+        EvalError::MissingRecordings { .. } => Exit::NotFound,
+        EvalError::Client { source, .. } => client_exit(source),
+        EvalError::Budget { .. } => Exit::Inconclusive,
+        EvalError::CorruptRecording { .. } => Exit::Corrupt,
+        EvalError::RecordingFile { .. } | EvalError::Statistics { .. } => Exit::Io,
+    };
+    let hint = error.hint();
+    let failure = Failure::from_error(exit, error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn client_exit(error: &ClientError) -> Exit {
+    match error.class() {
+        ErrorClass::NotFound => Exit::NotFound,
+        _ => Exit::Unavailable,
+    }
+}
+
+/// Writes a document beside the answer; the folder is made where it is missing.
+pub fn write_file(path: &Path, text: &str) -> Outcome<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|error| Failure::io("make the folder", folder, error))?;
+    }
+    std::fs::write(path, text).map_err(|error| Failure::io("write", path, error))
+}

@@ -1,0 +1,101 @@
+//! The lake of a project, and what its failures mean for the command.
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use promptops_lake::{Filter, Lake, LakeError};
+use promptops_store::StoreOptions;
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::{Failure, Outcome};
+use crate::project::Project;
+use crate::time_argument::TimeArgument;
+
+/// Opens the lake that `lake.url` of promptops.toml names.
+pub fn open(context: &Context, project: &Project) -> Outcome<Lake> {
+    let options = StoreOptions { base_dir: project.root.clone(), settings: context.environment.clone() };
+    Lake::open(&project.config.lake.url, &options).map_err(failure)
+}
+
+/// Turns a failure of the lake into one of the command.
+pub fn failure(error: LakeError) -> Failure {
+    let exit = match &error {
+        LakeError::InvalidUrl { .. } | LakeError::Query(_) | LakeError::Record { .. } => Exit::Usage,
+        LakeError::Corrupt { .. } => Exit::Corrupt,
+        LakeError::Contended { .. } => Exit::Conflict,
+        _ => Exit::Unavailable,
+    };
+    let hint = error.hint().map(str::to_owned);
+    let failure = Failure::from_error(exit, error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// Which invocations are meant.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Which invocations")]
+pub struct FilterArguments {
+    /// Only this prompt.
+    #[arg(long, value_name = "ID")]
+    pub prompt: Option<String>,
+    /// Only this version of the prompt.
+    #[arg(long = "prompt-version", value_name = "VERSION")]
+    pub version: Option<u32>,
+    /// Only this environment.
+    #[arg(long, value_name = "NAME")]
+    pub env: Option<String>,
+    /// Only this service.
+    #[arg(long, value_name = "NAME")]
+    pub service: Option<String>,
+    /// Only this model, as it answered.
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+}
+
+impl FilterArguments {
+    /// Returns the filter for a window of time: from `since` on, before `until`.
+    pub fn within(&self, since: Option<DateTime<Utc>>, until: Option<DateTime<Utc>>) -> Filter {
+        Filter {
+            prompt_id: self.prompt.clone(),
+            prompt_version: self.version,
+            environment: self.env.clone(),
+            service: self.service.clone(),
+            model: self.model.clone(),
+            since,
+            until,
+        }
+    }
+}
+
+/// A window of time.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Which invocations")]
+pub struct WindowArguments {
+    /// From this time on: `2026-11-01`, `2026-11-01T03:00Z` (UTC), or how long ago as `24h`, `7d`.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<TimeArgument>,
+    /// Before this time.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<TimeArgument>,
+}
+
+impl WindowArguments {
+    /// Returns the bounds.
+    pub fn resolve(&self, now: DateTime<Utc>) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
+        (self.since.map(|time| time.resolve(now)), self.until.map(|time| time.resolve(now)))
+    }
+}
+
+/// The output of tables.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum TableFormat {
+    /// For people.
+    #[default]
+    Table,
+    /// One JSON object a line.
+    Json,
+    /// With a header row.
+    Csv,
+}

@@ -1,0 +1,110 @@
+//! A report of an evaluation as Markdown, for a pull request.
+
+use std::fmt::Write as _;
+
+use promptops_eval::report::v1::{Change, Report, percent, points, unsigned_points};
+
+use super::eval_human::{cases, input, outcome};
+
+/// How many changed cases are shown in each direction.
+const SHOWN_FLIPS: usize = 20;
+
+/// Shows one report.
+pub fn render(report: &Report) -> String {
+    let mut text = String::new();
+    let against = report.parent.as_ref().map_or_else(|| "no parent".to_owned(), |parent| format!("against `{}`", parent.prompt));
+    let _ = writeln!(text, "### `{}` {against}: {}\n", report.candidate.prompt, report.verdict);
+    for reason in &report.reasons {
+        let _ = writeln!(text, "- {}", escape(reason));
+    }
+    if !report.reasons.is_empty() {
+        text.push('\n');
+    }
+    text.push_str("| metric | parent | candidate | difference | margin | detects | verdict |\n");
+    text.push_str("|---|---:|---:|---:|---:|---:|---|\n");
+    for metric in &report.metrics {
+        let parent = metric.parent.as_ref().map_or_else(|| "–".to_owned(), |parent| percent(parent.estimate));
+        let difference = metric.difference.as_ref().map_or_else(
+            || "–".to_owned(),
+            |difference| {
+                let [low, high] = difference.interval;
+                format!("{} [{}, {}]", points(difference.estimate), points(low), points(high))
+            },
+        );
+        let detects = metric.minimum_detectable_effect.map_or_else(|| "–".to_owned(), unsigned_points);
+        let _ = writeln!(
+            text,
+            "| {} | {parent} | {} | {difference} | {} | {detects} | **{}** |",
+            escape(&metric.name),
+            percent(metric.candidate.estimate),
+            unsigned_points(metric.margin),
+            metric.verdict
+        );
+    }
+    let models: Vec<String> = report
+        .candidate
+        .answered_by
+        .iter()
+        .map(|model| format!("`{}`{}", model.model, model.note.as_ref().map_or_else(String::new, |note| format!(" ({note})"))))
+        .collect();
+    let _ = writeln!(
+        text,
+        "\n{} of `{}`, answered by {}. Differences in points of 100, paired by case, with {:.0}% intervals.",
+        cases(usize::try_from(report.dataset.cases).unwrap_or(usize::MAX)),
+        report.dataset.path,
+        if models.is_empty() { "no model".to_owned() } else { models.join(", ") },
+        100.0 * report.level
+    );
+    text.push_str(&flips(report));
+    text
+}
+
+fn flips(report: &Report) -> String {
+    let mut text = String::new();
+    for (change, word) in [(Change::PassToFail, "Lost"), (Change::FailToPass, "Won")] {
+        let flips: Vec<_> = report.flips.iter().filter(|flip| flip.change == change).collect();
+        if flips.is_empty() {
+            continue;
+        }
+        let _ = writeln!(text, "\n<details><summary>{word}: {}</summary>\n", cases(flips.len()));
+        text.push_str("| metric | case | input | parent | candidate |\n|---|---|---|---|---|\n");
+        for flip in flips.iter().take(SHOWN_FLIPS) {
+            let cells = [&flip.metric, &flip.case, &input(flip), &outcome(&flip.parent), &outcome(&flip.candidate)];
+            let _ = writeln!(text, "| {} |", cells.map(|cell| escape(cell)).join(" | "));
+        }
+        if flips.len() > SHOWN_FLIPS {
+            let _ = writeln!(text, "\n… and {} more", flips.len() - SHOWN_FLIPS);
+        }
+        text.push_str("\n</details>\n");
+    }
+    text
+}
+
+/// Keeps a text from being read as a table, a tag, a link or a mention.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '|' | '*' | '_' | '[' | ']' | '\\' => {
+                escaped.push('\\');
+                escaped.push(character);
+            }
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '@' => escaped.push_str("&#64;"),
+            '\n' | '\r' => escaped.push(' '),
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_cannot_break_out_of_the_table() {
+        assert_eq!(escape("a | b\n<img> @all [x](y)"), "a \\| b &lt;img&gt; &#64;all \\[x\\](y)");
+    }
+}
