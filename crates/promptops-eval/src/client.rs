@@ -2,6 +2,7 @@
 
 pub mod openai;
 pub mod retry;
+pub mod routes;
 
 use std::fmt;
 use std::time::Duration;

@@ -22,6 +22,8 @@ use crate::spec::Metric;
 pub const ALPHA: f64 = 0.05;
 /// The probability with which the minimum detectable effect would be found.
 pub const POWER: f64 = 0.8;
+/// The largest number of cases that [`cases_to_pass`] looks at.
+pub const MOST_CASES: usize = 100_000;
 /// Draws of a permutation test, where one is needed.
 const DRAWS: u32 = 9_999;
 
@@ -322,9 +324,7 @@ impl Sides<'_> {
             }
             Paired::Pass => (MetricVerdict::Pass, None),
             Paired::Regressed => (MetricVerdict::Regressed, Some("worse than the parent".to_owned())),
-            Paired::Inconclusive => {
-                (MetricVerdict::Inconclusive, Some("a loss as large as the margin is neither shown nor excluded".to_owned()))
-            }
+            Paired::Inconclusive => (MetricVerdict::Inconclusive, Some(why_inconclusive(metric.margin, paired))),
         })
     }
 
@@ -341,6 +341,38 @@ impl Sides<'_> {
         }
         Ok(true)
     }
+}
+
+/// Says why there is no verdict, and, where no case changed at all, how many cases it would take.
+fn why_inconclusive(margin: f64, paired: &PairedComparison) -> String {
+    let unchanged = paired.discordance.losses + paired.discordance.wins == 0;
+    match cases_to_pass(margin).filter(|_| unchanged && paired.units == paired.cases) {
+        Some(needed) => format!(
+            "no case changed, but {} cases cannot exclude a loss of {margin}; that takes {needed} cases or a wider margin",
+            paired.cases
+        ),
+        None => "a loss as large as the margin is neither shown nor excluded".to_owned(),
+    }
+}
+
+/// Returns the smallest number of independent cases that lets a candidate pass when not one of them changes.
+///
+/// Tango's interval without discordant cases reaches `z²/(n + z²)` either way, with `z` the normal quantile of the level;
+/// the search asks the method itself rather than the formula. Nothing above [`MOST_CASES`].
+pub fn cases_to_pass(margin: f64) -> Option<usize> {
+    let passes = |count: usize| {
+        let same = PairedCase { parent: 1.0, candidate: 1.0, cluster: None };
+        compare_paired(&vec![same; count], MetricRange::UNIT, ALPHA).is_ok_and(|paired| paired.interval.low > -margin)
+    };
+    if !passes(MOST_CASES) {
+        return None;
+    }
+    let (mut low, mut high) = (1, MOST_CASES);
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if passes(middle) { high = middle } else { low = middle }
+    }
+    Some(high)
 }
 
 /// Compares pairs; nothing when there are too few of them.

@@ -191,3 +191,18 @@ fn p_values_are_adjusted_for_the_number_of_metrics() {
         assert!((difference.p_worse_adjusted - 2.0 / 1024.0).abs() < 1e-12);
     }
 }
+
+#[test]
+fn what_a_dataset_cannot_show_is_said_with_the_number_it_takes() {
+    // z² (1 - margin) / margin with z² = 2.7055: 267.8 and 87.5.
+    assert_eq!(cases_to_pass(0.01), Some(268));
+    assert_eq!(cases_to_pass(0.03), Some(88));
+    assert_eq!(cases_to_pass(1e-6), None);
+    let same = bad_from(200);
+    let comparison = compared(0.01, &same, &same);
+    let reason = comparison.metrics[0].reason.as_deref();
+    assert_eq!(
+        reason,
+        Some("no case changed, but 200 cases cannot exclude a loss of 0.01; that takes 268 cases or a wider margin")
+    );
+}
