@@ -1,6 +1,7 @@
 //! From a URL and settings to a backend and a prefix inside it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use percent_encoding::percent_decode_str;
 use crate::error::StoreError;
 
 /// What [`Store::open`](crate::Store::open) needs besides the URL.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct StoreOptions {
     /// Absolute folder that a relative `file://` URL is resolved against; usually that of the configuration file.
     pub base_dir: PathBuf,
@@ -22,6 +23,14 @@ pub struct StoreOptions {
     ///
     /// Unknown names are ignored, so that a program can pass on its whole environment; this library never reads it.
     pub settings: BTreeMap<String, String>,
+}
+
+/// Names the settings without their values, some of which are secret.
+impl fmt::Debug for StoreOptions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&String> = self.settings.keys().collect();
+        formatter.debug_struct("StoreOptions").field("base_dir", &self.base_dir).field("settings", &names).finish()
+    }
 }
 
 /// A backend and the folder in it below which all keys live.

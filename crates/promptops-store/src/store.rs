@@ -51,6 +51,20 @@ pub enum Created {
 ///
 /// A key cannot be both an object and a folder: after `a`, `a/b` is refused on `file://`, and should not be tried elsewhere.
 /// Calls need a Tokio runtime with its timer. Clones share the backend. Opening `memory://` twice gives two stores.
+///
+/// ```
+/// use promptops_store::{Created, Store, StoreError, StoreOptions};
+///
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let store = Store::open("memory://", &StoreOptions::default())?;
+/// assert_eq!(store.create("prompts/greeting/0000000001.json", "one".into()).await?, Created::New);
+/// assert_eq!(store.create("prompts/greeting/0000000001.json", "one".into()).await?, Created::Same);
+/// let refused = store.create("prompts/greeting/0000000001.json", "other".into()).await;
+/// assert!(matches!(refused, Err(StoreError::Conflict { .. })));
+/// assert_eq!(store.get("prompts/greeting/0000000001.json").await?, Some("one".into()));
+/// # Ok::<(), StoreError>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone)]
 pub struct Store {
     url: Arc<str>,

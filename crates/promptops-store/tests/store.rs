@@ -103,6 +103,15 @@ fn a_wrong_url_says_what_is_wrong() {
     );
 }
 
+#[test]
+fn settings_are_printed_without_their_values() {
+    let settings = BTreeMap::from([("AWS_SECRET_ACCESS_KEY".to_owned(), "hush".to_owned())]);
+    let options = StoreOptions { base_dir: "/base".into(), settings };
+    let printed = format!("{options:?} {:?}", Store::open("memory://", &options).unwrap());
+    assert!(printed.contains("AWS_SECRET_ACCESS_KEY"), "{printed}");
+    assert!(!printed.contains("hush"), "{printed}");
+}
+
 #[tokio::test]
 async fn unfinished_files_are_neither_listed_nor_in_the_way() {
     let dir = tempfile::tempdir().unwrap();
