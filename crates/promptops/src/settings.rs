@@ -100,15 +100,15 @@ impl Settings {
     }
 
     /// Searches for a source when none is set: `promptops.lock`, else a folder `prompts`, in `base_dir` or the nearest
-    /// folder above it within the same project.
+    /// folder above it within the same project. Where `registry` is set, only the lock is searched for.
     ///
     /// A project ends at the folder that has `promptops.toml` or `.git`; without either only `base_dir` is searched.
     pub fn discover_source(&mut self) {
-        if self.has_source() {
+        if self.bundle.is_some() || self.lock.is_some() || self.folder.is_some() {
             return;
         }
         let is_root = |folder: &std::path::Path| folder.join("promptops.toml").exists() || folder.join(".git").exists();
-        let Some(depth) = self.base_dir.ancestors().position(is_root).or(Some(0)) else { return };
+        let depth = self.base_dir.ancestors().position(is_root).unwrap_or(0);
         for folder in self.base_dir.ancestors().take(depth + 1) {
             let lock = folder.join("promptops.lock");
             let prompts = folder.join("prompts");
@@ -116,7 +116,7 @@ impl Settings {
                 self.lock = Some(lock);
                 return;
             }
-            if prompts.is_dir() {
+            if self.registry.is_none() && prompts.is_dir() {
                 self.folder = Some(prompts);
                 return;
             }
@@ -159,6 +159,10 @@ mod tests {
         assert!(!above.has_source(), "the folder above the project is not searched");
 
         std::fs::create_dir(root.path().join("project/prompts")).unwrap();
+        let mut registry = settings(service.clone());
+        registry.registry = Some("s3://bucket".into());
+        registry.discover_source();
+        assert_eq!(registry.folder, None, "a registry that is set is not replaced by a folder");
         let mut folder = settings(service.clone());
         folder.discover_source();
         assert_eq!(folder.folder, Some(root.path().join("project/prompts")));
@@ -167,6 +171,11 @@ mod tests {
         let mut lock = settings(service.clone());
         lock.discover_source();
         assert_eq!((lock.lock, lock.folder), (Some(root.path().join("project/promptops.lock")), None));
+
+        let mut mirror = settings(service.clone());
+        mirror.registry = Some("s3://mirror".into());
+        mirror.discover_source();
+        assert!(mirror.lock.is_some(), "the registry of a lock may be replaced without naming the lock");
 
         let mut explicit = settings(service);
         explicit.folder = Some("mine".into());
