@@ -1,0 +1,264 @@
+//! The audit log: who did what, in an order that cannot be changed unnoticed.
+//!
+//! Entries are a create-only sequence, and each names the SHA-256 of the bytes of the one before it. So whoever alters,
+//! removes or reorders an entry breaks the chain at a place that [`Registry::verify_log`](crate::Registry::verify_log) names.
+//!
+//! What a chain alone does not prove: that its end is still there. Whoever can delete objects can cut entries off the end,
+//! or rewrite the log from some entry on, and leave a chain that fits. Only a [`Head`] kept elsewhere (in Git, in a
+//! ticket, with a second party) shows that; verification takes one. A Merkle tree in C2SP tiles replaces this list in a
+//! later step: it gives short proofs that one entry is in the log, and checkpoints that witnesses can sign.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures::lock::Mutex;
+use futures::{StreamExt as _, TryStreamExt as _};
+use promptops_prompt::Digest;
+use promptops_store::{Created, Sequence, Store, StoreError};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{RegistryError, Result};
+use crate::layout::{Key, LOG};
+use crate::record::{FORMAT, from_bytes, to_bytes};
+
+/// How often an append starts again because somebody else took the number.
+const APPEND_ATTEMPTS: u32 = 1000;
+/// Entries read at the same time.
+const CONCURRENT_READS: usize = 32;
+/// Entries read before looking again, when looking back.
+const ENTRIES_PER_STEP: u64 = 256;
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuditAction {
+    /// The registry was made.
+    Init,
+    /// A version was published.
+    Publish,
+    /// Metadata of a published version was changed.
+    Metadata,
+    /// Evidence about a version was stored.
+    Evidence,
+    /// An approval was stored.
+    Approve,
+    /// A plan was deployed.
+    Deploy,
+    /// An environment went back to an earlier release.
+    Rollback,
+}
+
+impl AuditAction {
+    /// Returns the name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Init => "init",
+            Self::Publish => "publish",
+            Self::Metadata => "metadata",
+            Self::Evidence => "evidence",
+            Self::Approve => "approve",
+            Self::Deploy => "deploy",
+            Self::Rollback => "rollback",
+        }
+    }
+}
+
+/// One entry of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Its number, from 1.
+    pub sequence: u64,
+    /// When it was done, UTC.
+    pub time: DateTime<Utc>,
+    /// Who did it.
+    pub actor: String,
+    /// What was done.
+    pub action: AuditAction,
+    /// The key of the object that was written by it.
+    pub subject: String,
+    /// The SHA-256 of that object.
+    pub digest: Digest,
+    /// What a reader wants to know without opening the object.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub details: BTreeMap<String, String>,
+    /// The SHA-256 of the bytes of the entry before; none only for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Digest>,
+}
+
+/// An entry before it has a place in the log.
+#[derive(Debug, Clone)]
+pub(crate) struct Act {
+    pub(crate) time: DateTime<Utc>,
+    pub(crate) actor: String,
+    pub(crate) action: AuditAction,
+    pub(crate) subject: Key,
+    pub(crate) digest: Digest,
+    pub(crate) details: BTreeMap<String, String>,
+}
+
+/// The end of the log: keep it elsewhere, and a cut or rewritten log shows. Written `<sequence>:sha256:<hex>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The number of the last entry.
+    pub sequence: u64,
+    /// The SHA-256 of its bytes.
+    pub digest: Digest,
+}
+
+impl fmt::Display for Head {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}", self.sequence, self.digest)
+    }
+}
+
+impl FromStr for Head {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let fail = || format!("a head of the log is `<number>:sha256:<hex>`; got `{text}`");
+        let (sequence, digest) = text.split_once(':').ok_or_else(fail)?;
+        Ok(Self { sequence: sequence.parse().map_err(|_| fail())?, digest: digest.parse().map_err(|_| fail())? })
+    }
+}
+
+/// The log of one registry. Clones share what they have read of it: entries never change.
+#[derive(Debug, Clone)]
+pub(crate) struct Log {
+    sequence: Sequence,
+    known: Arc<Mutex<Known>>,
+}
+
+/// What was read of the log: every entry from `low` to `head`.
+#[derive(Debug, Default)]
+struct Known {
+    head: Option<Head>,
+    low: u64,
+    acts: HashSet<(AuditAction, String, Digest)>,
+}
+
+impl Known {
+    fn add(&mut self, entry: AuditEntry) {
+        self.acts.insert((entry.action, entry.subject, entry.digest));
+    }
+}
+
+impl Log {
+    pub(crate) fn new(store: &Store) -> Result<Self> {
+        Ok(Self { sequence: Sequence::new(store, LOG)?, known: Arc::default() })
+    }
+
+    /// Returns the end of the log; nothing when it is empty.
+    pub(crate) async fn head(&self) -> Result<Option<Head>> {
+        let mut known = self.known.lock().await;
+        self.advance(&mut known).await?;
+        Ok(known.head)
+    }
+
+    /// Appends an entry. Racing writers are put one after the other.
+    pub(crate) async fn append(&self, act: &Act) -> Result<()> {
+        let mut known = self.known.lock().await;
+        self.append_to(&mut known, act).await
+    }
+
+    /// Appends an entry unless one with its action, subject and digest is there.
+    ///
+    /// Completes what a killed process began: the object was written, its entry was not.
+    pub(crate) async fn complete(&self, act: &Act) -> Result<()> {
+        let mut known = self.known.lock().await;
+        self.advance(&mut known).await?;
+        if self.contains(&mut known, act).await? { Ok(()) } else { self.append_to(&mut known, act).await }
+    }
+
+    /// Tells whether an entry with this action, subject and digest is there.
+    pub(crate) async fn has(&self, act: &Act) -> Result<bool> {
+        let mut known = self.known.lock().await;
+        self.advance(&mut known).await?;
+        self.contains(&mut known, act).await
+    }
+
+    /// Reads entries from `first` on, at most `limit` of them, in order.
+    pub(crate) async fn entries(&self, first: u64, limit: usize) -> Result<Vec<AuditEntry>> {
+        let Some(head) = self.head().await? else { return Ok(Vec::new()) };
+        self.read_all((first.max(1)..=head.sequence).take(limit)).await
+    }
+
+    async fn append_to(&self, known: &mut Known, act: &Act) -> Result<()> {
+        for _ in 0..APPEND_ATTEMPTS {
+            self.advance(known).await?;
+            let entry = entry(act, known.head);
+            match self.sequence.append(entry.sequence, to_bytes(&entry)).await {
+                Ok(Created::New | Created::Same) => return Ok(()),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let next = known.head.map_or(1, |head| head.sequence + 1);
+        Err(RegistryError::Busy { key: Key::Log(next).to_string(), attempts: APPEND_ATTEMPTS })
+    }
+
+    /// Reads what was appended since the last time. The first time finds the end by listing.
+    async fn advance(&self, known: &mut Known) -> Result<()> {
+        let mut next = match known.head {
+            Some(head) => self.sequence.read(head.sequence + 1).await?.map(|bytes| (head.sequence + 1, bytes)),
+            None => self.sequence.latest().await?,
+        };
+        while let Some((sequence, bytes)) = next {
+            known.add(from_bytes(&Key::Log(sequence), &bytes)?);
+            if known.head.is_none() {
+                known.low = sequence;
+            }
+            known.head = Some(Head { sequence, digest: Digest::of(&bytes) });
+            next = self.sequence.read(sequence + 1).await?.map(|bytes| (sequence + 1, bytes));
+        }
+        Ok(())
+    }
+
+    /// Reads backwards until the act is found: what is asked for is mostly recent.
+    async fn contains(&self, known: &mut Known, act: &Act) -> Result<bool> {
+        let wanted = (act.action, act.subject.to_string(), act.digest);
+        while !known.acts.contains(&wanted) {
+            if known.low <= 1 {
+                return Ok(false);
+            }
+            let low = known.low.saturating_sub(ENTRIES_PER_STEP).max(1);
+            for entry in self.read_all(low..known.low).await? {
+                known.add(entry);
+            }
+            known.low = low;
+        }
+        Ok(true)
+    }
+
+    async fn read_all(&self, numbers: impl Iterator<Item = u64>) -> Result<Vec<AuditEntry>> {
+        futures::stream::iter(numbers)
+            .map(|number| async move {
+                let key = Key::Log(number);
+                let reason = "an entry of the log is missing".to_owned();
+                let missing = || RegistryError::Corrupt { key: key.to_string(), reason };
+                from_bytes(&key, &self.sequence.read(number).await?.ok_or_else(missing)?)
+            })
+            .buffered(CONCURRENT_READS)
+            .try_collect()
+            .await
+    }
+}
+
+fn entry(act: &Act, head: Option<Head>) -> AuditEntry {
+    AuditEntry {
+        format: FORMAT,
+        sequence: head.map_or(1, |head| head.sequence + 1),
+        time: act.time,
+        actor: act.actor.clone(),
+        action: act.action,
+        subject: act.subject.to_string(),
+        digest: act.digest,
+        details: act.details.clone(),
+        previous: head.map(|head| head.digest),
+    }
+}

@@ -1,0 +1,71 @@
+//! Bundles: the closure of a lock in one file, for applications that cannot reach the registry.
+//!
+//! ```text
+//! lock.json                      the lock
+//! records/<id>/<version>.json    the version records that the lock pins
+//! blobs/sha256/<hex>             their contents, and everything those include
+//! ```
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _};
+use promptops_prompt::lock::LockedPrompt;
+use promptops_prompt::{Digest, Lock, PromptId};
+use promptops_store::BundleWriter;
+
+use crate::environment::pinned;
+use crate::error::{RegistryError, Result};
+use crate::layout::Key;
+use crate::record::to_bytes;
+use crate::registry::Registry;
+
+/// Prompts read at the same time.
+const CONCURRENT_READS: usize = 16;
+
+/// What a bundle needs of one prompt.
+struct Part {
+    name: String,
+    record: Bytes,
+    contents: BTreeMap<Digest, Bytes>,
+}
+
+impl Registry {
+    /// Collects everything a lock pins. Equal locks give equal bundles.
+    ///
+    /// # Errors
+    /// [`RegistryError::LockMismatch`] when the lock pins something else than what is published;
+    /// [`RegistryError::Corrupt`] when a content is missing or altered.
+    pub async fn bundle(&self, lock: &Lock) -> Result<BundleWriter> {
+        let parts: Vec<Part> = futures::stream::iter(&lock.prompts)
+            .map(|(id, pin)| self.part(id, pin))
+            .buffered(CONCURRENT_READS)
+            .try_collect()
+            .await?;
+        let mut bundle = BundleWriter::new();
+        bundle.add("lock.json", lock.to_bytes())?;
+        let mut contents = BTreeMap::new();
+        for part in parts {
+            bundle.add(&part.name, part.record)?;
+            contents.extend(part.contents);
+        }
+        for (digest, bytes) in contents {
+            bundle.add(&Key::Blob(digest).to_string(), bytes)?;
+        }
+        Ok(bundle)
+    }
+
+    async fn part(&self, id: &PromptId, pin: &LockedPrompt) -> Result<Part> {
+        let reference = pinned(id, pin);
+        let record = self.version(&reference).await?;
+        let bytes = to_bytes(&record);
+        if record.digest != pin.digest || Digest::of(&bytes) != pin.record {
+            return Err(RegistryError::LockMismatch { reference });
+        }
+        let closure = self.closure_of(&record.digest).await?;
+        let all = std::iter::once(&closure.root).chain(closure.includes.values());
+        // The bytes were verified when they were read, and writing them again gives the same.
+        let contents = all.map(|content| (content.digest(), content.to_bytes().into())).collect();
+        Ok(Part { name: format!("records/{id}/{}.json", pin.version), record: bytes, contents })
+    }
+}

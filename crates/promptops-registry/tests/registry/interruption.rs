@@ -1,0 +1,144 @@
+//! A process that dies after its n-th write, for every n.
+//!
+//! Every write is an object of its own, so dying before it is the same as its being impossible: a folder stands where the
+//! object should go. That works on the real `file://` backend, without a part of the code made for tests.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use promptops_registry::environment::Released;
+use promptops_registry::publish::Outcome;
+use promptops_registry::{Authority, Plan, Policy, Registry, RegistryError, Submission, Targets};
+use promptops_store::Store;
+
+use crate::desk::{POLICY, minute, open_store, owners, prod, prompt, provenance, reference};
+
+async fn publish(registry: &Registry, name: &str, template: &str) -> Result<Outcome, RegistryError> {
+    let (prompt, provenance) = (prompt(name, template), provenance("ann@example.com"));
+    let submission = Submission { prompt: &prompt, provenance: &provenance };
+    Ok(registry.publish(&submission, &Policy::default(), "ci", minute(0)).await?.outcome)
+}
+
+async fn plan(registry: &Registry, versions: &[&str]) -> Plan {
+    let (policy, owners) = (Policy::from_toml(POLICY).unwrap(), owners());
+    let targets = Targets { versions: versions.iter().map(|text| reference(text)).collect(), removals: Vec::new() };
+    let authority = Authority { policy: &policy, owners: &owners };
+    registry.plan(&prod(), &targets, authority, "rel", minute(10)).await.unwrap()
+}
+
+async fn deploy(registry: &Registry, plan: &Plan) -> Result<Released, RegistryError> {
+    let (policy, owners) = (Policy::from_toml(POLICY)?, owners());
+    let authority = Authority { policy: &policy, owners: &owners };
+    registry.deploy(plan, authority, "rel", None, minute(11)).await
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+async fn keys(store: &Store) -> BTreeSet<String> {
+    store.list("").await.unwrap().into_iter().collect()
+}
+
+/// Runs `act` from the state in `before`, interrupted at each of its writes, and then again.
+async fn interrupt_everywhere(before: &Path, act: impl AsyncFn(&Registry) -> Result<(), RegistryError>) -> usize {
+    let whole = tempfile::tempdir().unwrap();
+    copy(before, whole.path());
+    let store = open_store(whole.path());
+    let at_first = keys(&store).await;
+    act(&Registry::open(store.clone()).await.unwrap()).await.unwrap();
+    let at_last = keys(&store).await;
+
+    let writes: Vec<&String> = at_last.difference(&at_first).collect();
+    for key in &writes {
+        let folder = tempfile::tempdir().unwrap();
+        copy(before, folder.path());
+        let obstacle = folder.path().join("registry").join(key);
+        std::fs::create_dir_all(&obstacle).unwrap();
+        let store = open_store(folder.path());
+        let failed = act(&Registry::open(store.clone()).await.unwrap()).await;
+        assert!(failed.is_err(), "{key} is in the way");
+        std::fs::remove_dir(&obstacle).unwrap();
+
+        let registry = Registry::open(store.clone()).await.unwrap();
+        let report = registry.verify(None).await.unwrap();
+        assert!(report.is_accepted(), "died before {key}: {:?}", report.problems);
+        act(&registry).await.unwrap();
+        assert_eq!(keys(&store).await, at_last, "died before {key}");
+        assert_eq!(registry.verify(None).await.unwrap().problems, [], "died before {key}");
+    }
+    writes.len()
+}
+
+#[tokio::test]
+async fn a_repeated_init_completes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let obstacle = folder.path().join("registry/log/00000000000000000001.json");
+    std::fs::create_dir_all(&obstacle).unwrap();
+    let store = open_store(folder.path());
+    Registry::init(store.clone(), "ops", minute(0)).await.unwrap_err();
+    std::fs::remove_dir(&obstacle).unwrap();
+    assert!(Registry::open(store.clone()).await.unwrap().verify(None).await.unwrap().is_accepted());
+    let (registry, _) = Registry::init(store, "ops", minute(0)).await.unwrap();
+    assert_eq!(registry.verify(None).await.unwrap().problems, []);
+}
+
+#[tokio::test]
+async fn a_repeated_publish_completes_what_was_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let (registry, _) = Registry::init(open_store(folder.path()), "ops", minute(0)).await.unwrap();
+    let writes = interrupt_everywhere(folder.path(), async |registry| publish(registry, "a.b@1", "one").await.map(|_| ()));
+    assert_eq!(writes.await, 4, "namespace, content, version and log entry");
+    publish(&registry, "a.b@1", "one").await.unwrap();
+    let writes = interrupt_everywhere(folder.path(), async |registry| {
+        let mut changed = prompt("a.b@1", "one");
+        changed.metadata.owner = "billing".into();
+        let provenance = provenance("ann@example.com");
+        let submission = Submission { prompt: &changed, provenance: &provenance };
+        registry.publish(&submission, &Policy::default(), "ci", minute(0)).await.map(|_| ())
+    });
+    assert_eq!(writes.await, 2, "metadata and log entry");
+}
+
+#[tokio::test]
+async fn a_repeated_deploy_or_rollback_completes_what_was_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let (registry, _) = Registry::init(open_store(folder.path()), "ops", minute(0)).await.unwrap();
+    for (name, template) in [("a.b@1", "one"), ("a.b@2", "two"), ("a.c@1", "c"), ("d.e@1", "e")] {
+        publish(&registry, name, template).await.unwrap();
+    }
+    let all = plan(&registry, &["a.b@1", "a.c@1", "d.e@1"]).await;
+    let first = interrupt_everywhere(folder.path(), async |registry| deploy(registry, &all).await.map(|_| ()));
+    assert_eq!(first.await, 5, "three shards, the release and its log entry");
+    assert!(deploy(&registry, &all).await.unwrap().is_new);
+    let one = plan(&registry, &["a.b@2"]).await;
+    let second = interrupt_everywhere(folder.path(), async |registry| deploy(registry, &one).await.map(|_| ()));
+    assert_eq!(second.await, 3, "one shard, the release and its log entry");
+    deploy(&registry, &one).await.unwrap();
+    let back = interrupt_everywhere(folder.path(), async |registry| {
+        registry.rollback(&prod(), None, "rel", None, minute(20)).await.map(|_| ())
+    });
+    assert_eq!(back.await, 2, "the release and its log entry");
+}
+
+#[tokio::test]
+async fn the_same_plan_deployed_again_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let (registry, _) = Registry::init(store.clone(), "ops", minute(0)).await.unwrap();
+    publish(&registry, "a.b@1", "one").await.unwrap();
+    let plan = plan(&registry, &["a.b@1"]).await;
+    assert!(deploy(&registry, &plan).await.unwrap().is_new);
+    let before = keys(&store).await;
+    assert!(!deploy(&registry, &plan).await.unwrap().is_new);
+    assert_eq!(keys(&store).await, before);
+}

@@ -1,0 +1,175 @@
+//! Verification finds what was altered, removed, reordered, or written past the registry (G6 in its first form).
+
+use std::path::{Path, PathBuf};
+
+use promptops_registry::Registry;
+use promptops_registry::verify::{Report, Severity};
+use tempfile::TempDir;
+
+use crate::desk::{Desk, open_store, prod, prompt, reference, tagged};
+
+/// A registry in a folder with two versions, an approval and two releases.
+async fn sound() -> (TempDir, Desk) {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = Desk::at(folder.path()).await;
+    desk.publish(&tagged("a.b@1", "one", &["legal"])).await.unwrap();
+    desk.publish(&prompt("c.d@1", "two")).await.unwrap();
+    desk.approve("bob", "legal", "a.b@1", 1, 7).await.unwrap();
+    desk.deploy(&["a.b@1"], 2).await.unwrap();
+    desk.deploy(&["c.d@1"], 3).await.unwrap();
+    desk.assert_sound().await;
+    (folder, desk)
+}
+
+/// Opens again, as an auditor would: nothing is remembered.
+async fn verify(folder: &Path) -> Report {
+    Registry::open(open_store(folder)).await.unwrap().verify(None).await.unwrap()
+}
+
+fn damaged(report: &Report) -> Vec<&str> {
+    let damage = report.problems.iter().filter(|problem| problem.severity == Severity::Damage);
+    let mut keys: Vec<&str> = damage.map(|problem| problem.key.as_str()).collect();
+    keys.dedup();
+    keys
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
+}
+
+fn log(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("registry/log/{number:020}.json"))
+}
+
+#[tokio::test]
+async fn any_altered_object_is_found() {
+    let (folder, _desk) = sound().await;
+    let root = folder.path().join("registry");
+    let last_entry = log(folder.path(), 6);
+    for file in files(&root) {
+        let name = file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+        // A probe is checked by probing; the end of the log by a head that was kept.
+        if name.starts_with("probes/") || file == last_entry {
+            continue;
+        }
+        let bytes = std::fs::read(&file).unwrap();
+        for position in [1, bytes.len() / 2, bytes.len() - 2] {
+            let mut altered = bytes.clone();
+            altered[position] ^= 1;
+            std::fs::write(&file, &altered).unwrap();
+            let registry = Registry::open(open_store(folder.path())).await;
+            if name == "format.json" && registry.is_err() {
+                continue;
+            }
+            let report = registry.unwrap().verify(None).await.unwrap();
+            assert!(!report.is_accepted(), "{name} altered at {position}");
+        }
+        std::fs::write(&file, &bytes).unwrap();
+    }
+    assert_eq!(verify(folder.path()).await.problems, []);
+}
+
+#[tokio::test]
+async fn any_removed_object_is_found() {
+    let (folder, _desk) = sound().await;
+    let root = folder.path().join("registry");
+    let last_entry = log(folder.path(), 6);
+    for file in files(&root) {
+        let name = file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+        // A namespace without a claim is free again; the end of the log shows only against a kept head.
+        if name.starts_with("probes/") || name.starts_with("namespaces/") || name == "format.json" || file == last_entry {
+            continue;
+        }
+        let bytes = std::fs::read(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        let report = verify(folder.path()).await;
+        assert!(!report.is_accepted(), "{name} removed");
+        std::fs::write(&file, &bytes).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn reordered_and_rewritten_logs_are_found() {
+    let (folder, desk) = sound().await;
+    let head = desk.registry.log_head().await.unwrap().unwrap();
+    assert_eq!(head.sequence, 6);
+    assert_eq!(head.to_string().parse(), Ok(head));
+
+    let (three, four) = (std::fs::read(log(folder.path(), 3)).unwrap(), std::fs::read(log(folder.path(), 4)).unwrap());
+    std::fs::write(log(folder.path(), 3), &four).unwrap();
+    std::fs::write(log(folder.path(), 4), &three).unwrap();
+    let report = verify(folder.path()).await;
+    assert_eq!(damaged(&report)[..2], ["log/00000000000000000003.json", "log/00000000000000000004.json"]);
+    std::fs::write(log(folder.path(), 3), &three).unwrap();
+    std::fs::write(log(folder.path(), 4), &four).unwrap();
+
+    // What is cut off the end shows only against a head kept elsewhere.
+    std::fs::remove_file(log(folder.path(), 6)).unwrap();
+    let registry = Registry::open(open_store(folder.path())).await.unwrap();
+    let report = registry.verify_log(None).await.unwrap();
+    assert!(report.is_accepted());
+    assert_eq!(report.problems[0].what, "the log does not name the object", "the last release has lost its entry");
+    let report = registry.verify_log(Some(head)).await.unwrap();
+    assert_eq!(damaged(&report), ["log/00000000000000000006.json"]);
+    assert_eq!(report.problems.last().unwrap().what, "the log ends before the expected head");
+}
+
+#[tokio::test]
+async fn a_rewritten_end_shows_against_a_kept_head() {
+    let (folder, desk) = sound().await;
+    let head = desk.registry.log_head().await.unwrap();
+    let text = std::fs::read_to_string(log(folder.path(), 6)).unwrap();
+    std::fs::write(log(folder.path(), 6), text.replace("rel@example.com", "eve@example.com")).unwrap();
+    let registry = Registry::open(open_store(folder.path())).await.unwrap();
+    assert!(registry.verify_log(None).await.unwrap().is_accepted(), "nothing links to the last entry");
+    let report = registry.verify_log(head).await.unwrap();
+    assert_eq!(report.problems[0].what, "the log was rewritten up to the expected head");
+}
+
+#[tokio::test]
+async fn a_release_written_past_the_registry_is_found() {
+    let (folder, desk) = sound().await;
+    let path = |number: u64| folder.path().join(format!("registry/environments/prod/{number:020}.json"));
+    // Somebody with access to the store writes a third release by hand, with the pins of the first.
+    let forged = std::fs::read_to_string(path(1)).unwrap().replace("\"sequence\":1", "\"sequence\":3");
+    std::fs::write(path(3), forged.replace("03:02:00Z", "03:30:00Z")).unwrap();
+    let report = verify(folder.path()).await;
+    assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
+    assert_eq!(report.problems[0].key, "environments/prod/00000000000000000003.json");
+    assert_eq!(report.problems[0].severity, Severity::Unfinished, "it could be a deploy that was interrupted");
+    // It cannot be one once another follows that did not complete its entry.
+    std::fs::write(path(4), std::fs::read_to_string(path(3)).unwrap().replace("\"sequence\":3", "\"sequence\":4")).unwrap();
+    let report = verify(folder.path()).await;
+    assert_eq!(damaged(&report), ["environments/prod/00000000000000000003.json"]);
+    drop(desk);
+}
+
+#[tokio::test]
+async fn foreign_files_and_corrupt_objects_are_named() {
+    let (folder, desk) = sound().await;
+    std::fs::write(folder.path().join("registry/notes.txt"), "x").unwrap();
+    assert_eq!(damaged(&verify(folder.path()).await), ["notes.txt"]);
+    std::fs::remove_file(folder.path().join("registry/notes.txt")).unwrap();
+
+    let record = desk.registry.version(&reference("a.b@1")).await.unwrap();
+    let blob = folder.path().join("registry/blobs/sha256").join(record.digest.hex());
+    std::fs::write(&blob, "{}").unwrap();
+    let error = desk.registry.closure(&reference("a.b@1")).await.unwrap_err();
+    assert!(error.to_string().starts_with("the content was altered, it has digest `sha256:"), "{error}");
+    std::fs::remove_file(&blob).unwrap();
+    let error = desk.registry.closure(&reference("a.b@1")).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("the content is missing: `blobs/sha256/{}`", record.digest.hex()));
+    let plan = desk.plan(&["a.b@1", "c.d@1"], 9).await;
+    assert!(plan.is_err(), "what cannot be loaded cannot be planned");
+
+    std::fs::write(folder.path().join("registry/prompts/c.d/0000000001.json"), "garbage").unwrap();
+    let error = desk.registry.version(&reference("c.d@1")).await.unwrap_err();
+    assert!(error.to_string().ends_with("`prompts/c.d/0000000001.json`"), "{error}");
+    assert!(desk.registry.current(&prod()).await.is_ok());
+}
