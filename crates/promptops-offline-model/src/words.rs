@@ -21,9 +21,9 @@ pub(crate) struct Term {
     pub(crate) sentence: usize,
 }
 
-/// Words that say nothing about a topic, those of talking about messages included.
+/// Words that say nothing about a topic, those of talking about messages included. Numbers are left out as well.
 const STOP_WORDS: &str = "a about again all also already although always am an and another any anybody anyone anything are as \
-    ask asked asking asks at be because been before being both but by came can come comes could customer customers dear did \
+    ask asked asking asks at back be because been before being both but by came can come comes could customer customers dear did \
     do does doing done each even ever every everyone few for from get gets getting go goes going gone got had has have having \
     he hello her here hey hi him his how i if in into is it its itself just know let like likes made make makes many matter \
     may maybe me mention mentions message messages might more most much must my myself need needs of off on once one only or \
@@ -40,7 +40,7 @@ const NEGATORS: &str = "not no never without nor cannot can't couldn't don't doe
     wouldn't hasn't haven't hadn't shouldn't cant dont doesnt didnt isnt wont unable";
 
 /// Words that, after a negator, turn what follows into something that is not wanted.
-const AIMS: &str = "want wants wanting need needs ask asking about look looking plan plans planning going intend intending \
+const AIMS: &str = "want wants wanting need needs ask asking about look looking planning going intend intending \
     interested wish thinking complaining reason here";
 
 const DENIED_TERMS: usize = 4;
@@ -56,6 +56,17 @@ static SENTENCE_END: LazyLock<Regex> = LazyLock::new(|| literal_regex(r"[.!?…]
 /// Compiles a pattern that is a literal of this crate.
 pub(crate) fn literal_regex(pattern: &str) -> Regex {
     Regex::new(pattern).expect("a pattern written in this crate is valid")
+}
+
+/// Finds `name` as whole words in `text`, in any case of ASCII letters; returns the byte where it starts.
+pub(crate) fn find_name(text: &str, name: &str) -> Option<usize> {
+    let is_word = |character: char| character.is_alphanumeric() || character == '_';
+    text.char_indices().map(|(start, _)| start).find(|start| {
+        let end = start + name.len();
+        text.get(*start..end).is_some_and(|part| part.eq_ignore_ascii_case(name))
+            && !text[..*start].ends_with(is_word)
+            && !text[end..].starts_with(is_word)
+    })
 }
 
 /// Splits `text` into trimmed sentences; a line break ends a sentence too.
@@ -110,7 +121,8 @@ fn terms_of_phrase(words: &[String], phrase: usize, sentence: usize, terms: &mut
         if word == "but" {
             (denied, negated) = (0, 0);
         }
-        if STOPS.contains(word.as_str()) || (denied > 0 && AIM_WORDS.contains(word.as_str())) {
+        let is_number = word.chars().all(|character| character.is_ascii_digit());
+        if is_number || STOPS.contains(word.as_str()) || (denied > 0 && AIM_WORDS.contains(word.as_str())) {
             continue;
         }
         let stem = stemmer.stem(word).into_owned();
@@ -180,7 +192,7 @@ mod tests {
     fn what_is_not_wanted_is_denied_up_to_the_next_clause() {
         let terms = terms("I don't want to cancel my plan, I want an invoice");
         let denied: Vec<_> = terms.iter().filter(|term| term.denied).map(|term| term.word.as_str()).collect();
-        assert_eq!(denied, ["cancel"]);
+        assert_eq!(denied, ["cancel", "plan"]);
         assert!(terms.iter().any(|term| term.word == "invoice" && !term.denied));
     }
 
@@ -200,6 +212,13 @@ mod tests {
     fn pairs_do_not_cross_punctuation() {
         let pairs = word_pairs(&terms("credit card, expired yesterday"));
         assert_eq!(pairs, [("credit".into(), "card".into()), ("expir".into(), "yesterday".into())]);
+    }
+
+    #[test]
+    fn names_are_found_as_whole_words_in_any_case() {
+        assert_eq!(find_name("Rebilling or Billing?", "billing"), Some(13));
+        assert_eq!(find_name("billings, non_billing", "billing"), None);
+        assert_eq!(find_name("é sales", "sales"), Some(3));
     }
 
     #[test]

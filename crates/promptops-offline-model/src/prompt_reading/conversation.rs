@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Match, Regex};
 
 use super::Example;
 use crate::request::{Message, Role};
@@ -60,8 +60,10 @@ fn split_last(content: &str, instructed: bool) -> (String, String) {
         return parts;
     }
     // What follows a system message is the user's own: only a marker at its very start can be the prompt's.
-    let marker = MARKER.find_iter(content).filter(|marker| !instructed || marker.start() == 0).last();
-    if let Some(marker) = marker {
+    let markers: Vec<Match<'_>> = MARKER.find_iter(content).filter(|marker| !instructed || marker.start() == 0).collect();
+    // A marker on a line of its own opens the text; those behind it are speakers of a conversation.
+    let alone = markers.iter().rfind(|marker| content[marker.end()..].starts_with('\n'));
+    if let Some(marker) = alone.or(markers.last()) {
         return (content[..marker.start()].to_owned(), content[marker.end()..].trim().to_owned());
     }
     if instructed {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{Example, Rules, rules};
-use crate::words::{literal_regex, sentences};
+use crate::words::{find_name, literal_regex, sentences};
 
 /// The labels to choose from, with everything the prompt says about them.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +62,11 @@ static EXCLUSION: LazyLock<Regex> = LazyLock::new(|| {
         r"(?i)[\s,;(]*\b(?:but not|not for|not about|never for|except(?: for)?|excluding|does not (?:cover|include))\b:?\s+([^.;)]+)[.;)]?",
     )
 });
+
+const USE: [&str; 5] = ["use", "choose", "pick", "select", "answer"];
+static USED_FOR: LazyLock<Regex> = LazyLock::new(|| literal_regex(r"(?i)^\s+for[:,]?\s+"));
+static MEANS: LazyLock<Regex> =
+    LazyLock::new(|| literal_regex(r"(?i)^\s+(?:means|covers|is for|is about|is when|includes|concerns|are|stands for)[:,]?\s+"));
 
 impl LabelSet {
     /// Reads what `instructions` say about the labels called `names`.
@@ -239,16 +244,14 @@ fn bracketed(name: &str, text: &str) -> Vec<String> {
 
 /// `billing means …`, `Use billing for …`.
 fn defining_sentences(name: &str, text: &str) -> Vec<String> {
-    let name = regex::escape(name);
-    let quoted = format!(r"[`\x22'*]*{name}[`\x22'*]*");
-    let pattern = format!(
-        r"(?i)(?:^{quoted}\s+(?:means|covers|is for|is about|is when|includes|concerns|are|stands for)|\b(?:use|choose|pick|select|answer)\s+{quoted}\s+for)\b[:,]?\s+(.+)$"
-    );
-    // The name is escaped, so that only a name of absurd size could be refused.
-    let Ok(pattern) = Regex::new(&pattern) else { return Vec::new() };
     let found = sentences(text).into_iter().filter_map(|sentence| {
         let sentence = ITEM.captures(sentence).map_or(sentence, |item| item.get(1).map_or("", |item| item.as_str()));
-        pattern.captures(sentence).map(|found| found[1].to_owned())
+        let place = find_name(sentence, name)?;
+        let before = sentence[..place].trim_end_matches(QUOTE_MARKS);
+        let after = sentence[place + name.len()..].trim_start_matches(QUOTE_MARKS);
+        let used = before.trim_end().rsplit(' ').next().is_some_and(|verb| USE.contains(&verb.to_lowercase().as_str()));
+        let defined = if used { USED_FOR.find(after) } else { MEANS.find(after).filter(|_| before.is_empty()) };
+        defined.map(|defined| after[defined.end()..].to_owned())
     });
     found.collect()
 }

@@ -1,10 +1,11 @@
 //! Rules that decide between labels: conditions, precedence, and what to answer when nothing fits.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::words::{literal_regex, sentences, stems};
+use crate::words::{find_name, literal_regex, sentences, stems};
 
 /// What the prompt says about deciding; labels are indices.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -56,6 +57,11 @@ static PRECEDES: LazyLock<Regex> = LazyLock::new(|| {
 });
 static ORDER: LazyLock<Regex> =
     LazyLock::new(|| literal_regex(r"(?i)\b(?:priority|precedence|order|ranking|first match)\b[^:\n]*:\s*(.+)$"));
+static VERDICT: LazyLock<Regex> = LazyLock::new(|| {
+    literal_regex(
+        r"(?i)(?:\b(?:choose|answer|pick|use|prefer|select|label|classify|route|treat|goes|go|is|are|counts?|return|mark|rate|belongs?|say)(?:\s+(?:always|the|label|it|with|as|to|is|category|team|them|still|then|for))*\s+|(?:→|->|=>)\s*)[`\x22'*“]*",
+    )
+});
 static ALTERNATIVE: LazyLock<Regex> = LazyLock::new(|| literal_regex(r"(?i)[,;/]|\bor\b"));
 
 /// Whether a definition says "anything else".
@@ -65,18 +71,16 @@ pub(super) fn is_remainder(definition: &str) -> bool {
 
 /// Reads the rules about the labels called `names` from `text`.
 pub(super) fn read(names: &[String], text: &str) -> Rules {
-    let mentions: Vec<Option<Regex>> = names.iter().map(|name| mention(name)).collect();
-    let targets: Vec<Option<Regex>> = names.iter().map(|name| target(name)).collect();
     let mut rules = Rules::default();
     for sentence in sentences(text) {
-        read_sentence(sentence, &mentions, &targets, &mut rules);
+        read_sentence(sentence, names, &mut rules);
     }
     rules
 }
 
-fn read_sentence(sentence: &str, mentions: &[Option<Regex>], targets: &[Option<Regex>], rules: &mut Rules) {
+fn read_sentence(sentence: &str, names: &[String], rules: &mut Rules) {
     if let Some(order) = ORDER.captures(sentence) {
-        let ranked = mentioned(&order[1], mentions);
+        let ranked = mentioned(&order[1], names);
         if ranked.len() >= 2 {
             let pairs = ranked.iter().enumerate().flat_map(|(at, winner)| ranked[at + 1..].iter().map(|loser| (*winner, *loser)));
             rules.precedence.extend(pairs);
@@ -84,23 +88,22 @@ fn read_sentence(sentence: &str, mentions: &[Option<Regex>], targets: &[Option<R
         }
     }
     if let Some(cut) = PRECEDES.find(sentence) {
-        let (winners, losers) = (mentioned(&sentence[..cut.start()], mentions), mentioned(&sentence[cut.end()..], mentions));
+        let (winners, losers) = (mentioned(&sentence[..cut.start()], names), mentioned(&sentence[cut.end()..], names));
         if let (Some(winner), false) = (winners.last(), losers.is_empty()) {
             rules.precedence.extend(losers.iter().filter(|loser| *loser != winner).map(|loser| (*winner, *loser)));
             return;
         }
     }
-    let found = targets.iter().enumerate().filter_map(|(label, target)| Some((label, target.as_ref()?.find(sentence)?)));
-    let Some((label, place)) = found.max_by_key(|(_, place)| place.start()) else {
+    let Some((label, target)) = target(sentence, names) else {
         return;
     };
-    let Some(clause) = clause(sentence, place.start(), place.end()) else {
+    let Some(clause) = clause(sentence, target) else {
         if NOTHING_FITS.is_match(sentence) {
             rules.fallback = Some(label);
         }
         return;
     };
-    let rivals: Vec<usize> = mentioned(clause, mentions).into_iter().filter(|rival| *rival != label).collect();
+    let rivals: Vec<usize> = mentioned(clause, names).into_iter().filter(|rival| *rival != label).collect();
     if TWO_FIT.is_match(clause) && !rivals.is_empty() {
         rules.precedence.extend(rivals.into_iter().map(|loser| (label, loser)));
     } else if NOTHING_FITS.is_match(sentence) {
@@ -114,34 +117,32 @@ fn read_sentence(sentence: &str, mentions: &[Option<Regex>], targets: &[Option<R
 }
 
 /// The part of a rule that says when it holds; `None` when it has no such part.
-fn clause(sentence: &str, target_start: usize, target_end: usize) -> Option<&str> {
+fn clause(sentence: &str, target: Range<usize>) -> Option<&str> {
     let clause = match CLAUSE.find(sentence) {
-        Some(cue) if cue.end() <= target_start => &sentence[cue.end()..target_start],
-        Some(cue) if cue.start() >= target_end => &sentence[cue.end()..],
+        Some(cue) if cue.end() <= target.start => &sentence[cue.end()..target.start],
+        Some(cue) if cue.start() >= target.end => &sentence[cue.end()..],
         _ => SUBJECT.captures(sentence)?.get(1)?.as_str(),
     };
     let end = CONCESSION.find(clause).map_or(clause.len(), |concession| concession.start());
     Some(clause[..end].trim())
 }
 
-fn mentioned(text: &str, mentions: &[Option<Regex>]) -> Vec<usize> {
-    let places = mentions.iter().enumerate().filter_map(|(label, mention)| Some((mention.as_ref()?.find(text)?.start(), label)));
+/// The labels named in `text`, in the order of their first mention.
+fn mentioned(text: &str, names: &[String]) -> Vec<usize> {
+    let places = names.iter().enumerate().filter_map(|(label, name)| Some((find_name(text, name)?, label)));
     let mut places: Vec<(usize, usize)> = places.collect();
     places.sort_unstable();
     places.into_iter().map(|(_, label)| label).collect()
 }
 
-fn mention(name: &str) -> Option<Regex> {
-    Regex::new(&format!(r"(?i)\b{}\b", regex::escape(name))).ok()
-}
-
-/// The label where it is what to answer: "choose billing", "is always `billing`".
-fn target(name: &str) -> Option<Regex> {
-    let verbs =
-        "choose|answer|pick|use|prefer|select|label|classify|route|treat|goes|go|is|are|counts?|return|mark|rate|belongs?|say";
-    let fillers = "always|the|label|it|with|as|to|is|category|team|them|still|then|for";
-    let name = regex::escape(name);
-    Regex::new(&format!(r"(?i)(?:\b(?:{verbs})(?:\s+(?:{fillers}))*\s+|(?:→|->|=>)\s*)[`\x22'*“]*{name}\b")).ok()
+/// The last place where a label is what to answer: "choose billing", "is always `billing`".
+fn target(sentence: &str, names: &[String]) -> Option<(usize, Range<usize>)> {
+    let targets = VERDICT.find_iter(sentence).filter_map(|verdict| {
+        let rest = &sentence[verdict.end()..];
+        let label = names.iter().position(|name| find_name(rest, name) == Some(0))?;
+        Some((label, verdict.start()..verdict.end() + names[label].len()))
+    });
+    targets.last()
 }
 
 impl Condition {

@@ -152,12 +152,20 @@ fn the_input_is_told_from_the_instructions() {
         "Answer with one of: a, b.\n<message>\nit is broken\n</message>\nThink of the customer.",
         "Answer with one of: a, b.\n\"\"\"\nit is broken\n\"\"\"",
         "Answer with one of: a, b.\n\nit is broken",
+        "Answer with one of: a, b.\nMessage:\nit is broken",
         "Is this one of: a, b?\nMessage: an example\nLabel: a\nMessage: it is broken\nLabel:",
     ];
     for text in texts {
         let reading = read(&request(&[(Role::User, text)], ResponseFormat::Text));
         assert_eq!(reading.input, "it is broken", "{text}");
     }
+}
+
+#[test]
+fn speakers_of_a_conversation_are_part_of_it() {
+    let text = "Summarise this.\n\nConversation:\nCustomer: hello\nAgent: hi";
+    let reading = read(&request(&[(Role::User, text)], ResponseFormat::Text));
+    assert_eq!(reading.input, "Customer: hello\nAgent: hi");
 }
 
 #[test]
