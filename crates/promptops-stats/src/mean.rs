@@ -25,7 +25,8 @@ impl MeanEstimate {
     /// The standard error is `sqrt(sum (x_i - mean)^2 / (n (n-1)))`.
     ///
     /// # Errors
-    /// [`StatsError::TooFew`] below two values, [`StatsError::NotFinite`] on infinities and NaN.
+    /// [`StatsError::TooFew`] below two values, [`StatsError::NotFinite`] on infinities and NaN, and when the values are too
+    /// large to be squared.
     pub fn of(values: &[f64]) -> Result<Self, StatsError> {
         check_finite(values)?;
         if values.len() < 2 {
@@ -35,6 +36,7 @@ impl MeanEstimate {
         let mean = mean_of(values);
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
         let standard_error = (squares / (count * (count - 1.0))).sqrt();
+        check_finite(&[mean, standard_error])?;
         Ok(Self { count: values.len(), units: values.len(), mean, standard_error })
     }
 
@@ -67,6 +69,7 @@ impl MeanEstimate {
         let units = residuals.len() as f64;
         let squares: f64 = residuals.values().map(|residual| residual * residual).sum();
         let standard_error = (units / (units - 1.0) * squares).sqrt() / values.len() as f64;
+        check_finite(&[mean, standard_error])?;
         Ok(Self { count: values.len(), units: residuals.len(), mean, standard_error })
     }
 
@@ -163,6 +166,7 @@ mod tests {
     #[test]
     fn refuses_what_it_cannot_answer() {
         assert_eq!(MeanEstimate::of(&[1.0]), Err(StatsError::TooFew { needed: 2, given: 1 }));
+        assert!(matches!(MeanEstimate::of(&[1e200, -1e200]), Err(StatsError::NotFinite(_))));
         assert!(matches!(MeanEstimate::of(&[1.0, f64::NAN]), Err(StatsError::NotFinite(_))));
         assert_eq!(MeanEstimate::of_clusters(&[1.0, 2.0], &[3, 3]), Err(StatsError::TooFewClusters { given: 1 }));
         assert_eq!(MeanEstimate::of_clusters(&[1.0, 2.0], &[3]), Err(StatsError::Lengths { left: 2, right: 1 }));

@@ -50,7 +50,7 @@ pub fn sign_flip(differences: &[f64], clusters: Option<&[u32]>, draws: u32, seed
     let (added, total) = if exact {
         let assignments = 1_u32 << sums.len();
         (0..assignments).for_each(|signs| count(flip(&sums, |unit| signs >> unit & 1 == 1)));
-        (0, assignments)
+        (0.0, assignments)
     } else {
         let mut random = SplitMix64::new(seed);
         for _ in 0..draws {
@@ -62,9 +62,9 @@ pub fn sign_flip(differences: &[f64], clusters: Option<&[u32]>, draws: u32, seed
                 bits >> (unit % 64) & 1 == 1
             }));
         }
-        (1, draws)
+        (1.0, draws)
     };
-    let share = |hits: u32| f64::from(hits + added) / (f64::from(total) + f64::from(added));
+    let share = |hits: u32| (f64::from(hits) + added) / (f64::from(total) + added);
     let [worse, better, two_sided] = hits.map(share);
     Ok(SignFlip { worse, better, two_sided, exact })
 }

@@ -173,11 +173,12 @@ pub(crate) fn student_upper_tail(t: f64, freedom: f64) -> f64 {
 
 /// Returns the point that Student's t exceeds with probability `tail`, for `tail` in (0, 0.5).
 ///
-/// The tail is convex and the normal point lies below the answer, so Newton steps rise to it without overshooting.
+/// The tail is convex and the normal point lies below the answer, so Newton steps rise to it without overshooting. From
+/// one half on it is 0, where rounding ends.
 pub(crate) fn student_upper(tail: f64, freedom: f64) -> f64 {
     let mut t = normal_upper(tail);
-    if freedom.is_infinite() {
-        return t;
+    if freedom.is_infinite() || t <= 0.0 {
+        return t.max(0.0);
     }
     for _ in 0..MOST_STEPS {
         let total = freedom + t * t;
@@ -245,6 +246,17 @@ mod tests {
                 let x = beta_quantile(probability, a, b);
                 close(beta_tails(a, b, x, 1.0 - x).0, probability, 1e-8);
             }
+        }
+    }
+
+    #[test]
+    fn levels_at_the_ends_of_their_range_stay_numbers() {
+        for freedom in [1.0, 9.0, 1e5, 1e7, f64::INFINITY] {
+            for tail in [0.5, 0.5 - 1e-16, 0.5 - 1e-12, 0.5 - 1e-7] {
+                let t = student_upper(tail, freedom);
+                assert!((0.0..1e-6).contains(&t), "{t} at {tail}, {freedom}");
+            }
+            assert!(student_upper(1e-16, freedom) > 8.0);
         }
     }
 
