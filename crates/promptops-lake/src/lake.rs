@@ -9,6 +9,7 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectMeta, ObjectStore};
+use promptops_store::{StoreError, StoreOptions, open_backend};
 
 use crate::error::LakeError;
 use crate::file;
@@ -38,6 +39,26 @@ impl Lake {
     #[must_use]
     pub fn new(store: Arc<dyn ObjectStore>, prefix: Path, name: &str) -> Self {
         Self { store: Arc::new(PrefixStore::new(store, prefix)), name: name.into() }
+    }
+
+    /// Takes the lake that a URL names: `s3://bucket/prefix`, `file:///folder`, `memory://`, or a plain path.
+    ///
+    /// Makes no call and creates nothing. A relative path is resolved against [`StoreOptions::base_dir`], and the
+    /// settings there are those of S3.
+    ///
+    /// # Errors
+    ///
+    /// [`LakeError::InvalidUrl`] for an unknown scheme, a missing bucket, a file in place of a folder, or settings that do
+    /// not fit the backend.
+    pub fn open(url: &str, options: &StoreOptions) -> Result<Self, LakeError> {
+        if !url.contains("://") {
+            return Self::open_folder(&options.base_dir.join(url));
+        }
+        match open_backend(url, options) {
+            Ok((store, prefix)) => Ok(Self::new(store, prefix, url)),
+            Err(StoreError::InvalidUrl { url, reason }) => Err(LakeError::InvalidUrl { url, reason }),
+            Err(other) => Err(LakeError::Store { action: "open", place: url.to_owned(), source: other.into() }),
+        }
     }
 
     /// Takes the lake in a local folder, which need not exist.

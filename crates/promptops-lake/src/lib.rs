@@ -4,6 +4,31 @@
 //! an object store. The files are a plain Hive table, so Athena, Trino and Spark read them too; the columns are those of
 //! [`schema`].
 //!
+//! ```
+//! use promptops_lake::{Filter, GroupBy, Lake};
+//! use promptops_store::StoreOptions;
+//! use promptops_telemetry::{Invocation, Uuid};
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let lake = Lake::open("memory://", &StoreOptions::default())?;
+//! let call = Invocation {
+//!     prompt_id: Some("support.intent".to_owned()),
+//!     latency_ms: Some(412.0),
+//!     ..Invocation::new("2026-05-01T12:00:00Z".parse()?, Uuid::from_u128(1))
+//! };
+//! assert_eq!(lake.append(&[call.clone(), call]).await?.written, 1);
+//!
+//! let rows = lake.statistics(&Filter::default(), &[GroupBy::Prompt]).await?;
+//! assert_eq!(rows[0].group, [Some("support.intent".to_owned())]);
+//! assert_eq!(rows[0].count, 1);
+//!
+//! let slow = lake.query("SELECT day, hour FROM invocations WHERE latency_ms > 400").await?;
+//! assert_eq!(slow.row_count(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! **Invariant:** this crate alone names DataFusion, and no type of it appears in the public interface.
 
 mod append;

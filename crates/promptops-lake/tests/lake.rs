@@ -10,6 +10,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use object_store::memory::InMemory;
 use promptops_lake::{Appended, Filter, GroupBy, Lake, LakeError};
+use promptops_store::StoreOptions;
 use promptops_telemetry::{Invocation, Status, Uuid};
 use tempfile::TempDir;
 
@@ -468,6 +469,26 @@ async fn a_staged_file_left_behind_is_invisible_and_in_nobodys_way() {
     assert_eq!(csv(&lake, "SELECT count(*) AS n FROM invocations").await, "n\n1\n");
     assert_eq!(lake.append(&[invocation(2, "2026-05-01T12:00:00Z")]).await.unwrap().written, 1);
     assert_eq!(lake.scan(&Filter::default()).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_path_and_its_url_are_the_same_lake() {
+    let base = tempfile::tempdir().unwrap();
+    let options = StoreOptions { base_dir: base.path().to_owned(), ..StoreOptions::default() };
+    let by_path = Lake::open("a lake", &options).unwrap();
+    by_path.append(&[invocation(1, "2026-05-01T12:00:00Z")]).await.unwrap();
+    let url = format!("file://{}/a%20lake", base.path().display());
+    for lake in [Lake::open(&url, &options).unwrap(), Lake::open_folder(&base.path().join("a lake")).unwrap()] {
+        assert_eq!(lake.scan(&Filter::default()).await.unwrap().len(), 1, "{}", lake.name());
+    }
+    for (url, message) in [
+        ("ftp://host/lake", "unknown scheme, known are file, memory and s3: `ftp://host/lake`"),
+        ("s3:///lake", "the URL names no bucket: `s3:///lake`"),
+    ] {
+        let error = Lake::open(url, &options).unwrap_err();
+        assert_eq!(error.to_string(), message);
+        assert!(error.hint().is_some());
+    }
 }
 
 #[tokio::test]
