@@ -109,18 +109,21 @@ class Bench:
         say("load and render one prompt")
         project = self.scratch / "project"
         shutil.copytree(HERE / "project", project)
+        # What is published is what is committed.
+        for command in (["init", "--quiet", "--initial-branch", "main"], ["add", "."], ["commit", "--quiet", "--message", "One prompt"]):
+            self.timed(["git", *command], project)
         self.timed([self.promptops, "registry", "init"], project)
         self.timed([self.promptops, "publish", "bench.reply"], project)
         prompt = project / "prompts" / "bench" / "reply.yaml"
         inputs = str(project / "inputs.json")
 
         peers = HERE / "peers"
-        rust = self.answer([self.bench_load, "bench.reply", "1", inputs], project)
+        rust = self.answer([self.bench_load, str(prompt), inputs], project)
         python = self.answer([sys.executable, str(HERE / "load_promptops.py"), inputs], project)
         langfuse = self.answer([sys.executable, str(peers / "load_langfuse.py"), str(prompt)], project)
         rendered = self.answer([sys.executable, str(peers / "render_python.py"), str(prompt), inputs], project)
         return {
-            "load_rust_ns": rust["load_ns"],
+            "load_rust_ns": rust["load_by_version_ns"],
             "load_python_ns": python["load_ns"],
             "load_langfuse_ns": langfuse["load_ns"],
             "render_rust_ns": rust["render_ns"],
@@ -141,7 +144,7 @@ class Bench:
         done = subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
         if done.returncode != 0:
             raise SystemExit(f"{' '.join(command)} ended with {done.returncode}")
-        return json.loads(done.stdout.splitlines()[-1])
+        return json.loads(done.stdout)
 
 
 def say(text: str) -> None:

@@ -61,28 +61,24 @@ pub(super) fn steps(history: &[String], ports: &Ports) -> Vec<Step> {
         },
         Step {
             title: "Evaluate",
-            why: "Behaviour: each prompt that has an eval, on its dataset.",
-            actions: vec![
-                typed("promptops eval customer-support.intent-classifier"),
-                typed("promptops eval customer-support.urgency"),
-            ],
+            why: "Behaviour: each prompt that has an eval, on its dataset, beside the version it came from.",
+            actions: vec![typed("promptops eval --evidence evidence")],
         },
-        Step { title: "Publish", why: "From here on a version never changes.", actions: vec![typed("promptops publish --all")] },
+        Step {
+            title: "Publish",
+            why: "From here on a version never changes. What the evals found goes along as evidence.",
+            actions: vec![typed("promptops registry init"), typed("promptops publish --evidence evidence")],
+        },
         Step {
             title: "Approve what is sensitive",
-            why: "What bears the tag `legal` goes to prod when compliance has signed it. Lena has a key and signs.",
-            actions: vec![
-                typed("promptops plan --env prod --out plan.json"),
-                typed(
-                    "PROMPTOPS_ACTOR=lena.fischer@larkspur.example promptops approve compliance.data-request-reply@1 --env prod --key lena_key",
-                ),
-            ],
+            why: "What bears the tag `legal` goes to prod once compliance has signed it. Lena signs with her key.",
+            actions: vec![typed("promptops approve compliance.data-request-reply@1 --env prod --key lena_key")],
         },
         Step {
             title: "Deploy exactly what was planned, and lock it",
             why: "",
             actions: vec![
-                typed("promptops plan --env prod --out plan.json"),
+                typed("promptops plan --env prod --no-text --out plan.json"),
                 typed("promptops deploy plan.json"),
                 typed("promptops lock --env prod"),
             ],
@@ -113,7 +109,7 @@ pub(super) fn steps(history: &[String], ports: &Ports) -> Vec<Step> {
                 typed("git diff --stat main"),
                 Action::Type {
                     line: "promptops gate --base main".to_owned(),
-                    ends: Ends::Refused { with: REFUSED, saying: "regressed" },
+                    ends: Ends::Refused { with: REFUSED, saying: "refused" },
                 },
             ],
         },
@@ -196,6 +192,6 @@ mod tests {
     fn ends_with_a_refusal_that_has_a_reason() {
         let steps = steps(&[], &PORTS);
         let last = steps.last().and_then(|step| step.actions.last());
-        assert!(matches!(last, Some(Action::Type { ends: Ends::Refused { with: 1, saying: "regressed" }, .. })));
+        assert!(matches!(last, Some(Action::Type { ends: Ends::Refused { with: 1, saying: "refused" }, .. })));
     }
 }
