@@ -7,6 +7,9 @@ use promptops_telemetry::{Invocation, Status};
 
 use crate::comparison::Side;
 
+/// Larger numbers are no measurements, and their squares would overflow.
+const LARGEST: f64 = 1e100;
+
 /// Holds the rows of a window with the number of the unit (session, or the row alone) that each belongs to.
 pub(crate) struct Rows<'a> {
     rows: Vec<(&'a Invocation, u32)>,
@@ -56,9 +59,9 @@ impl<'a> Rows<'a> {
         self.column(|invocation| invocation.status == Status::Ok, read)
     }
 
-    /// Reads a number off the rows with an answer; what is not finite counts as missing.
+    /// Reads a number off the rows with an answer; what is not finite, or too large to be squared, counts as missing.
     pub(crate) fn numbers(&self, read: impl Fn(&'a Invocation) -> Option<f64>) -> Column<f64> {
-        self.answered(|invocation| read(invocation).filter(|value| value.is_finite()))
+        self.answered(|invocation| read(invocation).filter(|value| value.abs() < LARGEST))
     }
 
     fn column<T>(&self, counts: impl Fn(&Invocation) -> bool, read: impl Fn(&'a Invocation) -> Option<T>) -> Column<T> {
@@ -125,14 +128,15 @@ mod tests {
             row(None, Some(2.0), Status::Ok),
             row(Some("a"), None, Status::Ok),
             row(Some("b"), Some(f64::NAN), Status::Ok),
+            row(Some("b"), Some(1e300), Status::Ok),
             row(None, Some(9.0), Status::Error),
         ];
         let rows = Rows::new(&invocations);
         assert_eq!(rows.units(), 4);
         let column = rows.numbers(|invocation| invocation.latency_ms);
         assert_eq!(column.values, [1.0, 2.0]);
-        assert_eq!((column.missing, column.distinct, column.shares_units()), (2, 2, false));
+        assert_eq!((column.missing, column.distinct, column.shares_units()), (3, 2, false));
         let all = rows.all(|invocation| Some(invocation.status));
-        assert_eq!((all.values.len(), all.missing, all.shares_units()), (5, 0, true));
+        assert_eq!((all.values.len(), all.missing, all.shares_units()), (6, 0, true));
     }
 }

@@ -24,7 +24,8 @@ pub(crate) fn decide(measured: Vec<Measured>, alpha: f64) -> Result<(Vec<Signal>
     let mut open: Vec<usize> =
         (0..measured.len()).filter(|index| !matches!(measured[*index].evidence, Evidence::Insufficient(_))).collect();
     loop {
-        let share = alpha / open.len().max(1) as f64;
+        // A smaller share could not be told from none: its level would round to 1.
+        let share = (alpha / open.len().max(1) as f64).max(SMALLEST_P);
         let mut still_open = Vec::new();
         for index in &open {
             let signal = &mut signals[*index];
