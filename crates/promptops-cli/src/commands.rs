@@ -5,6 +5,7 @@ mod diff;
 #[cfg(feature = "lake")]
 mod drift;
 mod eval;
+mod gate;
 mod history;
 #[cfg(feature = "lake")]
 mod invocations;
@@ -27,6 +28,7 @@ use crate::failure::Outcome;
 pub enum Command {
     Check(check::Arguments),
     Eval(eval::Arguments),
+    Gate(gate::Arguments),
     History(history::Arguments),
     Show(show::Arguments),
     Diff(diff::Arguments),
@@ -49,6 +51,7 @@ pub fn run(command: Command, context: &Context) -> Outcome<Exit> {
     match command {
         Command::Check(arguments) => check::run(&arguments, context),
         Command::Eval(arguments) => eval::run(&arguments, context),
+        Command::Gate(arguments) => gate::run(&arguments, context),
         Command::History(arguments) => history::run(&arguments, context),
         Command::Show(arguments) => show::run(&arguments, context),
         Command::Diff(arguments) => diff::run(&arguments, context),

@@ -12,6 +12,7 @@ mod context;
 mod evaluations;
 mod exit;
 mod failure;
+mod gate;
 #[cfg(feature = "lake")]
 mod lake_access;
 mod output;

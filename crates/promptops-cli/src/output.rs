@@ -2,6 +2,7 @@
 
 pub mod eval_human;
 pub mod eval_markdown;
+pub mod gate;
 pub mod github;
 pub mod human;
 pub mod json;

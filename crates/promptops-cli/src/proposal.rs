@@ -90,6 +90,12 @@ impl Proposal {
         Ok(Some(Version { prompt: prompt.clone(), closure }))
     }
 
+    /// Returns the prompts of the base revision that are not proposed any more.
+    pub fn removed(&self) -> impl Iterator<Item = &Prompt> {
+        let base = self.base.iter().flat_map(BTreeMap::values);
+        base.filter(|prompt| !self.prompts.contains_key(&prompt.id))
+    }
+
     fn committed(&self, reference: &PromptRef) -> Option<&Prompt> {
         self.history.get(reference).map(|version| &version.prompt)
     }

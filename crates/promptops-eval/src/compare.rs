@@ -202,13 +202,17 @@ impl Sides<'_> {
             Some(parent) => Some(self.difference(&shares, parent)?),
             None => None,
         };
-        let (verdict, reason) = match self.floor(metric, &candidate) {
-            Some(verdict) => verdict,
-            None => match (&difference, self.parent) {
-                (Some(difference), Some(parent)) => self.paired_verdict(metric, difference, parent)?,
-                _ if metric.minimum.is_some() => (MetricVerdict::Pass, None),
-                _ => (MetricVerdict::NoBaseline, Some("no parent to compare with and no `minimum`".to_owned())),
-            },
+        let compared = match (&difference, self.parent) {
+            (Some(difference), Some(parent)) => self.paired_verdict(metric, difference, parent)?,
+            _ if metric.minimum.is_some() => (MetricVerdict::Pass, None),
+            _ => (MetricVerdict::NoBaseline, Some("no parent to compare with and no `minimum`".to_owned())),
+        };
+        let (verdict, reason) = match (self.floor(metric, &candidate), compared) {
+            (Some((verdict, reason)), (MetricVerdict::Regressed, _)) => {
+                (verdict, Some(format!("{reason}, and worse than the parent")))
+            }
+            (Some((verdict, reason)), _) => (verdict, Some(reason)),
+            (None, compared) => compared,
         };
         Ok(MetricResult { candidate, difference, verdict, reason })
     }
@@ -292,14 +296,14 @@ impl Sides<'_> {
         Ok(Difference { parent, paired, minimum_detectable, p_worse, p_worse_adjusted: p_worse })
     }
 
-    fn floor(&self, metric: &Metric, candidate: &Value) -> Option<(MetricVerdict, Option<String>)> {
+    fn floor(&self, metric: &Metric, candidate: &Value) -> Option<(MetricVerdict, String)> {
         let minimum = metric.minimum.filter(|minimum| candidate.estimate < *minimum)?;
         let hopeful = self.shares(self.candidate, Outside::Pass);
         if hopeful.iter().sum::<f64>() / hopeful.len() as f64 >= minimum {
             let reason = format!("below the minimum of {minimum}, but only because calls failed outside the prompt");
-            return Some((MetricVerdict::Inconclusive, Some(reason)));
+            return Some((MetricVerdict::Inconclusive, reason));
         }
-        Some((MetricVerdict::BelowMinimum, Some(format!("below the minimum of {minimum}"))))
+        Some((MetricVerdict::BelowMinimum, format!("below the minimum of {minimum}")))
     }
 
     fn paired_verdict(

@@ -52,9 +52,13 @@ fn scorers_digest(prepared: &Prepared<'_>) -> Digest {
     Digest::of_json(&Value::Array(list))
 }
 
+/// Says why the version does not pass: first what refuses it, then what is open.
 fn reasons(metrics: &[v1::Metric], must_pass: &v1::MustPass, evaluation: &Evaluation) -> Vec<String> {
-    let mut reasons: Vec<String> = evaluation.parent_is_incomparable.iter().cloned().collect();
-    reasons.extend(metrics.iter().filter(|metric| metric.verdict != MetricVerdict::Pass.as_str()).map(v1::Metric::sentence));
+    let said = |verdicts: &[MetricVerdict]| -> Vec<String> {
+        let is_one = |metric: &&v1::Metric| verdicts.iter().any(|verdict| verdict.as_str() == metric.verdict);
+        metrics.iter().filter(is_one).map(v1::Metric::sentence).collect()
+    };
+    let mut reasons = said(&[MetricVerdict::Regressed, MetricVerdict::BelowMinimum]);
     if !must_pass.failed.is_empty() {
         let names: Vec<String> = must_pass.failed.iter().take(5).map(|case| format!("`{}`", case.case)).collect();
         let more = must_pass.failed.len().saturating_sub(names.len());
@@ -62,6 +66,8 @@ fn reasons(metrics: &[v1::Metric], must_pass: &v1::MustPass, evaluation: &Evalua
         let count = format!("{} of {}", must_pass.failed.len(), must_pass.cases);
         reasons.push(format!("{count} cases that must pass fail: {}{more}", names.join(", ")));
     }
+    reasons.extend(said(&[MetricVerdict::Inconclusive, MetricVerdict::NoBaseline]));
+    reasons.extend(evaluation.parent_is_incomparable.clone());
     reasons
 }
 

@@ -1,6 +1,6 @@
 //! `promptops eval`: how a version behaves, beside the version it came from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use promptops_eval::evidence;
@@ -135,7 +135,8 @@ fn verdict_of(exit: Exit) -> &'static str {
     }
 }
 
-fn write_evidence(context: &Context, folder: &std::path::Path, reports: &[Report]) -> Outcome<()> {
+/// Writes one statement per report into a folder.
+pub fn write_evidence(context: &Context, folder: &Path, reports: &[Report]) -> Outcome<()> {
     for report in reports {
         let eval = report.eval.rsplit('/').next().unwrap_or(&report.eval);
         let name = eval.rsplit_once('.').map_or(eval, |(name, _)| name);

@@ -1,0 +1,212 @@
+//! `promptops gate`: all that a pull request needs, and one answer.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use promptops_prompt::PromptId;
+use promptops_prompt::change::Class;
+use promptops_prompt::finding::Severity;
+
+use super::eval::{ReportFormat, write_evidence};
+use crate::checks::{self, CheckOptions, Checked};
+use crate::context::Context;
+use crate::evaluations::{self, EvalOptions, Stopped, write_file};
+use crate::exit::Exit;
+use crate::failure::{Failure, Outcome};
+use crate::gate::{self, Changed, CheckV1, GateV1};
+use crate::output::gate as output;
+use crate::output::human;
+use crate::project::Project;
+use crate::proposal::Proposal;
+
+/// Decide about a proposal: structure, compatibility, and how every changed prompt behaves beside its parent.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The revision that the proposal would be merged into.
+    #[arg(long, default_value = "origin/main", value_name = "REVISION")]
+    base: String,
+    /// Let this prompt change in a way that breaks its callers.
+    #[arg(long, value_name = "ID")]
+    allow_breaking: Vec<PromptId>,
+    /// Let eval files ask less than they do at the base.
+    #[arg(long)]
+    allow_weaker_evals: bool,
+    /// Refuse warnings of the checks as well.
+    #[arg(long)]
+    deny_warnings: bool,
+    #[command(flatten)]
+    options: EvalOptions,
+    /// How the report is shown.
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: ReportFormat,
+    /// Write the report to this file and show it to people as well.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Write one statement per evaluation into this folder: evidence that a registry can demand.
+    #[arg(long, value_name = "FOLDER")]
+    evidence: Option<PathBuf>,
+}
+
+/// Why the gate does not let a proposal pass, as it is found.
+#[derive(Debug, Default)]
+struct Decision {
+    refused: Vec<String>,
+    inconclusive: Vec<String>,
+    notes: Vec<String>,
+    /// The exit code of an evaluation that could not run at all.
+    failure: Option<Exit>,
+}
+
+/// Runs everything and gives one answer.
+pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
+    let project = context.project()?;
+    let checked = checks::run(&project, &CheckOptions { base: Some(arguments.base.clone()), without_cache: false })?;
+    let mut decision = Decision::default();
+    let (errors, warnings) = (checked.count(Severity::Error), checked.count(Severity::Warning));
+    if errors > 0 || (arguments.deny_warnings && warnings > 0) {
+        decision.refused.push(format!("the checks found {errors} errors and {warnings} warnings"));
+    }
+    let proposal = Proposal::read(&project, Some(&arguments.base))?;
+    let changed = match gate::changed(&proposal) {
+        Ok(changed) => changed,
+        // The checks say where, with the source; the gate must not hide that behind a failure of its own.
+        Err(_) if errors > 0 => Vec::new(),
+        Err(failure) => return Err(failure),
+    };
+    judge_changes(arguments, &changed, &mut decision);
+    judge_evals(arguments, &project, &changed, &mut decision)?;
+    let mut reports = Vec::new();
+    if errors > 0 {
+        decision.notes.push("nothing was evaluated: a prompt that is not well-formed is not worth the calls".to_owned());
+    } else {
+        for changed in changed.iter().filter(|changed| changed.needs_eval()) {
+            reports.extend(evaluate(arguments, context, &project, &proposal, changed, &mut decision)?);
+        }
+    }
+    let verdict = match (decision.refused.is_empty(), decision.inconclusive.is_empty()) {
+        (false, _) => "refused",
+        (true, false) => "inconclusive",
+        (true, true) => "passed",
+    };
+    let report = GateV1 {
+        version: 1,
+        base: arguments.base.clone(),
+        verdict,
+        reasons: [decision.refused, decision.inconclusive].concat(),
+        notes: decision.notes,
+        check: CheckV1 { files: checked.file_count, errors, warnings },
+        prompts: changed.into_iter().map(|changed| changed.report).collect(),
+        reports,
+    };
+    show(arguments, context, &checked, &report)?;
+    Ok(match (verdict, decision.failure) {
+        ("inconclusive", Some(exit)) => exit,
+        _ => gate::exit_of(verdict),
+    })
+}
+
+fn judge_changes(arguments: &Arguments, changed: &[Changed], decision: &mut Decision) {
+    for changed in changed.iter().filter(|changed| changed.report.class == Class::Breaking) {
+        let id = &changed.report.id;
+        let reasons: Vec<&str> = changed
+            .report
+            .changes
+            .iter()
+            .filter(|change| change.class == Class::Breaking)
+            .map(|change| change.reason.as_str())
+            .collect();
+        let text = format!("`{id}` breaks its callers: {}", reasons.join("; "));
+        if arguments.allow_breaking.contains(id) {
+            decision.notes.push(format!("{text} (allowed)"));
+        } else {
+            decision.refused.push(format!("{text} (`--allow-breaking {id}` lets it pass)"));
+        }
+    }
+}
+
+/// Whoever proposes a version must not lower the bar for it unseen.
+fn judge_evals(arguments: &Arguments, project: &Project, changed: &[Changed], decision: &mut Decision) -> Outcome<()> {
+    let mut paths: Vec<String> = changed.iter().flat_map(|changed| changed.report.evals.clone()).collect();
+    paths.sort();
+    paths.dedup();
+    for text in gate::weakened(project, &arguments.base, &paths)? {
+        if arguments.allow_weaker_evals {
+            decision.notes.push(format!("{text} (allowed)"));
+        } else {
+            decision.refused.push(format!("{text} (`--allow-weaker-evals` lets it pass)"));
+        }
+    }
+    Ok(())
+}
+
+fn evaluate(
+    arguments: &Arguments,
+    context: &Context,
+    project: &Project,
+    proposal: &Proposal,
+    changed: &Changed,
+    decision: &mut Decision,
+) -> Outcome<Vec<promptops_eval::report::v1::Report>> {
+    let Some(candidate) = &changed.candidate else { return Ok(Vec::new()) };
+    let reference = candidate.prompt.reference();
+    if changed.report.evals.is_empty() {
+        decision.notes.push(format!("`{reference}` names no eval file: how it behaves was not measured"));
+    }
+    let baseline = proposal.baseline(candidate)?;
+    let mut reports = Vec::new();
+    for path in &changed.report.evals {
+        match evaluations::run(context, project, &arguments.options, path, candidate, baseline.as_ref()) {
+            Ok(evaluated) => {
+                let (sent, replayed) = (evaluated.served.sent, evaluated.served.replayed);
+                context.printer.notice(format!("{path}: {sent} calls sent, {replayed} answers replayed"));
+                judge_report(&evaluated.report, decision);
+                reports.push(evaluated.report);
+            }
+            Err(Stopped::Problems(problems)) => {
+                context.printer.warning(format!("{path} cannot run\n{}", problems.render(false).trim_end()));
+                decision.refused.push(format!("{path} has {} problems to correct", problems.findings.len()));
+            }
+            Err(Stopped::Failure(failure)) => {
+                decision.failure.get_or_insert(failure.exit);
+                let cause = failure.error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+                let hint = failure.hint.map_or_else(String::new, |hint| format!(" ({hint})"));
+                decision.inconclusive.push(format!("{path} could not run: {cause}{hint}"));
+            }
+        }
+    }
+    Ok(reports)
+}
+
+fn judge_report(report: &promptops_eval::report::v1::Report, decision: &mut Decision) {
+    let prompt = &report.candidate.prompt;
+    let lines = report.reasons.iter().map(|reason| format!("`{prompt}`: {reason}"));
+    match report.verdict.as_str() {
+        "refused" => decision.refused.extend(lines),
+        "inconclusive" => decision.inconclusive.extend(lines),
+        _ => decision.notes.extend(lines),
+    }
+}
+
+fn show(arguments: &Arguments, context: &Context, checked: &Checked, report: &GateV1) -> Outcome<()> {
+    let printer = &context.printer;
+    let findings = |is_coloured| -> String {
+        let shown = checked.findings.iter().filter(|finding| finding.severity > Severity::Note);
+        shown.map(|finding| human::render(finding, &checked.texts, is_coloured) + "\n\n").collect()
+    };
+    let text = match arguments.format {
+        ReportFormat::Human => findings(printer.stdout_is_coloured()) + &output::human(report, printer),
+        ReportFormat::Markdown => output::markdown(report, &findings(false)),
+        ReportFormat::Json => serde_json::to_string_pretty(report).map_err(|error| Failure::from_error(Exit::Io, error))? + "\n",
+    };
+    match &arguments.output {
+        Some(file) => {
+            write_file(&context.directory.join(file), &text)?;
+            printer.answer(&(findings(printer.stdout_is_coloured()) + &output::human(report, printer)));
+        }
+        None => printer.answer(&text),
+    }
+    match &arguments.evidence {
+        Some(folder) => write_evidence(context, folder, &report.reports),
+        None => Ok(()),
+    }
+}

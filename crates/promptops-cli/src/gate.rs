@@ -1,0 +1,197 @@
+//! The gate: all that a pull request needs, as one report.
+
+use std::collections::BTreeMap;
+
+use promptops_eval::Spec;
+use promptops_eval::report::v1::Report;
+use promptops_prompt::change::{self, Change, Class};
+use promptops_prompt::{PromptId, PromptRef};
+use promptops_store::Repository;
+use serde::Serialize;
+
+use crate::checks::git_failure;
+use crate::exit::Exit;
+use crate::failure::Outcome;
+use crate::project::Project;
+use crate::proposal::{Proposal, Version};
+
+/// The report as JSON. Fields are added under the same version, never changed or removed.
+#[derive(Debug, Serialize)]
+pub struct GateV1 {
+    /// 1.
+    pub version: u32,
+    /// The revision that the proposal is held against.
+    pub base: String,
+    /// `passed`, `refused` or `inconclusive`.
+    pub verdict: &'static str,
+    /// Why it did not pass, with the figures.
+    pub reasons: Vec<String>,
+    /// What a reviewer should look at although nothing demands it.
+    pub notes: Vec<String>,
+    /// The structure.
+    pub check: CheckV1,
+    /// Every prompt that changed.
+    pub prompts: Vec<ChangedV1>,
+    /// Every evaluation that has a report.
+    pub reports: Vec<Report>,
+}
+
+/// What the checks found.
+#[derive(Debug, Serialize)]
+pub struct CheckV1 {
+    /// Files that were looked at.
+    pub files: usize,
+    /// Findings that refuse.
+    pub errors: usize,
+    /// Findings that are probably mistakes.
+    pub warnings: usize,
+}
+
+/// One prompt that changed.
+#[derive(Debug, Serialize)]
+pub struct ChangedV1 {
+    /// The prompt.
+    pub id: PromptId,
+    /// The version at the base; none when it is new.
+    pub from: Option<PromptRef>,
+    /// The version that is proposed; none when it is removed.
+    pub to: Option<PromptRef>,
+    /// The worst class of its changes.
+    pub class: Class,
+    /// What changed.
+    pub changes: Vec<Change>,
+    /// The eval files that measure it.
+    pub evals: Vec<String>,
+}
+
+/// A changed prompt with what is needed to evaluate it.
+#[derive(Debug)]
+pub struct Changed {
+    /// The wire form.
+    pub report: ChangedV1,
+    /// What is proposed; none when the prompt is removed.
+    pub candidate: Option<Version>,
+}
+
+impl Changed {
+    /// Tells whether the model sees something else, so that an evaluation is worth its calls.
+    pub fn needs_eval(&self) -> bool {
+        self.candidate.is_some() && self.report.class > Class::Metadata
+    }
+}
+
+/// Finds every prompt whose content, includes or metadata differ from the base.
+///
+/// A prompt that includes a changed one has another content too, because the digests of its includes are part of it.
+pub fn changed(proposal: &Proposal) -> Outcome<Vec<Changed>> {
+    let mut changed = Vec::new();
+    for id in proposal.prompts.keys() {
+        let candidate = proposal.candidate(id)?;
+        let base = proposal.at_base(id)?;
+        let changes = match &base {
+            None => vec![Change { part: change::Part::Text, class: Class::Compatible, reason: "the prompt is new".to_owned() }],
+            Some(base) => {
+                let mut changes = change::classify(&base.closure.root, &candidate.closure.root);
+                changes.extend(change::classify_metadata(&base.prompt.metadata, &candidate.prompt.metadata));
+                changes
+            }
+        };
+        let Some(class) = change::worst(&changes) else { continue };
+        let report = ChangedV1 {
+            id: id.clone(),
+            from: base.map(|base| base.prompt.reference()),
+            to: Some(candidate.prompt.reference()),
+            class,
+            changes,
+            evals: candidate.prompt.metadata.evals.clone(),
+        };
+        changed.push(Changed { report, candidate: Some(candidate) });
+    }
+    for prompt in proposal.removed() {
+        let reason = "the prompt is removed; versions already published stay".to_owned();
+        let changes = vec![Change { part: change::Part::Text, class: Class::Breaking, reason }];
+        let (id, from) = (prompt.id.clone(), Some(prompt.reference()));
+        let report = ChangedV1 { id, from, to: None, class: Class::Breaking, changes, evals: Vec::new() };
+        changed.push(Changed { report, candidate: None });
+    }
+    Ok(changed)
+}
+
+/// Says where the proposal asks less of itself than the base does: wider margins, lower floors, fewer metrics or cases.
+pub fn weakened(project: &Project, base: &str, paths: &[String]) -> Outcome<Vec<String>> {
+    let repository = Repository::discover(&project.root).map_err(git_failure)?;
+    let commit = repository.resolve(base).map_err(git_failure)?;
+    let mut found = Vec::new();
+    for path in paths {
+        let file = repository.relative(&project.root.join(path)).map_err(git_failure)?;
+        let Some(before) = repository.file_at(commit, &file).map_err(git_failure)? else { continue };
+        let before = Spec::parse(path, &String::from_utf8_lossy(&before.bytes)).0;
+        let now = std::fs::read_to_string(project.root.join(path)).ok().and_then(|text| Spec::parse(path, &text).0);
+        // A file that cannot be read is told where it is evaluated.
+        let (Some(before), Some(now)) = (before, now) else { continue };
+        found.extend(weaker(&before, &now).into_iter().map(|what| format!("{path}: {what}")));
+    }
+    Ok(found)
+}
+
+fn weaker(before: &Spec, now: &Spec) -> Vec<String> {
+    let mut found = Vec::new();
+    let metrics: BTreeMap<&str, _> = now.metrics.iter().map(|metric| (metric.name.value.as_str(), metric)).collect();
+    for metric in &before.metrics {
+        let name = &metric.name.value;
+        let Some(now) = metrics.get(name.as_str()) else {
+            found.push(format!("metric `{name}` is gone"));
+            continue;
+        };
+        if now.margin > metric.margin {
+            found.push(format!("the margin of `{name}` grows from {} to {}", metric.margin, now.margin));
+        }
+        if let Some(minimum) = metric.minimum.filter(|minimum| now.minimum.is_none_or(|now| now < *minimum)) {
+            let now = now.minimum.map_or_else(|| "nothing".to_owned(), |now| now.to_string());
+            found.push(format!("the minimum of `{name}` falls from {minimum} to {now}"));
+        }
+    }
+    if before.must_pass.is_some() && now.must_pass.is_none() {
+        found.push("no case must pass any more".to_owned());
+    }
+    if before.dataset.value != now.dataset.value {
+        found.push(format!("the dataset is `{}` instead of `{}`", now.dataset.value, before.dataset.value));
+    }
+    found
+}
+
+/// Returns the exit code of a verdict.
+pub fn exit_of(verdict: &str) -> Exit {
+    match verdict {
+        "passed" => Exit::Success,
+        "inconclusive" => Exit::Inconclusive,
+        _ => Exit::Refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_eval_that_asks_less_is_noticed() {
+        let spec = |text: &str| Spec::parse("e.yaml", text).0.unwrap();
+        let before = spec(
+            "prompt: a\ndataset: d.csv\nmust_pass: c\nmetrics:\n  - {name: m, scorer: {type: exact, value: x}, margin: 0.03, minimum: 0.8}\n  - {name: n, scorer: {type: exact, value: x}, margin: 0.03}\n",
+        );
+        let now = spec(
+            "prompt: a\ndataset: other.csv\nmetrics:\n  - {name: m, scorer: {type: exact, value: x}, margin: 0.3, minimum: 0.7}\n",
+        );
+        assert_eq!(
+            weaker(&before, &now),
+            [
+                "the margin of `m` grows from 0.03 to 0.3",
+                "the minimum of `m` falls from 0.8 to 0.7",
+                "metric `n` is gone",
+                "no case must pass any more",
+                "the dataset is `other.csv` instead of `d.csv`",
+            ]
+        );
+        assert_eq!(weaker(&now, &now), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,97 @@
+//! The report of the gate: for people and for a pull request. The last lines say how it ended and why.
+
+use std::fmt::Write as _;
+
+use promptops_prompt::change::Class;
+
+use super::{eval_human, eval_markdown};
+use crate::gate::{ChangedV1, GateV1};
+use crate::printer::{BOLD, DIM, GREEN, Printer, RED, YELLOW};
+
+/// Shows the report to people.
+pub fn human(report: &GateV1, printer: &Printer) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "{} against {}", printer.paint(BOLD, "gate"), report.base);
+    let check = &report.check;
+    let _ = writeln!(text, "  {} prompts checked: {} errors, {} warnings", check.files, check.errors, check.warnings);
+    if report.prompts.is_empty() {
+        text.push_str("  no prompt changed\n");
+    }
+    for changed in &report.prompts {
+        let style = match changed.class {
+            Class::Breaking => RED,
+            Class::Behavioural => YELLOW,
+            Class::Compatible => GREEN,
+            Class::Metadata => DIM,
+        };
+        let _ = writeln!(text, "  {}: {}", step(changed), printer.paint(style, changed.class.name()));
+        for change in &changed.changes {
+            let _ = writeln!(text, "    {} {}: {}", change.class, change.part, change.reason);
+        }
+    }
+    for report in &report.reports {
+        text.push('\n');
+        text.push_str(&eval_human::render(report, printer));
+    }
+    if !report.notes.is_empty() {
+        text.push('\n');
+    }
+    for note in &report.notes {
+        let _ = writeln!(text, "note: {note}");
+    }
+    let style = match report.verdict {
+        "passed" => GREEN,
+        "inconclusive" => YELLOW,
+        _ => RED,
+    };
+    let _ = writeln!(text, "\ngate {}", printer.paint(style, report.verdict));
+    for reason in &report.reasons {
+        let _ = writeln!(text, "  {reason}");
+    }
+    text
+}
+
+/// Shows the report as Markdown; `findings` are those of the checks, as people see them.
+pub fn markdown(report: &GateV1, findings: &str) -> String {
+    let mut text = format!("## Prompt gate: {}\n\n", report.verdict);
+    for reason in &report.reasons {
+        let _ = writeln!(text, "- {}", eval_markdown::escape(reason));
+    }
+    if !report.reasons.is_empty() {
+        text.push('\n');
+    }
+    let check = &report.check;
+    let _ = writeln!(text, "{} prompts checked: {} errors, {} warnings.", check.files, check.errors, check.warnings);
+    if !findings.trim().is_empty() {
+        // Four back-ticks: a prompt may well hold three.
+        let _ = writeln!(text, "\n<details><summary>Findings</summary>\n\n````text\n{}\n````\n\n</details>", findings.trim_end());
+    }
+    if !report.prompts.is_empty() {
+        text.push_str("\n| prompt | class | changes |\n|---|---|---|\n");
+    }
+    for changed in &report.prompts {
+        let changes: Vec<String> =
+            changed.changes.iter().map(|change| format!("{}: {}", change.part, eval_markdown::escape(&change.reason))).collect();
+        let _ = writeln!(text, "| {} | {} | {} |", eval_markdown::escape(&step(changed)), changed.class, changes.join("<br>"));
+    }
+    for report in &report.reports {
+        text.push('\n');
+        text.push_str(&eval_markdown::render(report));
+    }
+    if !report.notes.is_empty() {
+        text.push('\n');
+    }
+    for note in &report.notes {
+        let _ = writeln!(text, "- note: {}", eval_markdown::escape(note));
+    }
+    text
+}
+
+fn step(changed: &ChangedV1) -> String {
+    match (&changed.from, &changed.to) {
+        (Some(from), Some(to)) if from == to => to.to_string(),
+        (Some(from), Some(to)) => format!("{from} → {}", to.version),
+        (None, Some(to)) => format!("{to} (new)"),
+        (from, None) => format!("{} (removed)", from.as_ref().map_or_else(|| changed.id.to_string(), ToString::to_string)),
+    }
+}
