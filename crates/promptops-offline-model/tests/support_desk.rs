@@ -118,9 +118,7 @@ fn the_urgency_prompt_is_useful_too() {
 }
 
 fn answer(path: &str, inputs: Value) -> String {
-    let answer = prompt(path).answer_json(LARGE, &inputs);
-    println!("{path}:\n{answer}\n");
-    answer
+    prompt(path).answer_json(LARGE, &inputs)
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Reading the example's prompts and data sets, independently of the crates that normally do: the engine's accuracy
 //! must not depend on them.
 
+#![expect(clippy::panic, reason = "only tests and an example read through this; a broken file must stop them")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
