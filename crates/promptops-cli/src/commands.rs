@@ -1,17 +1,30 @@
 //! The commands: one file each, named as the user types it.
 
+mod approve;
+mod at;
+mod audit;
+mod bundle;
 mod check;
-mod diff;
+mod deploy;
+pub mod diff;
 #[cfg(feature = "lake")]
 mod drift;
+mod environment;
 mod eval;
+mod evidence;
 mod gate;
 mod history;
 #[cfg(feature = "lake")]
 mod invocations;
+mod list;
+mod lock;
 mod offline_model;
+mod plan;
+mod publish;
 #[cfg(feature = "lake")]
 mod query;
+mod registry;
+mod rollback;
 mod schema;
 mod show;
 #[cfg(feature = "lake")]
@@ -32,6 +45,23 @@ pub enum Command {
     History(history::Arguments),
     Show(show::Arguments),
     Diff(diff::Arguments),
+    Publish(publish::Arguments),
+    List(list::Arguments),
+    Plan(plan::Arguments),
+    Approve(approve::Arguments),
+    Deploy(deploy::Arguments),
+    Rollback(rollback::Arguments),
+    At(at::Arguments),
+    Lock(lock::Arguments),
+    Bundle(bundle::Arguments),
+    #[command(subcommand)]
+    Evidence(evidence::Command),
+    #[command(subcommand)]
+    Environment(environment::Command),
+    #[command(subcommand)]
+    Audit(audit::Command),
+    #[command(subcommand)]
+    Registry(registry::Command),
     #[cfg(feature = "lake")]
     #[command(subcommand)]
     Invocations(invocations::Command),
@@ -55,6 +85,19 @@ pub fn run(command: Command, context: &Context) -> Outcome<Exit> {
         Command::History(arguments) => history::run(&arguments, context),
         Command::Show(arguments) => show::run(&arguments, context),
         Command::Diff(arguments) => diff::run(&arguments, context),
+        Command::Publish(arguments) => publish::run(&arguments, context),
+        Command::List(arguments) => list::run(&arguments, context),
+        Command::Plan(arguments) => plan::run(&arguments, context),
+        Command::Approve(arguments) => approve::run(&arguments, context),
+        Command::Deploy(arguments) => deploy::run(&arguments, context),
+        Command::Rollback(arguments) => rollback::run(&arguments, context),
+        Command::At(arguments) => at::run(&arguments, context),
+        Command::Lock(arguments) => lock::run(&arguments, context),
+        Command::Bundle(arguments) => bundle::run(&arguments, context),
+        Command::Evidence(command) => evidence::run(&command, context),
+        Command::Environment(command) => environment::run(&command, context),
+        Command::Audit(command) => audit::run(&command, context),
+        Command::Registry(command) => registry::run(&command, context),
         #[cfg(feature = "lake")]
         Command::Invocations(command) => invocations::run(&command, context),
         #[cfg(feature = "lake")]

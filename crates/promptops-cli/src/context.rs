@@ -58,8 +58,12 @@ impl Context {
 
     /// Returns the URL of the registry: `--registry`, else `PROMPTOPS_REGISTRY`, else `promptops.toml`, else the default.
     pub fn registry_url(&self, project: &Project) -> String {
-        let configured = || project.config.registry.url.clone();
-        self.registry.clone().or_else(|| self.variable("PROMPTOPS_REGISTRY").map(str::to_owned)).unwrap_or_else(configured)
+        self.chosen_registry().unwrap_or_else(|| project.config.registry.url.clone())
+    }
+
+    /// Returns the URL of the registry that was chosen for this run: `--registry`, else `PROMPTOPS_REGISTRY`.
+    pub fn chosen_registry(&self) -> Option<String> {
+        self.registry.clone().or_else(|| self.variable("PROMPTOPS_REGISTRY").map(str::to_owned))
     }
 
     /// Returns who acts, for records: `PROMPTOPS_ACTOR`, else git's `user.email` in the project.

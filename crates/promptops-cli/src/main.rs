@@ -20,6 +20,8 @@ mod printer;
 mod project;
 mod prompt_history;
 mod proposal;
+mod registry_access;
+mod release_view;
 mod time_argument;
 mod working_tree;
 

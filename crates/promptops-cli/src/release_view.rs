@@ -78,7 +78,9 @@ async fn changed_text(change: &PlannedChange, registry: &Registry, printer: &Pri
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("    {}\n", line.trim_start_matches("  ")) }).collect()
+    text.lines()
+        .map(|line| if line.is_empty() { "\n".to_owned() } else { format!("    {}\n", line.trim_start_matches("  ")) })
+        .collect()
 }
 
 /// Returns one line about a release.

@@ -235,7 +235,7 @@ impl Registry {
     /// completes it instead of going back further.
     ///
     /// # Errors
-    /// [`RegistryError::NothingDeployed`], [`RegistryError::ReleaseNotFound`], or [`RegistryError::EnvironmentMoved`] when
+    /// [`RegistryError::NothingDeployed`], [`RegistryError::ReleaseNotFound`], [`RegistryError::NoEarlierRelease`], or [`RegistryError::EnvironmentMoved`] when
     /// somebody else made a release meanwhile.
     pub async fn rollback(
         &self,
@@ -278,14 +278,14 @@ impl Registry {
     /// back step by step instead of to and fro.
     ///
     /// # Errors
-    /// [`RegistryError::ReleaseNotFound`] with number 0 when there is nothing to go back to.
+    /// [`RegistryError::NoEarlierRelease`].
     pub async fn rollback_target(&self, current: &Release) -> Result<u64> {
         let mut at = current.clone();
         while let (ReleaseAction::Rollback, Some(source)) = (at.action, at.based_on) {
             at = self.release(&current.environment, source).await?;
         }
         match at.sequence - 1 {
-            0 => Err(RegistryError::ReleaseNotFound { environment: current.environment.clone(), sequence: 0 }),
+            0 => Err(RegistryError::NoEarlierRelease { environment: current.environment.clone() }),
             before => Ok(before),
         }
     }

@@ -63,6 +63,12 @@ pub enum RegistryError {
         /// The number asked for.
         sequence: u64,
     },
+    /// There is no release before the present one, or before the one it went back to.
+    #[error("environment `{environment}` has no earlier release to go back to")]
+    NoEarlierRelease {
+        /// The environment.
+        environment: EnvironmentName,
+    },
     /// `promptops.toml` names environments, and not this one.
     #[error("the configuration names no environment `{environment}`")]
     UnknownEnvironment {
@@ -233,6 +239,7 @@ impl RegistryError {
             | Self::VersionNotFound { .. }
             | Self::NothingDeployed { .. }
             | Self::ReleaseNotFound { .. }
+            | Self::NoEarlierRelease { .. }
             | Self::UnknownEnvironment { .. }
             | Self::ParentMissing { .. }
             | Self::IncludeMissing { .. } => ErrorKind::NotFound,
@@ -270,7 +277,9 @@ impl RegistryError {
             Self::PromptNotFound { .. } => "run `promptops list` to see what is published",
             Self::VersionNotFound { .. } => "run `promptops publish`, or `promptops list` to see what is published",
             Self::NothingDeployed { .. } => "run `promptops plan`, then `promptops deploy`",
-            Self::ReleaseNotFound { .. } => "run `promptops environment history` to see its releases",
+            Self::ReleaseNotFound { .. } | Self::NoEarlierRelease { .. } => {
+                "run `promptops environment history` to see its releases"
+            }
             Self::UnknownEnvironment { known, .. } => {
                 let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
                 return Some(format!("it names {}; add a table `[environments.<name>]` for another", known.join(", ")));

@@ -64,8 +64,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         };
         let days = arguments.days.unwrap_or_else(|| valid_days(&states, &group));
         let expires = now + TimeDelta::days(i64::from(days));
-        let request =
-            ApprovalRequest { reference: &arguments.reference, environment: &arguments.env, group: &group, expires };
+        let request = ApprovalRequest { reference: &arguments.reference, environment: &arguments.env, group: &group, expires };
         let approval = registry.sign_approval(&request, &key, authority.owners, now).await.map_err(failure)?;
         let until = expires.with_timezone(&Utc).format("%Y-%m-%dT%H:%M:%SZ");
         let what = format!(

@@ -1,8 +1,8 @@
 //! `promptops at`: what was live when.
 
 use clap::Args;
-use promptops_prompt::lock::LockedPrompt;
 use promptops_prompt::PromptId;
+use promptops_prompt::lock::LockedPrompt;
 use promptops_registry::{EnvironmentName, Release};
 use serde::Serialize;
 use std::collections::BTreeMap;

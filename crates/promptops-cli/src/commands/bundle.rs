@@ -32,8 +32,12 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         registry.bundle(&lock).await.map_err(failure)
     })??;
     let out = context.directory.join(&arguments.out);
+    if let Some(folder) = out.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| Failure::io("make the folder", folder, error))?;
+    }
     bundle.write(&out).map_err(|error| failure(error.into()))?;
-    let bytes = std::fs::read(&out).map_err(|error| Failure::io("read", &out, error))?;
-    context.printer.line(format!("bundled {} prompts in {}  {}", lock.prompts.len(), arguments.out.display(), Digest::of(&bytes)));
+    let digest = Digest::of(&std::fs::read(&out).map_err(|error| Failure::io("read", &out, error))?);
+    let prompts = lock::prompts(lock.prompts.len());
+    context.printer.line(format!("bundled {prompts} in {}  {digest}", arguments.out.display()));
     Ok(Exit::Success)
 }

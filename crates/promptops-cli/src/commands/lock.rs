@@ -41,10 +41,11 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         .map_err(failure)
     })??;
     write_file(&path, &String::from_utf8_lossy(&lock.to_bytes()))?;
-    let origin = lock.release.as_ref().map_or_else(String::new, |release| {
-        format!(" of release {} of {}", release.sequence, release.environment)
-    });
-    context.printer.line(format!("locked {} prompts{origin} in {}", lock.prompts.len(), arguments.out.display()));
+    let origin = lock
+        .release
+        .as_ref()
+        .map_or_else(String::new, |release| format!(" of release {} of {}", release.sequence, release.environment));
+    context.printer.line(format!("locked {}{origin} in {}", prompts(lock.prompts.len()), arguments.out.display()));
     Ok(Exit::Success)
 }
 
@@ -53,6 +54,11 @@ fn url_from(url: &str, project: &Project, lock: &Path) -> String {
     let Some(path) = url.strip_prefix("file://").filter(|path| !path.starts_with('/')) else { return url.to_owned() };
     let is_beside = lock.parent().and_then(|folder| folder.canonicalize().ok()) == project.root.canonicalize().ok();
     if is_beside { url.to_owned() } else { format!("file://{}", project.root.join(path).display()) }
+}
+
+/// Says how many prompts.
+pub fn prompts(count: usize) -> String {
+    if count == 1 { "1 prompt".to_owned() } else { format!("{count} prompts") }
 }
 
 /// Reads a lock.

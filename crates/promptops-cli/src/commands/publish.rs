@@ -9,7 +9,7 @@ use promptops_prompt::draft::Draft;
 use promptops_prompt::{PromptId, PromptRef};
 use promptops_registry::publish::{Outcome as Published, Publication};
 use promptops_registry::record::Provenance;
-use promptops_registry::{Registry, RegistryError, Submission};
+use promptops_registry::{ErrorKind, Registry, RegistryError, Submission};
 use promptops_store::Repository;
 
 use super::evidence::record_files;
@@ -69,11 +69,13 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
             let provenance = provenance(version, &source);
             let submission = Submission { prompt: &version.prompt, provenance: &provenance };
             let result = registry.publish(&submission, rules.authority().policy, &actor, context.now()).await;
-            if let Err(RegistryError::Store(error)) = result {
-                // A store that fails will fail for the others too. What was published before stays.
-                return Err(failure(error.into()));
+            match result {
+                // What fails for this version will fail for the others too. What was published before stays.
+                Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Corrupt | ErrorKind::Full) => {
+                    return Err(failure(error));
+                }
+                result => rows.push(Row { reference, result }),
             }
-            rows.push(Row { reference, result });
         }
         let exit = show(&rows, &history, context);
         if exit == Exit::Success {
@@ -159,10 +161,13 @@ fn show(rows: &[Row], history: &PromptHistory, context: &Context) -> Exit {
             Err(_) => ("refused", RED),
         };
         *counts.entry(word).or_default() += 1;
+        if word == "already there" {
+            continue;
+        }
         let digest = row.result.as_ref().map_or_else(|_| "-".to_owned(), |published| published.digest.short());
         table.row(cells(&row.reference, printer.paint(style, word), digest, history));
     }
-    if !rows.is_empty() {
+    if counts.keys().any(|word| *word != "already there") {
         printer.answer(&table.render(printer));
     }
     let summary: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
@@ -173,8 +178,8 @@ fn show(rows: &[Row], history: &PromptHistory, context: &Context) -> Exit {
         printer.warning(format!("{error}{hint}"));
         if exit == Exit::Success {
             exit = match error.kind() {
-                promptops_registry::ErrorKind::Conflict => Exit::Conflict,
-                promptops_registry::ErrorKind::NotFound => Exit::NotFound,
+                ErrorKind::Conflict => Exit::Conflict,
+                ErrorKind::NotFound => Exit::NotFound,
                 _ => Exit::Refused,
             };
         }
@@ -201,12 +206,7 @@ fn cells(reference: &PromptRef, result: String, digest: String, history: &Prompt
     vec![reference.to_string(), result, digest, commit, author]
 }
 
-async fn dry_run(
-    context: &Context,
-    project: &Project,
-    history: &PromptHistory,
-    order: &[&CommittedVersion],
-) -> Outcome<Exit> {
+async fn dry_run(context: &Context, project: &Project, history: &PromptHistory, order: &[&CommittedVersion]) -> Outcome<Exit> {
     let registry: Registry = open(context, project).await?;
     let printer = &context.printer;
     let mut table = table();

@@ -41,7 +41,9 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         };
         let target = registry.release(environment, target).await.map_err(failure)?;
         let (before, after) = (registry.pins(&current).await.map_err(failure)?, registry.pins(&target).await.map_err(failure)?);
-        context.printer.line(format!("{environment}: from release {} to the pins of release {}", current.sequence, target.sequence));
+        context
+            .printer
+            .line(format!("{environment}: from release {} to the pins of release {}", current.sequence, target.sequence));
         let ids: std::collections::BTreeSet<_> = before.prompts.keys().chain(after.prompts.keys()).collect();
         for id in ids {
             let version = |pin: Option<&promptops_prompt::lock::LockedPrompt>| {

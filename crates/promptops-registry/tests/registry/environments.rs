@@ -157,7 +157,7 @@ async fn rollback_is_a_new_release_with_old_pins() {
         // Once more goes one step further back, not forward again.
         let fifth = back(None).await.unwrap().release;
         assert_eq!((fifth.based_on, live(&desk, &fifth).await), (Some(1), vec!["support.intent@1".to_owned()]));
-        assert!(matches!(back(None).await, Err(RegistryError::ReleaseNotFound { sequence: 0, .. })));
+        assert!(matches!(back(None).await, Err(RegistryError::NoEarlierRelease { .. })));
         let sixth = back(Some(3)).await.unwrap().release;
         assert_eq!(live(&desk, &sixth).await.len(), 2);
         assert!(!back(Some(3)).await.unwrap().is_new, "it is as wanted already");

@@ -15,7 +15,8 @@ pub struct Arguments {}
 pub fn run(_: &Arguments, context: &Context) -> Outcome<Exit> {
     let project = context.project()?;
     let head = context.block_on(async { open(context, &project).await?.log_head().await.map_err(failure) })??;
-    let head = head.ok_or_else(|| Failure::new(Exit::NotFound, "the log is empty").hint("run `promptops registry init` again"))?;
+    let head =
+        head.ok_or_else(|| Failure::new(Exit::NotFound, "the log is empty").hint("run `promptops registry init` again"))?;
     context.printer.line(head.to_string());
     Ok(Exit::Success)
 }

@@ -44,11 +44,12 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     ]);
     for entry in entries {
         let time = entry.time.format("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let details: Vec<String> = ["prompt", "verdict", "group", "approver", "release", "pins_of", "reason"]
+        let details = ["verdict", "group", "approver", "release", "pins_of", "reason"]
             .iter()
-            .filter_map(|name| entry.details.get(*name).map(|value| format!("{name}={value}")))
-            .collect();
-        let what = if details.is_empty() { entry.subject } else { format!("{}  {}", entry.subject, details.join(" ")) };
+            .filter_map(|name| entry.details.get(*name).map(|value| format!("  {name}={value}")));
+        // A statement is named by digests; the version it is about says more to people.
+        let subject = entry.details.get("prompt").unwrap_or(&entry.subject);
+        let what = format!("{subject}{}", details.collect::<String>());
         table.row(vec![entry.sequence.to_string(), time, entry.action.name().to_owned(), entry.actor, what]);
     }
     context.printer.answer(&table.render(&context.printer));

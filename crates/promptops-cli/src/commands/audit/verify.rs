@@ -23,8 +23,7 @@ pub struct Arguments {
 /// Verifies it.
 pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let project = context.project()?;
-    let report = context.block_on(async {
-        open(context, &project).await?.verify_log(arguments.expect_head).await.map_err(failure)
-    })??;
+    let report =
+        context.block_on(async { open(context, &project).await?.verify_log(arguments.expect_head).await.map_err(failure) })??;
     show_report(&report, arguments.json, context)
 }

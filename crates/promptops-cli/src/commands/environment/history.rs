@@ -23,9 +23,14 @@ pub struct Arguments {
 /// Shows them.
 pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let project = context.project()?;
-    let releases = context.block_on(async { open(context, &project).await?.history(&arguments.env).await.map_err(failure) })??;
+    let releases =
+        context.block_on(async { open(context, &project).await?.history(&arguments.env).await.map_err(failure) })??;
     for release in &releases {
-        context.printer.line(if arguments.json { serde_json::json!(release).to_string() } else { release_view::release(release) });
+        context.printer.line(if arguments.json {
+            serde_json::json!(release).to_string()
+        } else {
+            release_view::release(release)
+        });
     }
     Ok(Exit::Success)
 }
