@@ -54,8 +54,11 @@ static AIM_WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| AIMS.split_whitespa
 static SENTENCE_END: LazyLock<Regex> = LazyLock::new(|| literal_regex(r"[.!?…]+[)\x22”’]*(?:\s+|$)|\n+"));
 
 /// Compiles a pattern that is a literal of this crate.
+///
+/// `\b` is made to look at ASCII only: the patterns spell English words, and Unicode boundaries keep the regex engine
+/// from its fast path on any text with an accent in it.
 pub(crate) fn literal_regex(pattern: &str) -> Regex {
-    Regex::new(pattern).expect("a pattern written in this crate is valid")
+    Regex::new(&pattern.replace(r"\b", r"(?-u:\b)")).expect("a pattern written in this crate is valid")
 }
 
 /// Finds `name` as whole words in `text`, in any case of ASCII letters; returns the byte where it starts.
