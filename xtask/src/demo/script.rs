@@ -72,7 +72,10 @@ pub(super) fn steps(history: &[String], ports: &Ports) -> Vec<Step> {
         Step {
             title: "Approve what is sensitive",
             why: "What bears the tag `legal` goes to prod once compliance has signed it. Lena signs with her key.",
-            actions: vec![typed("promptops approve compliance.data-request-reply@1 --env prod --key lena_key")],
+            actions: vec![
+                typed("promptops plan --env prod --no-text"),
+                typed("promptops approve compliance.data-request-reply@1 --env prod --key lena_key"),
+            ],
         },
         Step {
             title: "Deploy exactly what was planned, and lock it",
@@ -109,7 +112,7 @@ pub(super) fn steps(history: &[String], ports: &Ports) -> Vec<Step> {
                 typed("git diff --stat main"),
                 Action::Type {
                     line: "promptops gate --base main".to_owned(),
-                    ends: Ends::Refused { with: REFUSED, saying: "refused" },
+                    ends: Ends::Refused { with: REFUSED, saying: "gate refused" },
                 },
             ],
         },
@@ -192,6 +195,6 @@ mod tests {
     fn ends_with_a_refusal_that_has_a_reason() {
         let steps = steps(&[], &PORTS);
         let last = steps.last().and_then(|step| step.actions.last());
-        assert!(matches!(last, Some(Action::Type { ends: Ends::Refused { with: 1, saying: "refused" }, .. })));
+        assert!(matches!(last, Some(Action::Type { ends: Ends::Refused { with: 1, saying: "gate refused" }, .. })));
     }
 }
