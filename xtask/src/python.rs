@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::checkout::{Checkout, read_stdout};
 use crate::step::quietly;
@@ -81,7 +81,9 @@ impl Python {
         if profile == Profile::Release {
             build.arg("--release");
         }
-        quietly(&mut build).context("cannot build the wheel")?;
+        // It takes minutes the first time: cargo's progress is shown as it comes.
+        let status = build.status().context("cannot start maturin")?;
+        ensure!(status.success(), "maturin ended with {status}");
         let wheel = only_file(&wheels)?;
         // The version stays the same from one build to the next: pip would keep the old one.
         quietly(pip(checkout, self).args(["install", "--force-reinstall", "--no-deps"]).arg(&wheel))

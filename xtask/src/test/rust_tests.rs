@@ -20,7 +20,7 @@ const SELECTION: &[&str] = &["test", "--workspace", "--exclude", "promptops-pyth
 
 /// Builds the tests, cargo's progress shown as it comes.
 pub(super) fn build(checkout: &Checkout) -> Result<()> {
-    let status = checkout.cargo().args(SELECTION).args(["--no-run", "--quiet"]).status()?;
+    let status = checkout.cargo().args(SELECTION).arg("--no-run").status()?;
     ensure!(status.success(), "cargo ended with {status}");
     Ok(())
 }
