@@ -160,8 +160,9 @@ pub fn run(
             }
         },
     };
-    let evaluation = context.block_on(prepared.evaluate(&subject, baseline.as_ref(), &settings))?.map_err(failure)?;
+    let evaluation = context.block_on(prepared.evaluate(&subject, baseline.as_ref(), &settings));
     bar.finish_and_clear();
+    let evaluation = evaluation?.map_err(failure)?;
     let report = report::build(&prepared, &subject, baseline.as_ref(), &evaluation);
     Ok(Evaluated { report, served: evaluation.served })
 }

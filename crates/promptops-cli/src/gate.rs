@@ -45,6 +45,8 @@ pub struct CheckV1 {
     pub errors: usize,
     /// Findings that are probably mistakes.
     pub warnings: usize,
+    /// The document of `promptops check --format json`.
+    pub document: serde_json::Value,
 }
 
 /// One prompt that changed.

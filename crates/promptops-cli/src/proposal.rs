@@ -18,8 +18,16 @@ use crate::working_tree::{PromptFile, WorkingTree};
 pub struct Proposal {
     /// The versions in the working tree that can be read as prompts.
     pub prompts: BTreeMap<PromptId, Prompt>,
-    /// The versions at the base revision; nothing without one.
-    base: Option<BTreeMap<PromptId, Prompt>>,
+    /// What is committed.
+    history: PromptHistory,
+    /// The base revision; nothing without one.
+    base: Option<Base>,
+}
+
+/// The prompts that stand at the base revision, and all that came before.
+#[derive(Debug)]
+struct Base {
+    prompts: BTreeMap<PromptId, Prompt>,
     history: PromptHistory,
 }
 
@@ -33,18 +41,24 @@ pub struct Version {
 }
 
 impl Proposal {
-    /// Reads the working tree and the history up to `base`, or up to `HEAD`.
+    /// Reads the working tree, its history, and the state and history of `base`.
     ///
     /// Without a base a folder without Git history is fine, as long as nobody asks for a parent.
     pub fn read(project: &Project, base: Option<&str>) -> Outcome<Self> {
         let prompts = parse(WorkingTree::read(project)?.files);
-        let history = match PromptHistory::read(project, base.unwrap_or("HEAD"), None) {
+        let history = match PromptHistory::read(project, "HEAD", None) {
             Ok(history) => history,
             Err(_) if base.is_none() && prompts.values().all(|prompt| own_parent(prompt).is_none()) => PromptHistory::default(),
             Err(failure) => return Err(failure),
         };
-        let base = base.map(|revision| files_at(project, revision).map(parse)).transpose()?;
-        Ok(Self { prompts, base, history })
+        let base = match base {
+            Some(revision) => Some(Base {
+                prompts: parse(files_at(project, revision)?),
+                history: PromptHistory::read(project, revision, None)?,
+            }),
+            None => None,
+        };
+        Ok(Self { prompts, history, base })
     }
 
     /// Returns the proposed version of a prompt with its includes, from the working tree first and then from history.
@@ -62,10 +76,11 @@ impl Proposal {
 
     /// Returns the version at the base revision, with its includes as they were there.
     pub fn at_base(&self, id: &PromptId) -> Outcome<Option<Version>> {
-        let Some(prompt) = self.base.as_ref().and_then(|base| base.get(id)) else { return Ok(None) };
+        let Some(base) = &self.base else { return Ok(None) };
+        let Some(prompt) = base.prompts.get(id) else { return Ok(None) };
         let find = |reference: &PromptRef| {
-            let standing = self.base.as_ref().and_then(|base| base.get(&reference.id));
-            standing.filter(|prompt| prompt.version == reference.version).or_else(|| self.committed(reference))
+            let standing = base.prompts.get(&reference.id).filter(|prompt| prompt.version == reference.version);
+            standing.or_else(|| base.history.get(reference).map(|version| &version.prompt))
         };
         Ok(Some(Version { prompt: prompt.clone(), closure: closure::closure(&prompt.reference(), &find)? }))
     }
@@ -92,8 +107,8 @@ impl Proposal {
 
     /// Returns the prompts of the base revision that are not proposed any more.
     pub fn removed(&self) -> impl Iterator<Item = &Prompt> {
-        let base = self.base.iter().flat_map(BTreeMap::values);
-        base.filter(|prompt| !self.prompts.contains_key(&prompt.id))
+        let standing = self.base.iter().flat_map(|base| base.prompts.values());
+        standing.filter(|prompt| !self.prompts.contains_key(&prompt.id))
     }
 
     fn committed(&self, reference: &PromptRef) -> Option<&Prompt> {

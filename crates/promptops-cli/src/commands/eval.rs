@@ -108,8 +108,9 @@ fn selected(proposal: &Proposal, ids: &[PromptId]) -> Outcome<Vec<(PromptId, Str
         selected.extend(evals.iter().map(|path| (id.clone(), path.clone())));
     }
     if selected.is_empty() {
-        return Err(Failure::new(Exit::NotFound, "no prompt names an eval file")
-            .hint("add `evals: [evals/<name>.yaml]` to the prompts that have one"));
+        return Err(Failure::new(Exit::NotFound, "no prompt names an eval file").hint(
+            "add `evals: [evals/<name>.yaml]` to the prompts that have one; `promptops check` tells which cannot be read",
+        ));
     }
     Ok(selected)
 }

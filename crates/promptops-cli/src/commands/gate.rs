@@ -14,8 +14,7 @@ use crate::evaluations::{self, EvalOptions, Stopped, write_file};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::gate::{self, Changed, CheckV1, GateV1};
-use crate::output::gate as output;
-use crate::output::human;
+use crate::output::{gate as output, human, json};
 use crate::project::Project;
 use crate::proposal::Proposal;
 
@@ -64,7 +63,8 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let mut decision = Decision::default();
     let (errors, warnings) = (checked.count(Severity::Error), checked.count(Severity::Warning));
     if errors > 0 || (arguments.deny_warnings && warnings > 0) {
-        decision.refused.push(format!("the checks found {errors} errors and {warnings} warnings"));
+        let found = (output::counted(errors, "error"), output::counted(warnings, "warning"));
+        decision.refused.push(format!("the checks found {} and {}", found.0, found.1));
     }
     let proposal = Proposal::read(&project, Some(&arguments.base))?;
     let changed = match gate::changed(&proposal) {
@@ -88,13 +88,15 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         (true, false) => "inconclusive",
         (true, true) => "passed",
     };
+    let document = json::document(&checked.findings, &checked.texts, checked.file_count);
+    let document = serde_json::to_value(document).map_err(|error| Failure::from_error(Exit::Io, error))?;
     let report = GateV1 {
         version: 1,
         base: arguments.base.clone(),
         verdict,
         reasons: [decision.refused, decision.inconclusive].concat(),
         notes: decision.notes,
-        check: CheckV1 { files: checked.file_count, errors, warnings },
+        check: CheckV1 { files: checked.file_count, errors, warnings, document },
         prompts: changed.into_iter().map(|changed| changed.report).collect(),
         reports,
     };
@@ -164,7 +166,7 @@ fn evaluate(
             }
             Err(Stopped::Problems(problems)) => {
                 context.printer.warning(format!("{path} cannot run\n{}", problems.render(false).trim_end()));
-                decision.refused.push(format!("{path} has {} problems to correct", problems.findings.len()));
+                decision.refused.push(format!("{path} has {} to correct", output::counted(problems.findings.len(), "problem")));
             }
             Err(Stopped::Failure(failure)) => {
                 decision.failure.get_or_insert(failure.exit);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use promptops_prompt::change::Class;
 
 use super::{eval_human, eval_markdown};
-use crate::gate::{ChangedV1, GateV1};
+use crate::gate::{ChangedV1, CheckV1, GateV1};
 use crate::printer::{BOLD, DIM, GREEN, Printer, RED, YELLOW};
 
 /// Shows the report to people.
@@ -13,7 +13,7 @@ pub fn human(report: &GateV1, printer: &Printer) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "{} against {}", printer.paint(BOLD, "gate"), report.base);
     let check = &report.check;
-    let _ = writeln!(text, "  {} prompts checked: {} errors, {} warnings", check.files, check.errors, check.warnings);
+    let _ = writeln!(text, "  {}", checked(check));
     if report.prompts.is_empty() {
         text.push_str("  no prompt changed\n");
     }
@@ -61,7 +61,7 @@ pub fn markdown(report: &GateV1, findings: &str) -> String {
         text.push('\n');
     }
     let check = &report.check;
-    let _ = writeln!(text, "{} prompts checked: {} errors, {} warnings.", check.files, check.errors, check.warnings);
+    let _ = writeln!(text, "{}.", checked(check));
     if !findings.trim().is_empty() {
         // Four back-ticks: a prompt may well hold three.
         let _ = writeln!(text, "\n<details><summary>Findings</summary>\n\n````text\n{}\n````\n\n</details>", findings.trim_end());
@@ -85,6 +85,16 @@ pub fn markdown(report: &GateV1, findings: &str) -> String {
         let _ = writeln!(text, "- note: {}", eval_markdown::escape(note));
     }
     text
+}
+
+fn checked(check: &CheckV1) -> String {
+    let (files, errors) = (counted(check.files, "prompt"), counted(check.errors, "error"));
+    format!("{files} checked: {errors}, {}", counted(check.warnings, "warning"))
+}
+
+/// Writes a number of things.
+pub fn counted(count: usize, name: &str) -> String {
+    if count == 1 { format!("1 {name}") } else { format!("{count} {name}s") }
 }
 
 fn step(changed: &ChangedV1) -> String {

@@ -1,0 +1,383 @@
+//! `promptops eval` and `promptops gate` as a user runs them: the built binary, a Git repository, the offline model behind
+//! a socket.
+
+#![cfg(test)]
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const GOOD: &str = "\
+Answer with exactly one of: billing, technical.
+- billing: invoices, charges, refunds
+- technical: errors, crashes, login
+Only the label.";
+/// The definitions are swapped: every answer is wrong.
+const SWAPPED: &str = "\
+Answer with exactly one of: billing, technical.
+- billing: errors, crashes, login
+- technical: invoices, charges, refunds
+Only the label.";
+/// Other words, the same answers.
+const REWORDED: &str = "\
+You sort messages. Answer with exactly one of: billing, technical.
+- billing: invoices, charges, refunds
+- technical: errors, crashes, login
+Only the label.";
+const EVAL: &str = "\
+prompt: support.intent
+dataset: ../datasets/intents.csv
+case: id
+must_pass: critical
+metrics:
+  - name: accuracy
+    scorer: {type: label, expected: intent}
+    margin: 0.05
+    minimum: 0.6
+";
+const PROMPT: &str = "prompts/support/intent.yaml";
+
+/// The offline model in a process of its own; ends with the test.
+struct Model {
+    child: Child,
+    url: String,
+}
+
+impl Model {
+    fn start() -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_promptops"))
+            .args(["offline-model", "serve", "--port", "0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
+        Self { child, url }
+    }
+
+    /// Ends the model; nobody answers at the address any more.
+    fn stop(mut self) -> String {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.url.clone()
+    }
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a run of the binary gave.
+struct Outcome {
+    exit: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Outcome {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}\n{}\n{}", self.stdout, self.stderr))
+    }
+}
+
+struct Project {
+    folder: TempDir,
+}
+
+impl Project {
+    /// Returns a repository with version 1, committed on `main`, and its eval over 80 messages.
+    fn new() -> Self {
+        let project = Self { folder: tempfile::tempdir().unwrap() };
+        project.git(&["init", "-q", "-b", "main"]);
+        project.write("promptops.toml", "[prompts]\npath = \"prompts\"\n");
+        project.write("evals/intents.yaml", EVAL);
+        let mut dataset = "id,message,intent,critical\n".to_owned();
+        for index in 0..80 {
+            let (message, intent) =
+                if index % 2 == 0 { ("about refunds and charges", "billing") } else { ("it crashes with errors", "technical") };
+            dataset.push_str(&format!("c{index:02},message {index} {message},{intent},{}\n", index == 3));
+        }
+        project.write("datasets/intents.csv", &dataset);
+        project.prompt(1, GOOD, "[billing, technical]");
+        project.commit("version 1");
+        project
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let file = self.path().join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    }
+
+    fn read(&self, path: &str) -> String {
+        std::fs::read_to_string(self.path().join(path)).unwrap()
+    }
+
+    fn prompt(&self, version: u32, system: &str, labels: &str) {
+        let parent = if version > 1 { format!("parent: {}\n", version - 1) } else { String::new() };
+        let system = system.replace('\n', "\n      ");
+        let text = format!(
+            "id: support.intent\nversion: {version}\n{parent}owner: desk\npurpose: Sort messages\nmodel: offline-large-2026-01\n\
+             parameters: {{temperature: 0}}\ntags: [support]\ninputs:\n  message: {{type: string}}\noutput: {{enum: {labels}}}\n\
+             messages:\n  - role: system\n    content: |\n      {system}\n  - role: user\n    content: \"{{{{ message }}}}\"\n\
+             evals: [evals/intents.yaml]\n"
+        );
+        self.write(PROMPT, &text);
+    }
+
+    fn git(&self, arguments: &[&str]) {
+        let identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-c", "commit.gpgsign=false"];
+        let status = Command::new("git").args(identity).args(arguments).current_dir(self.path()).status().unwrap();
+        assert!(status.success(), "git {arguments:?}");
+    }
+
+    fn commit(&self, message: &str) {
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-q", "-m", message]);
+    }
+
+    fn run(&self, arguments: &[&str]) -> Outcome {
+        let output = Command::new(env!("CARGO_BIN_EXE_promptops"))
+            .args(arguments)
+            .current_dir(self.path())
+            .env_remove("PROMPTOPS_REGISTRY")
+            .env("NO_COLOR", "1")
+            .output()
+            .unwrap();
+        Outcome {
+            exit: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// Blots out what differs from run to run.
+fn steady(text: &str) -> String {
+    let words = text.split(' ').collect::<Vec<_>>();
+    let mut steady: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    for index in 1..steady.len() {
+        if steady[index].starts_with("ms") && steady[index - 1].bytes().all(|byte| byte.is_ascii_digit()) {
+            steady[index - 1] = "N".to_owned();
+        }
+    }
+    steady.join(" ")
+}
+
+#[test]
+fn a_worse_version_is_refused_with_figures_and_cases() {
+    let (project, model) = (Project::new(), Model::start());
+    project.prompt(2, SWAPPED, "[billing, technical]");
+    let outcome = project.run(&["eval", "support.intent", "--url", &model.url]);
+    assert_eq!(outcome.exit, 1, "{}", outcome.stderr);
+    let expected = "\
+support.intent@2 against support.intent@1 · evals/intents.yaml · 80 cases
+answered by offline-large-2026-01 (PromptOps' offline model: rules over the prompt's own text, not a language model)
+
+  metric    parent  candidate              difference  margin  detects  verdict
+  accuracy  100.0%       0.0%  -100.0 [-100.0, -93.5]     5.0      4.9  below-minimum
+";
+    assert!(outcome.stdout.starts_with(expected), "{}", outcome.stdout);
+    let end = "\
+  must pass: 0 of 1 do
+    c03 (line 5): accuracy: expected `technical`, got `billing`
+";
+    assert!(outcome.stdout.contains(end), "{}", outcome.stdout);
+    let last = "\
+support.intent@2: refused
+  accuracy: below-minimum, 100.0% → 0.0%, difference -100.0 [-100.0, -93.5] of 80 cases, margin 5.0 (below the minimum of 0.6, and worse than the parent)
+  1 of 1 cases that must pass fail: `c03`
+";
+    assert!(outcome.stdout.ends_with(last), "{}", outcome.stdout);
+    assert!(steady(&outcome.stdout).contains("latency p50 N ms, p95 N ms"), "{}", outcome.stdout);
+    assert_eq!(outcome.stderr, "evals/intents.yaml: 160 calls sent, 0 answers replayed\n");
+}
+
+#[test]
+fn recorded_answers_need_no_model_and_give_the_same_report() {
+    let (project, model) = (Project::new(), Model::start());
+    project.prompt(2, REWORDED, "[billing, technical]");
+    let recorded = project.run(&["eval", "--url", &model.url, "--format", "json"]);
+    assert_eq!(recorded.exit, 0, "{}{}", recorded.stdout, recorded.stderr);
+    model.stop();
+    let file = project.read("evals/recordings/intents.jsonl");
+    let replayed = project.run(&["eval", "--replay", "only", "--format", "json", "--output", "out/report.json"]);
+    assert_eq!(replayed.exit, 0, "{}", replayed.stderr);
+    assert_eq!(project.read("out/report.json"), recorded.stdout);
+    assert!(replayed.stdout.ends_with("support.intent@2: pass\n"), "{}", replayed.stdout);
+    assert_eq!(replayed.stderr, "evals/intents.yaml: 0 calls sent, 160 answers replayed\n");
+    assert_eq!(project.read("evals/recordings/intents.jsonl"), file);
+    let report = &recorded.json()["reports"][0];
+    assert_eq!((report["verdict"].as_str(), report["dataset"]["cases"].as_u64()), (Some("pass"), Some(80)));
+    assert_eq!(report["candidate"]["comparability_key"], report["parent"]["comparability_key"]);
+}
+
+#[test]
+fn what_cannot_run_says_why_and_what_to_do() {
+    let project = Project::new();
+    let missing = project.run(&["eval", "--replay", "only"]);
+    assert_eq!((missing.exit, missing.stdout.as_str()), (4, ""));
+    assert!(missing.stderr.contains("error: 80 of 80 answers of `support.intent@1` are not recorded in `"), "{}", missing.stderr);
+    assert!(
+        missing.stderr.contains("hint: record them with `promptops eval support.intent --replay auto`"),
+        "{}",
+        missing.stderr
+    );
+
+    let no_provider = project.run(&["eval"]);
+    assert_eq!(no_provider.exit, 4);
+    assert!(no_provider.stderr.contains("has `offline-large-2026-01` among its `models`"), "{}", no_provider.stderr);
+
+    let url = Model::start().stop();
+    let silent = project.run(&["eval", "--url", &url]);
+    assert_eq!(silent.exit, 6, "{}", silent.stderr);
+    assert!(silent.stderr.contains(&format!("cannot reach `{url}`")), "{}", silent.stderr);
+    assert!(!project.path().join("evals/recordings").exists());
+
+    project.write("evals/intents.yaml", &EVAL.replace("margin: 0.05", "margin: 0").replace("type: label", "type: lable"));
+    let malformed = project.run(&["eval"]);
+    assert_eq!(malformed.exit, 1);
+    assert!(malformed.stderr.contains("there is no scorer `lable`"), "{}", malformed.stderr);
+    assert!(malformed.stderr.contains("--> evals/intents.yaml:8:13"), "{}", malformed.stderr);
+
+    let unknown = project.run(&["eval", "support.other"]);
+    assert_eq!(unknown.exit, 4);
+    assert!(unknown.stderr.contains("there is no readable prompt `support.other`"), "{}", unknown.stderr);
+}
+
+#[test]
+fn too_small_a_dataset_is_inconclusive_with_a_code_of_its_own() {
+    let (project, model) = (Project::new(), Model::start());
+    project.write("evals/intents.yaml", &EVAL.replace("margin: 0.05", "margin: 0.02"));
+    project.prompt(2, REWORDED, "[billing, technical]");
+    let outcome = project.run(&["eval", "--url", &model.url]);
+    assert_eq!(outcome.exit, 3);
+    assert!(outcome.stdout.contains("80 cases cannot exclude a loss of 0.02; that takes 133 cases"), "{}", outcome.stdout);
+}
+
+#[test]
+fn evidence_is_a_statement_about_the_content() {
+    let (project, model) = (Project::new(), Model::start());
+    let outcome = project.run(&["eval", "--url", &model.url, "--evidence", "evidence", "--format", "json"]);
+    assert_eq!(outcome.exit, 0, "{}", outcome.stderr);
+    let statement: Value = serde_json::from_str(&project.read("evidence/support.intent@1.intents.json")).unwrap();
+    let report = &outcome.json()["reports"][0];
+    let digest = report["candidate"]["digest"].as_str().unwrap().strip_prefix("sha256:").unwrap();
+    assert_eq!(statement["predicateType"], "https://promptops.dev/eval/v1");
+    assert_eq!(statement["subject"][0]["digest"]["sha256"], digest);
+    assert_eq!(statement["predicate"]["verdict"], "pass");
+}
+
+#[test]
+fn the_gate_passes_what_is_as_good_and_refuses_what_is_not() {
+    let (project, model) = (Project::new(), Model::start());
+    let gate = |more: &[&str]| project.run(&[&["gate", "--base", "main", "--url", &model.url], more].concat());
+    let unchanged = gate(&[]);
+    assert_eq!((unchanged.exit, unchanged.stderr.as_str()), (0, ""));
+    assert!(
+        unchanged.stdout.contains("no prompt changed") && unchanged.stdout.ends_with("gate passed\n"),
+        "{}",
+        unchanged.stdout
+    );
+
+    project.git(&["switch", "-q", "-c", "proposal"]);
+    project.prompt(2, REWORDED, "[billing, technical]");
+    project.commit("version 2");
+    let good = gate(&[]);
+    assert_eq!(good.exit, 0, "{}{}", good.stdout, good.stderr);
+    assert!(good.stdout.contains("support.intent@1 → 2: behavioural"), "{}", good.stdout);
+
+    project.prompt(2, SWAPPED, "[billing, technical]");
+    let bad = gate(&[]);
+    assert_eq!(bad.exit, 1);
+    let last = "\
+gate refused
+  `support.intent@2`: accuracy: below-minimum, 100.0% → 0.0%, difference -100.0 [-100.0, -93.5] of 80 cases, margin 5.0 (below the minimum of 0.6, and worse than the parent)
+  `support.intent@2`: 1 of 1 cases that must pass fail: `c03`
+";
+    assert!(bad.stdout.ends_with(last), "{}", bad.stdout);
+    let json = gate(&["--format", "json"]).json();
+    assert_eq!((json["verdict"].as_str(), json["prompts"][0]["class"].as_str()), (Some("refused"), Some("behavioural")));
+    let markdown = gate(&["--format", "markdown"]);
+    assert!(markdown.stdout.starts_with("## Prompt gate: refused\n"), "{}", markdown.stdout);
+    assert!(markdown.stdout.contains("| accuracy | 100.0% | 0.0% |"), "{}", markdown.stdout);
+}
+
+#[test]
+fn the_gate_refuses_a_breaking_change_and_a_lower_bar_unless_told() {
+    let (project, model) = (Project::new(), Model::start());
+    let gate = |more: &[&str]| project.run(&[&["gate", "--base", "main", "--url", &model.url], more].concat());
+    project.prompt(2, REWORDED, "[billing, technical, other]");
+    project.write("evals/intents.yaml", &EVAL.replace("margin: 0.05", "margin: 0.5"));
+    let refused = gate(&[]);
+    assert_eq!(refused.exit, 1);
+    assert!(refused.stdout.contains("`support.intent` breaks its callers: "), "{}", refused.stdout);
+    let lower = "evals/intents.yaml: the margin of `accuracy` grows from 0.05 to 0.5 (`--allow-weaker-evals` lets it pass)";
+    assert!(refused.stdout.contains(lower), "{}", refused.stdout);
+    let allowed = gate(&["--allow-breaking", "support.intent", "--allow-weaker-evals"]);
+    assert_eq!(allowed.exit, 0, "{}", allowed.stdout);
+    assert!(allowed.stdout.contains("note: evals/intents.yaml: the margin of `accuracy` grows"), "{}", allowed.stdout);
+}
+
+#[test]
+fn the_gate_asks_no_model_about_a_broken_prompt() {
+    let project = Project::new();
+    // The same version with another content: refused by the checks (G2).
+    project.prompt(1, SWAPPED, "[billing, technical]");
+    let outcome = project.run(&["gate", "--base", "main", "--url", "http://127.0.0.1:9/v1"]);
+    assert_eq!(outcome.exit, 1);
+    assert!(outcome.stdout.contains("note: nothing was evaluated"), "{}", outcome.stdout);
+    let json = project.run(&["gate", "--base", "main", "--format", "json"]).json();
+    assert_eq!(json["check"]["document"]["findings"][0]["severity"], "error");
+    assert!(outcome.stdout.contains("the checks found 1 error and 0 warnings"), "{}", outcome.stdout);
+}
+
+#[test]
+fn a_gate_that_cannot_ask_still_reports_what_it_knows() {
+    let project = Project::new();
+    project.prompt(2, REWORDED, "[billing, technical]");
+    let outcome = project.run(&["gate", "--base", "main", "--replay", "only"]);
+    assert_eq!(outcome.exit, 4);
+    assert!(outcome.stdout.contains("support.intent@1 → 2: behavioural"), "{}", outcome.stdout);
+    assert!(
+        outcome.stdout.contains("gate inconclusive\n  evals/intents.yaml could not run: 80 of 80 answers"),
+        "{}",
+        outcome.stdout
+    );
+    let nowhere = project.run(&["gate", "--base", "no-such-branch"]);
+    assert_eq!(nowhere.exit, 4);
+    assert!(nowhere.stderr.contains("no such revision: `no-such-branch`"), "{}", nowhere.stderr);
+}
+
+#[test]
+fn includes_of_a_proposal_may_be_versions_that_only_the_branch_has() {
+    let (project, model) = (Project::new(), Model::start());
+    let tone = |version: u32, text: &str| {
+        let parent = if version > 1 { format!("parent: {}\n", version - 1) } else { String::new() };
+        let head = format!("id: shared.tone\nversion: {version}\n{parent}owner: desk\npurpose: Tone\n");
+        let rest = format!("model: offline-large-2026-01\ntags: [shared]\ntemplate: \"{text}\"\n");
+        project.write("prompts/shared/tone.yaml", &(head + &rest));
+    };
+    project.git(&["switch", "-q", "-c", "proposal"]);
+    tone(1, "Be brief.");
+    project.commit("a tone");
+    tone(2, "Be brief and kind.");
+    project.prompt(2, &format!("{{% include \"shared.tone@1\" %}}\n{GOOD}"), "[billing, technical]");
+    let outcome = project.run(&["gate", "--base", "main", "--url", &model.url]);
+    assert_eq!(outcome.exit, 0, "{}{}", outcome.stdout, outcome.stderr);
+    assert!(outcome.stdout.contains("shared.tone@2 (new): compatible"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("note: `shared.tone@2` names no eval file"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("support.intent@2: pass"), "{}", outcome.stdout);
+}
