@@ -12,6 +12,7 @@ use crate::check_cache::{CheckCache, Key};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::project::Project;
+use crate::secret_mask;
 use crate::working_tree::{PromptFile, WorkingTree, is_prompt_file};
 
 /// The name of the file with people and teams.
@@ -33,7 +34,7 @@ pub struct Checked {
     pub findings: Vec<Finding>,
     /// What is known of each readable prompt.
     pub summaries: Vec<Summary>,
-    /// The texts of the files, for showing findings.
+    /// The texts of the files, for showing findings; secrets are masked where there are any.
     pub texts: HashMap<String, String>,
     /// How many prompt files there are, readable or not.
     pub file_count: usize,
@@ -72,6 +73,7 @@ pub fn run(project: &Project, options: &CheckOptions) -> Outcome<Checked> {
     finding::sort(&mut findings);
     let mut texts: HashMap<String, String> = tree.files.into_iter().map(|file| (file.path, file.text)).collect();
     texts.extend(owners_text.map(|text| (OWNERS_FILE.to_owned(), text)));
+    secret_mask::mask(&mut findings, &mut texts);
     Ok(Checked { findings, summaries, texts, file_count, cache_failure })
 }
 

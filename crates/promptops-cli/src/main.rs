@@ -22,6 +22,7 @@ mod prompt_history;
 mod proposal;
 mod registry_access;
 mod release_view;
+mod secret_mask;
 mod time_argument;
 mod working_tree;
 

@@ -23,6 +23,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 pub use self::content_key::ContentKey;
+pub use self::secret::secrets;
 use crate::draft::Draft;
 use crate::finding::{self, Finding, Severity};
 use crate::id::{PromptId, PromptRef, Version};

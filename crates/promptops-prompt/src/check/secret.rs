@@ -1,5 +1,6 @@
 //! `secret`: no key or password stands in a prompt.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::{Regex, RegexSet};
@@ -37,22 +38,31 @@ static SINGLE: LazyLock<Vec<Regex>> = LazyLock::new(|| {
 });
 
 pub(super) fn check(view: &FileView<'_>, findings: &mut Vec<Finding>) {
-    let mut taken: Vec<std::ops::Range<usize>> = Vec::new();
-    for index in SET.matches(view.text) {
+    for (range, name) in secrets(view.text) {
+        findings.push(
+            Finding::new(CHECK.id, CHECK.severity, &view.draft.path, range, format!("{name} stands in the prompt"))
+                .hint("revoke it, since Git keeps it; pass what a prompt needs as an input at run time"),
+        );
+    }
+}
+
+/// Finds keys, tokens and passwords in any text: the bytes of each and what it is. No two overlap.
+///
+/// Whoever prints a part of a text hides these first: a key must not get into a log because something beside it is wrong.
+pub fn secrets(text: &str) -> Vec<(Range<usize>, &'static str)> {
+    let mut found: Vec<(Range<usize>, &'static str)> = Vec::new();
+    for index in SET.matches(text) {
         let name = PATTERNS[index].0;
-        for captures in SINGLE[index].captures_iter(view.text) {
-            let Some(found) = captures.get(1).or_else(|| captures.get(0)) else { continue };
-            let overlaps = taken.iter().any(|range| range.start < found.end() && found.start() < range.end);
-            if overlaps || (name == ASSIGNED && !looks_random(found.as_str())) {
+        for captures in SINGLE[index].captures_iter(text) {
+            let Some(secret) = captures.get(1).or_else(|| captures.get(0)) else { continue };
+            let overlaps = found.iter().any(|(range, _)| range.start < secret.end() && secret.start() < range.end);
+            if overlaps || (name == ASSIGNED && !looks_random(secret.as_str())) {
                 continue;
             }
-            taken.push(found.range());
-            findings.push(
-                Finding::new(CHECK.id, CHECK.severity, &view.draft.path, found.range(), format!("{name} stands in the prompt"))
-                    .hint("revoke it, since Git keeps it; pass what a prompt needs as an input at run time"),
-            );
+            found.push((secret.range(), name));
         }
     }
+    found
 }
 
 /// Tells a made-up or generated secret from a word: letters with digits, and many different characters.
@@ -70,11 +80,7 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Vec<&'static str> {
-        SET.matches(text)
-            .into_iter()
-            .filter(|index| PATTERNS[*index].0 != ASSIGNED || SINGLE[*index].captures(text).is_some_and(|c| looks_random(&c[1])))
-            .map(|index| PATTERNS[index].0)
-            .collect()
+        secrets(text).into_iter().map(|(_, name)| name).collect()
     }
 
     #[test]
@@ -82,7 +88,7 @@ mod tests {
         // Written in halves, so that no scanner takes this file for a leak.
         assert_eq!(found(&["use AKIA", "IOSFODNN7EXAMPLE now"].concat()), ["an AWS access key"]);
         assert_eq!(found(&["key ghp", "_0123456789abcdefghijklmnopqrstuvwxyz"].concat()), ["a GitHub token"]);
-        assert!(found(&["sk-ant", "-api03-abcdefghijklmnopqrstuvwxyz"].concat()).contains(&"an Anthropic key"));
+        assert_eq!(found(&["sk-ant", "-api03-abcdefghijklmnopqrstuvwxyz"].concat()), ["an Anthropic key"]);
         assert_eq!(found(&["-----BEGIN RSA", " PRIVATE KEY-----"].concat()), ["a private key"]);
         assert_eq!(found("postgres://admin:hunter2@db/prod"), ["a password in a URL"]);
         assert_eq!(found("password: tr0ub4dor&3"), ["a password or key"]);
