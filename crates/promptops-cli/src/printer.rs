@@ -74,17 +74,23 @@ impl Printer {
         paint(self.stdout_is_coloured, style, text)
     }
 
-    /// Writes a line of the answer. A closed pipe ends the run quietly, as for every filter.
+    /// Writes a line of the answer.
     pub fn line(&self, text: impl AsRef<str>) {
         self.answer(&format!("{}\n", text.as_ref()));
     }
 
     /// Writes a part of the answer as it is.
+    ///
+    /// A reader that went away, as `head` does, is no failure: the rest is dropped and the run goes on, so that its exit code
+    /// is the same whether or not somebody read to the end. An answer that a full disk cut off ends the run.
     pub fn answer(&self, text: &str) {
         let mut stdout = std::io::stdout().lock();
-        if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-            let exit = if error.kind() == std::io::ErrorKind::BrokenPipe { Exit::Success } else { Exit::Io };
-            std::process::exit(exit as i32);
+        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                self.say(&format!("{} cannot write the answer: {error}", paint(self.stderr_is_coloured, RED, "error:")));
+                std::process::exit(Exit::Io as i32);
+            }
+            _ => {}
         }
     }
 
