@@ -88,8 +88,8 @@ impl Rules {
         let read = |file: &str| -> Outcome<String> {
             let path = repository.relative(&project.root.join(file)).map_err(git_failure)?;
             let found = repository.file_at(commit, &path).map_err(git_failure)?;
-            if found.is_none() {
-                context.printer.warning(format!("{name} has no `{file}`, so nothing in it holds"));
+            if found.is_none() && file == CONFIG_FILE {
+                context.printer.warning(format!("{name} has no `{file}`, so no policy holds"));
             }
             Ok(found.map(|file| String::from_utf8_lossy(&file.bytes).into_owned()).unwrap_or_default())
         };
