@@ -9,7 +9,7 @@ use std::io;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, escape_formatter};
 use serde_json::Value;
 
 use crate::content::Closure;
@@ -119,6 +119,11 @@ fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
+    // The engine formats every value through `fmt`; a text, which most values are, can be written as it is.
+    environment.set_formatter(|output, state, value| match value.as_str() {
+        Some(text) => output.write_str(text).map_err(minijinja::Error::from),
+        None => escape_formatter(output, state, value),
+    });
     environment.set_syntax(syntax());
     environment.set_fuel(Some(MAX_FUEL));
     environment.set_debug(false);
