@@ -163,7 +163,7 @@ impl Prompt {
         self.renderer.render(values).map_err(|source| render_error(&self.prompt, source))
     }
 
-    /// Renders with values of the template engine: the quick way for bindings.
+    /// Renders with values of the template engine: the quick way for bindings, and for values that are used again.
     ///
     /// # Errors
     /// [`Error::Render`], as [`Prompt::render`].
