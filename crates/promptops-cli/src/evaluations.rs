@@ -1,6 +1,6 @@
 //! Evaluations of a project's prompts: eval files, datasets, providers and recordings, brought together.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use promptops_eval::client::openai::{self, OpenAi};
 use promptops_eval::client::retry::RetryPolicy;
 use promptops_eval::client::routes::{Routes, serves};
-use promptops_eval::client::{ClientError, ErrorClass};
+use promptops_eval::client::{ClientError, ErrorClass, Price};
 use promptops_eval::dataset::{Dataset, DatasetError, Format};
 use promptops_eval::recording::{self, Recording, Replay};
 use promptops_eval::report::{self, v1::Report};
@@ -44,6 +44,15 @@ pub struct EvalOptions {
     /// Stop after this many calls for each eval file and version; what was answered is kept.
     #[arg(long, value_name = "N")]
     pub max_calls: Option<u64>,
+    /// Stop after about this many US dollars for each eval file and version; needs `prices` in promptops.toml.
+    #[arg(long, value_name = "USD", value_parser = amount)]
+    pub max_usd: Option<f64>,
+}
+
+/// Reads a positive amount of money.
+fn amount(text: &str) -> Result<f64, String> {
+    let amount: f64 = text.parse().map_err(|_| format!("`{text}` is not a number"))?;
+    if amount > 0.0 && amount.is_finite() { Ok(amount) } else { Err(format!("`{text}` is not a positive amount")) }
 }
 
 /// When recorded answers are used.
@@ -142,16 +151,18 @@ pub fn run(
         other => Stopped::Failure(failure(other)),
     })?;
     let recording = Recording::open(&recording::path_for(&project.root.join(path)), options.replay.into()).map_err(failure)?;
-    let models = [Some(&subject), baseline.as_ref()].into_iter().flatten().map(|subject| subject.content.model.as_str());
-    let client = if options.replay == ReplayChoice::Only { None } else { Some(routes(context, project, options, models)?) };
+    let subjects = [Some(&subject), baseline.as_ref()].into_iter().flatten();
+    let models: Vec<&str> = subjects.map(|subject| subject.content.model.as_str()).collect();
+    let client = if options.replay == ReplayChoice::Only { None } else { Some(routes(context, project, options, &models)?) };
+    let prices = prices(project, options, &models)?;
     let bar = progress_bar(context, path);
     let settings = Settings {
         client: client.as_ref().map(|client| client as _),
         recording: &recording,
         retry: RetryPolicy::default(),
         concurrency: options.concurrency.into(),
-        price: None,
-        budget: Budget { calls: options.max_calls, usd: None },
+        prices: &prices,
+        budget: Budget { calls: options.max_calls, usd: options.max_usd },
         progress: &|progress: Progress| {
             bar.set_length(progress.total as u64);
             bar.set_position(progress.done as u64);
@@ -217,19 +228,40 @@ fn subject(version: &Version) -> Result<Subject, Stopped> {
 }
 
 /// Returns clients for the providers that serve these models. What no provider serves is an error only when it is asked.
-fn routes<'a>(
-    context: &Context,
-    project: &Project,
-    options: &EvalOptions,
-    models: impl Iterator<Item = &'a str>,
-) -> Outcome<Routes> {
+fn routes(context: &Context, project: &Project, options: &EvalOptions, models: &[&str]) -> Outcome<Routes> {
     let mut routes = Routes::default();
     for model in models {
-        let provider = project.config.providers.values().find(|provider| provider.models.iter().any(|one| serves(one, model)));
+        let provider = provider(project, model);
         let Some(url) = options.url.as_deref().or(provider.map(|provider| provider.url.as_str())) else { continue };
         routes.add(model, Box::new(client(context, options, url, provider)?));
     }
     Ok(routes)
+}
+
+fn provider<'a>(project: &'a Project, model: &str) -> Option<&'a ProviderConfig> {
+    project.config.providers.values().find(|provider| provider.models.iter().any(|one| serves(one, model)))
+}
+
+/// Returns what these models cost. A limit in dollars without a price would never stop anything, so it is refused.
+fn prices(project: &Project, options: &EvalOptions, models: &[&str]) -> Outcome<BTreeMap<String, Price>> {
+    let mut prices = BTreeMap::new();
+    for model in models {
+        match provider(project, model).and_then(|provider| provider.prices.get(*model)) {
+            Some(price) => {
+                let cached_input = price.cached_input.unwrap_or(price.input);
+                prices.insert((*model).to_owned(), Price { input: price.input, cached_input, output: price.output });
+            }
+            None if options.max_usd.is_some() => {
+                return Err(Failure::new(
+                    Exit::Usage,
+                    format!("the price of `{model}` is not known, so `--max-usd` cannot hold"),
+                )
+                .hint(format!("add `[providers.<name>.prices.\"{model}\"]` with `input` and `output` to promptops.toml")));
+            }
+            None => {}
+        }
+    }
+    Ok(prices)
 }
 
 fn client(context: &Context, options: &EvalOptions, url: &str, provider: Option<&ProviderConfig>) -> Outcome<OpenAi> {

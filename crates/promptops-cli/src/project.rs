@@ -95,6 +95,22 @@ pub struct ProviderConfig {
     /// The environment variable that holds the key.
     #[serde(default)]
     pub api_key_env: Option<String>,
+    /// What tokens cost, by model.
+    #[serde(default)]
+    pub prices: BTreeMap<String, PriceConfig>,
+}
+
+/// `[providers.<name>.prices.<model>]`: US dollars per million tokens.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PriceConfig {
+    /// Of input.
+    pub input: f64,
+    /// Of input that the provider had cached; otherwise as `input`.
+    #[serde(default)]
+    pub cached_input: Option<f64>,
+    /// Of output, reasoning included.
+    pub output: f64,
 }
 
 /// The wire format of a provider.

@@ -381,3 +381,24 @@ fn includes_of_a_proposal_may_be_versions_that_only_the_branch_has() {
     assert!(outcome.stdout.contains("note: `shared.tone@2` names no eval file"), "{}", outcome.stdout);
     assert!(outcome.stdout.contains("support.intent@2: pass"), "{}", outcome.stdout);
 }
+
+#[test]
+fn money_is_counted_where_prices_are_known_and_a_limit_needs_them() {
+    let (project, model) = (Project::new(), Model::start());
+    let unknown = project.run(&["eval", "--url", &model.url, "--max-usd", "1"]);
+    assert_eq!(unknown.exit, 2);
+    assert!(unknown.stderr.contains("the price of `offline-large-2026-01` is not known"), "{}", unknown.stderr);
+    let provider = "[providers.offline]\nkind = \"openai\"\nmodels = [\"offline-*\"]\n";
+    let price = "[providers.offline.prices.\"offline-large-2026-01\"]\ninput = 1000000\noutput = 0\n";
+    project.write("promptops.toml", &format!("{provider}url = \"{}\"\n{price}", model.url));
+    let stopped = project.run(&["eval", "--max-usd", "500", "--concurrency", "1"]);
+    assert_eq!(stopped.exit, 3, "{}", stopped.stderr);
+    assert!(stopped.stderr.contains("error: the budget of 500 USD is used up after "), "{}", stopped.stderr);
+    // One dollar a token: what was paid for is kept, and the rest fits the next time.
+    let kept = project.read("evals/recordings/intents.jsonl").lines().count();
+    assert!((1..80).contains(&kept), "{kept}");
+    let whole = project.run(&["eval", "--format", "json"]);
+    let totals = &whole.json()["reports"][0]["candidate"]["totals"];
+    assert_eq!(totals["cost_usd"].as_f64(), totals["tokens"]["input"].as_f64());
+    assert_eq!(whole.stderr, format!("evals/intents.yaml: {} calls sent, {kept} answers replayed\n", 80 - kept));
+}

@@ -4,7 +4,7 @@ pub mod v1;
 
 use std::collections::BTreeMap;
 
-use promptops_prompt::{Digest, PromptRef};
+use promptops_prompt::Digest;
 use promptops_stats::{Interval, SortedSample};
 use serde_json::{Map, Value, json};
 
@@ -251,11 +251,4 @@ fn rounded(value: f64) -> f64 {
     let rounded = (value * 1e9).round() / 1e9;
     // A negative zero would be written as `-0.0`.
     if rounded == 0.0 { 0.0 } else { rounded }
-}
-
-impl v1::Report {
-    /// Returns the version that the report is about.
-    pub fn reference(&self) -> &PromptRef {
-        &self.candidate.prompt
-    }
 }

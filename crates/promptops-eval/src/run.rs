@@ -24,8 +24,8 @@ pub struct Settings<'a> {
     pub retry: RetryPolicy,
     /// Calls under way at the same time; at least 1.
     pub concurrency: usize,
-    /// What tokens cost, where it is known.
-    pub price: Option<Price>,
+    /// What tokens cost, by the model that is asked for, where it is known.
+    pub prices: &'a BTreeMap<String, Price>,
     /// What may be spent.
     pub budget: Budget,
     /// Told after every answer.
@@ -185,7 +185,8 @@ pub async fn run(question: &Question<'_>, settings: &Settings<'_>) -> Result<Run
             }
         })
         .collect();
-    let collected = answers::collect(question, &planned, settings).await;
+    let price = settings.prices.get(&subject.content.model).copied();
+    let collected = answers::collect(question, &planned, price, settings).await;
     settings.recording.save()?;
     let (results, served) = collected?;
     let cases = planned.iter().zip(&question.dataset.cases).map(|(planned, case)| {
@@ -200,7 +201,7 @@ pub async fn run(question: &Question<'_>, settings: &Settings<'_>) -> Result<Run
             });
             let scores = scores.collect();
             let usage = answer.as_ref().ok().and_then(|answer| answer.usage);
-            let cost_usd = settings.price.zip(usage).map(|(price, usage)| price.cost(&usage));
+            let cost_usd = price.zip(usage).map(|(price, usage)| price.cost(&usage));
             Attempt { answer, scores, cost_usd }
         });
         CaseResult { attempts: attempts.collect() }

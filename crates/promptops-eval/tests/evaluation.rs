@@ -95,13 +95,14 @@ impl Setup {
         let spec = Spec::parse("evals/intents.yaml", &self.text).0.unwrap();
         let dataset = dataset(&spec, self.cases);
         let prepared = Prepared::new(&spec, &dataset, candidate)?;
+        let prices = self.price.map(|price| ("m".to_owned(), price)).into_iter().collect();
         let done = AtomicUsize::new(0);
         let settings = Settings {
             client,
             recording,
             retry: RetryPolicy { attempts: 2, first_pause: Duration::ZERO, ..RetryPolicy::default() },
             concurrency: 8,
-            price: self.price,
+            prices: &prices,
             budget: self.budget,
             progress: &|progress| {
                 assert!(progress.done <= progress.total && progress.failed <= progress.done);
@@ -307,7 +308,7 @@ async fn cases_that_ask_the_same_share_one_answer() {
         recording: &recording,
         retry: RetryPolicy::default(),
         concurrency: 4,
-        price: None,
+        prices: &BTreeMap::new(),
         budget: Budget::default(),
         progress: &|_| {},
     };

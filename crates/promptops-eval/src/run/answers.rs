@@ -10,7 +10,7 @@ use promptops_prompt::Digest;
 use super::{Failure, Progress, Question, Served, Settings};
 use crate::client::openai::decode;
 use crate::client::retry::{self, Sent};
-use crate::client::{Answer, Call, ClientError, Exchange};
+use crate::client::{Answer, Call, ClientError, Exchange, Price};
 use crate::error::EvalError;
 use crate::recording::{Key, Replay};
 
@@ -26,6 +26,7 @@ type Results = HashMap<Key, Result<Answer, Failure>>;
 pub(super) async fn collect(
     question: &Question<'_>,
     planned: &[Result<Planned, Failure>],
+    price: Option<Price>,
     settings: &Settings<'_>,
 ) -> Result<(Results, Served), EvalError> {
     let (mut results, missing) = replay(question, planned, settings)?;
@@ -69,7 +70,7 @@ pub(super) async fn collect(
         served.sent += u64::from(attempts);
         let result = match result.map(|exchange| keep(key, exchange, settings)) {
             Ok(Ok(answer)) => {
-                purse.pay(settings.price.zip(answer.usage).map_or(0.0, |(price, usage)| price.cost(&usage)));
+                purse.pay(price.zip(answer.usage).map_or(0.0, |(price, usage)| price.cost(&usage)));
                 Ok(answer)
             }
             Ok(Err(error)) | Err(error) if error.class().is_fatal() => return Err(fatal(question, error)),
