@@ -117,7 +117,6 @@ impl Prompt {
     }
 
     #[pyo3(signature = (*, session=None, agent=None, stratum=None, parent=None, trace_id=None, span_id=None))]
-    #[expect(clippy::too_many_arguments, reason = "they are keyword arguments")]
     fn invocation(
         &self,
         session: Option<String>,

@@ -14,16 +14,24 @@ const MAX_DEPTH: usize = 64;
 /// Converts the values of variables, without a detour by JSON.
 pub(crate) fn template_values(values: Option<&Bound<'_, PyDict>>) -> PyResult<BTreeMap<String, TemplateValue>> {
     let Some(values) = values else { return Ok(BTreeMap::new()) };
-    dict_pairs(values, MAX_DEPTH)
+    values.iter().map(|(name, value)| Ok((key_text(&name)?.to_owned(), template_value(&value, MAX_DEPTH)?))).collect()
 }
 
-fn dict_pairs(dict: &Bound<'_, PyDict>, room: usize) -> PyResult<BTreeMap<String, TemplateValue>> {
-    dict.iter().map(|(key, value)| Ok((key_text(&key)?, template_value(&value, room)?))).collect()
+/// Converts the pairs of a mapping. A text of up to 22 bytes lies inside of its value, so most keys need no memory.
+fn template_map<'py>(
+    pairs: impl Iterator<Item = PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)>>,
+    room: usize,
+) -> PyResult<TemplateValue> {
+    let pair = |pair: PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)>| {
+        let (key, value) = pair?;
+        PyResult::Ok((TemplateValue::from(key_text(&key)?), template_value(&value, room)?))
+    };
+    Ok(TemplateValue::from_pairs(pairs.map(pair).collect::<PyResult<Vec<_>>>()?))
 }
 
-fn key_text(key: &Bound<'_, PyAny>) -> PyResult<String> {
+fn key_text<'a>(key: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
     match key.cast::<PyString>() {
-        Ok(key) => Ok(key.to_str()?.to_owned()),
+        Ok(key) => key.to_str(),
         Err(_) => Err(PyTypeError::new_err(format!("keys of a mapping must be str, not `{}`", type_name(key)))),
     }
 }
@@ -36,7 +44,7 @@ fn template_value(value: &Bound<'_, PyAny>, room: usize) -> PyResult<TemplateVal
         return Err(PyRecursionError::new_err(format!("values may be nested at most {MAX_DEPTH} deep")));
     };
     if let Ok(dict) = value.cast::<PyDict>() {
-        return Ok(TemplateValue::from(dict_pairs(dict, room)?));
+        return template_map(dict.iter().map(Ok), room);
     }
     if let Ok(list) = value.cast::<PyList>() {
         let items: PyResult<Vec<_>> = list.iter().map(|item| template_value(&item, room)).collect();
@@ -63,12 +71,7 @@ fn template_value(value: &Bound<'_, PyAny>, room: usize) -> PyResult<TemplateVal
         };
     }
     if let Ok(mapping) = value.cast::<PyMapping>() {
-        let mut pairs = BTreeMap::new();
-        for item in mapping.items()?.iter() {
-            let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
-            pairs.insert(key_text(&key)?, template_value(&value, room)?);
-        }
-        return Ok(TemplateValue::from(pairs));
+        return template_map(mapping.items()?.iter().map(|item| item.extract()), room);
     }
     if let Ok(sequence) = value.cast::<PySequence>() {
         let items: PyResult<Vec<_>> = sequence.try_iter()?.map(|item| template_value(&item?, room)).collect();
@@ -102,7 +105,9 @@ fn json_value(value: &Bound<'_, PyAny>, room: usize) -> Value {
         return text.to_str().map_or(Value::Null, Value::from);
     }
     if let Ok(dict) = value.cast::<PyDict>() {
-        let member = |(key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| Some((key_text(&key).ok()?, json_value(&value, room)));
+        let member = |(key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
+            Some((key_text(&key).ok()?.to_owned(), json_value(&value, room)))
+        };
         return Value::Object(dict.iter().filter_map(member).collect::<Map<_, _>>());
     }
     if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
