@@ -69,6 +69,7 @@ pub fn failure(error: RegistryError) -> Failure {
 pub struct Rules {
     policy: Policy,
     owners: Owners,
+    revision: String,
 }
 
 impl Rules {
@@ -99,14 +100,14 @@ impl Rules {
             return Err(Failure::new(Exit::Usage, message).hint("`promptops check` shows the place"));
         }
         let policy = Policy::from_toml(&read(CONFIG_FILE)?).map_err(failure)?;
-        let short = commit.to_string();
-        context.printer.notice(format!("rules: {CONFIG_FILE} and {OWNERS_FILE} as of {name} ({})", &short[..10]));
-        Ok(Self { policy, owners })
+        let revision = commit.to_string();
+        context.printer.notice(format!("rules: {CONFIG_FILE} and {OWNERS_FILE} as of {name} ({})", &revision[..10]));
+        Ok(Self { policy, owners, revision })
     }
 
     /// Returns the rules as the registry takes them.
     pub fn authority(&self) -> Authority<'_> {
-        Authority { policy: &self.policy, owners: &self.owners }
+        Authority { policy: &self.policy, owners: &self.owners, revision: &self.revision }
     }
 }
 

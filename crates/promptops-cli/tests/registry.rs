@@ -229,6 +229,9 @@ fn a_sensitive_version_is_deployed_once_it_is_approved() {
     assert!(desk.run(&["deploy", "plan.json", "--dry-run"]).well().ends_with("nothing was deployed (--dry-run)\n"));
     desk.run(&["environment", "history", "--env", "prod"]).refused(4, "nothing is deployed");
     assert!(desk.run(&["deploy", "plan.json"]).well().ends_with("deployed: prod is at release 1\n"));
+    let release = desk.json(&["environment", "history", "--env", "prod", "--json"]);
+    let head = String::from_utf8(desk.shell("git", &["rev-parse", "main"]).stdout).unwrap();
+    assert_eq!(release["rules"], head.trim());
     assert!(desk.run(&["deploy", "plan.json"]).well().ends_with("nothing changed: prod is at release 1 already\n"));
 
     let plan = desk.json(&["plan", "--env", "prod", "--format", "json"]);

@@ -50,6 +50,8 @@ pub struct Authority<'a> {
     pub policy: &'a Policy,
     /// People, keys and teams.
     pub owners: &'a Owners,
+    /// Where both were read, as the id of a commit; a release records it.
+    pub revision: &'a str,
 }
 
 /// What is asked of an approver.

@@ -100,6 +100,9 @@ pub struct Release {
     pub plan: Option<Digest>,
     /// The shards of the pin set, by name.
     pub pins: BTreeMap<String, Digest>,
+    /// The revision whose policy and owners the deploy was decided by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<String>,
     /// The stored statements that showed what the policy demanded.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub evidence: BTreeSet<Digest>,
@@ -127,6 +130,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) pins: BTreeMap<String, Digest>,
     pub(crate) reason: Option<&'a str>,
     pub(crate) evidence: BTreeSet<Digest>,
+    pub(crate) rules: Option<&'a str>,
 }
 
 impl Registry {
@@ -268,6 +272,7 @@ impl Registry {
             pins: target.pins,
             reason,
             evidence: BTreeSet::new(),
+            rules: None,
         };
         self.write_release(draft, actor, now).await
     }
@@ -304,6 +309,7 @@ impl Registry {
             based_on: draft.based_on,
             plan: draft.plan,
             pins: draft.pins,
+            rules: draft.rules.map(str::to_owned),
             evidence: draft.evidence,
             reason: draft.reason.map(str::to_owned),
         };
@@ -369,6 +375,9 @@ pub(crate) fn release_act(release: &Release) -> Act {
     }
     if let Some(plan) = &release.plan {
         details.insert("plan".to_owned(), plan.to_string());
+    }
+    if let Some(rules) = &release.rules {
+        details.insert("rules".to_owned(), rules.clone());
     }
     if let Some(reason) = &release.reason {
         details.insert("reason".to_owned(), reason.clone());

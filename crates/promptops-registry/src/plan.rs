@@ -269,6 +269,7 @@ impl Registry {
             pins: self.write_pins(&live, &changes).await?,
             reason,
             evidence,
+            rules: Some(authority.revision),
         };
         self.write_release(draft, actor, now).await
     }

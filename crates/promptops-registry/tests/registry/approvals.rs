@@ -22,6 +22,7 @@ async fn a_sensitive_version_waits_for_approval() {
         assert!(desk.missing("a.b@1", 3).await.is_empty());
         let release = desk.deploy(&["a.b@1"], 3).await.unwrap();
         assert_eq!(release.evidence.len(), 1, "the release says what showed it");
+        assert_eq!(release.rules.as_deref(), Some("0123abc"), "and by whose rules");
         desk.assert_sound().await;
     }
 }

@@ -142,7 +142,7 @@ impl Desk {
     }
 
     pub fn authority(&self) -> Authority<'_> {
-        Authority { policy: &self.policy, owners: &self.owners }
+        Authority { policy: &self.policy, owners: &self.owners, revision: "0123abc" }
     }
 
     /// Publishes what Ann wrote.

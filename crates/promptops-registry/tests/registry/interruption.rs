@@ -22,13 +22,13 @@ async fn publish(registry: &Registry, name: &str, template: &str) -> Result<Outc
 async fn plan(registry: &Registry, versions: &[&str]) -> Plan {
     let (policy, owners) = (Policy::from_toml(POLICY).unwrap(), owners());
     let targets = Targets { versions: versions.iter().map(|text| reference(text)).collect(), removals: Vec::new() };
-    let authority = Authority { policy: &policy, owners: &owners };
+    let authority = Authority { policy: &policy, owners: &owners, revision: "0123abc" };
     registry.plan(&prod(), &targets, authority, "rel", minute(10)).await.unwrap()
 }
 
 async fn deploy(registry: &Registry, plan: &Plan) -> Result<Released, RegistryError> {
     let (policy, owners) = (Policy::from_toml(POLICY)?, owners());
-    let authority = Authority { policy: &policy, owners: &owners };
+    let authority = Authority { policy: &policy, owners: &owners, revision: "0123abc" };
     registry.deploy(plan, authority, "rel", None, minute(11)).await
 }
 
