@@ -1,8 +1,10 @@
 //! The gate: all that a pull request needs, as one report.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use promptops_eval::Spec;
+use promptops_eval::recording;
 use promptops_eval::report::v1::Report;
 use promptops_prompt::change::{self, Change, Class};
 use promptops_prompt::{PromptId, PromptRef};
@@ -132,6 +134,33 @@ pub fn weakened(project: &Project, base: &str, paths: &[String]) -> Outcome<Vec<
         // A file that cannot be read is told where it is evaluated.
         let (Some(before), Some(now)) = (before, now) else { continue };
         found.extend(weaker(&before, &now).into_iter().map(|what| format!("{path}: {what}")));
+    }
+    Ok(found)
+}
+
+/// Names the datasets and recordings that differ from the base: a reviewer must know that the yardstick came with the proposal.
+pub fn brought(project: &Project, base: &str, paths: &[String], uses_recordings: bool) -> Outcome<Vec<String>> {
+    let repository = Repository::discover(&project.root).map_err(git_failure)?;
+    let commit = repository.resolve(base).map_err(git_failure)?;
+    let differs = |path: &str| -> Outcome<bool> {
+        let Ok(now) = std::fs::read(project.root.join(path)) else { return Ok(false) };
+        let file = repository.relative(&project.root.join(path)).map_err(git_failure)?;
+        let before = repository.file_at(commit, &file).map_err(git_failure)?;
+        Ok(before.is_none_or(|before| before.bytes != now))
+    };
+    let mut found = Vec::new();
+    for path in paths {
+        let spec = std::fs::read_to_string(project.root.join(path)).ok().and_then(|text| Spec::parse(path, &text).0);
+        // A dataset outside the project is not in the repository either.
+        if let Some(dataset) = spec.map(|spec| spec.dataset_path()).filter(|dataset| !dataset.starts_with(".."))
+            && differs(&dataset)?
+        {
+            found.push(format!("the dataset `{dataset}` is not the one at the base"));
+        }
+        let recording = recording::path_for(Path::new(path)).to_string_lossy().into_owned();
+        if uses_recordings && differs(&recording)? {
+            found.push(format!("recorded answers in `{recording}` come with the proposal"));
+        }
     }
     Ok(found)
 }

@@ -402,3 +402,22 @@ fn money_is_counted_where_prices_are_known_and_a_limit_needs_them() {
     assert_eq!(totals["cost_usd"].as_f64(), totals["tokens"]["input"].as_f64());
     assert_eq!(whole.stderr, format!("evals/intents.yaml: {} calls sent, {kept} answers replayed\n", 80 - kept));
 }
+
+#[test]
+fn a_yardstick_that_comes_with_the_proposal_is_pointed_out() {
+    let (project, model) = (Project::new(), Model::start());
+    project.prompt(2, REWORDED, "[billing, technical]");
+    let gate = |more: &[&str]| project.run(&[&["gate", "--base", "main", "--url", &model.url], more].concat());
+    let first = gate(&[]);
+    assert!(!first.stdout.contains("note:"), "{}", first.stdout);
+    project.write("datasets/intents.csv", &project.read("datasets/intents.csv").replace("true", "false"));
+    let second = gate(&["--replay", "only"]);
+    assert_eq!(second.exit, 0, "{}", second.stdout);
+    let notes = "\
+note: the dataset `datasets/intents.csv` is not the one at the base
+note: recorded answers in `evals/recordings/intents.jsonl` come with the proposal
+
+gate passed
+";
+    assert!(second.stdout.ends_with(notes), "{}", second.stdout);
+}

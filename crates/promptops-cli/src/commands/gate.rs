@@ -10,7 +10,7 @@ use promptops_prompt::finding::Severity;
 use super::eval::{ReportFormat, write_evidence};
 use crate::checks::{self, CheckOptions, Checked};
 use crate::context::Context;
-use crate::evaluations::{self, EvalOptions, Stopped, write_file};
+use crate::evaluations::{self, EvalOptions, ReplayChoice, Stopped, write_file};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::gate::{self, Changed, CheckV1, GateV1};
@@ -131,6 +131,8 @@ fn judge_evals(arguments: &Arguments, project: &Project, changed: &[Changed], de
     let mut paths: Vec<String> = changed.iter().flat_map(|changed| changed.report.evals.clone()).collect();
     paths.sort();
     paths.dedup();
+    let uses_recordings = arguments.options.replay != ReplayChoice::Off;
+    decision.notes.extend(gate::brought(project, &arguments.base, &paths, uses_recordings)?);
     for text in gate::weakened(project, &arguments.base, &paths)? {
         if arguments.allow_weaker_evals {
             decision.notes.push(format!("{text} (allowed)"));
