@@ -241,6 +241,26 @@ async fn what_was_answered_before_a_failure_is_kept() {
 }
 
 #[tokio::test]
+async fn answers_are_written_while_a_run_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("intents.jsonl");
+    let seen = path.clone();
+    let server = Server::start(move |number, _| {
+        // With 8 calls under way the last request comes after 52 answers, of which 50 are written at once.
+        if number == 59 {
+            assert_eq!(std::fs::read_to_string(&seen).unwrap().lines().count(), 50);
+        }
+        Behaviour::ok(completion("billing"))
+    })
+    .await;
+    let recording = Recording::open(&path, Replay::Auto).unwrap();
+    let client = client(&server.url());
+    let (report, _) = Setup::default().evaluate(Some(&client), &recording, &subject(1, "a", "m"), None).await.unwrap();
+    assert_eq!((report.candidate.totals.failures.len(), server.requests()), (0, 60));
+    assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 60);
+}
+
+#[tokio::test]
 async fn a_budget_in_dollars_ends_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let server = labelling(|_, _| false).await;

@@ -20,6 +20,9 @@ pub(super) struct Planned {
     pub(super) call: Call,
 }
 
+/// Answers after which the recording is written, so that a run that is killed loses few of them.
+const SAVE_EVERY: usize = 50;
+
 type Results = HashMap<Key, Result<Answer, Failure>>;
 
 /// Returns an answer, or the reason why there is none, for every planned call and repeat.
@@ -78,6 +81,9 @@ pub(super) async fn collect(
         };
         failed += usize::from(result.is_err());
         results.insert(key, result);
+        if results.len() % SAVE_EVERY == 0 {
+            settings.recording.save()?;
+        }
         (settings.progress)(Progress { done: results.len(), total, failed });
     }
     if is_broke { Err(purse.error()) } else { Ok((results, served)) }
