@@ -168,11 +168,17 @@ impl Log {
 
     /// Appends an entry unless one with its action, subject and digest is there.
     ///
-    /// Completes what a killed process began: the object was written, its entry was not.
-    pub(crate) async fn complete(&self, act: &Act) -> Result<()> {
+    /// Completes what a killed process began: the object was written, its entry was not. The entry says who completed it,
+    /// since what the object says about its maker was not logged at the time.
+    pub(crate) async fn complete(&self, act: &Act, completer: &str) -> Result<()> {
         let mut known = self.known.lock().await;
         self.advance(&mut known).await?;
-        if self.contains(&mut known, act).await? { Ok(()) } else { self.append_to(&mut known, act).await }
+        if self.contains(&mut known, act).await? {
+            return Ok(());
+        }
+        let mut act = act.clone();
+        act.details.insert("completed_by".to_owned(), completer.to_owned());
+        self.append_to(&mut known, &act).await
     }
 
     /// Tells whether an entry with this action, subject and digest is there.
@@ -189,8 +195,13 @@ impl Log {
     }
 
     async fn append_to(&self, known: &mut Known, act: &Act) -> Result<()> {
+        let wanted = (act.action, act.subject.to_string(), act.digest);
         for _ in 0..APPEND_ATTEMPTS {
             self.advance(known).await?;
+            // Somebody who came across the object meanwhile took it for interrupted and completed it.
+            if known.acts.contains(&wanted) {
+                return Ok(());
+            }
             let entry = entry(act, known.head);
             match self.sequence.append(entry.sequence, to_bytes(&entry)).await {
                 Ok(Created::New | Created::Same) => return Ok(()),

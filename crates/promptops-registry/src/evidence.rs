@@ -1,5 +1,7 @@
 //! Statements about versions, stored beside them: eval runs and approvals.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _};
 use promptops_prompt::evidence::{APPROVAL_PREDICATE, EVAL_PREDICATE, Statement};
@@ -83,27 +85,29 @@ impl Registry {
         now: DateTime<Utc>,
     ) -> Result<Digest> {
         let (reference, subject) = self.check_subject(statement).await?;
-        let mut details: std::collections::BTreeMap<String, String> = details.into_iter().collect();
+        let mut details: BTreeMap<String, String> = details.into_iter().collect();
         details.insert("prompt".to_owned(), reference.to_string());
         details.insert("content".to_owned(), subject.to_string());
 
         let is_same = |stored: &StoredStatement| stored.statement == *statement && stored.signature == signature;
         let earlier = self.find_statements(&subject).await?.into_iter();
         let earlier = earlier.filter_map(|found| Some((found.object, found.stored.ok()?))).find(|(_, stored)| is_same(stored));
-        let (object, recorded) = match earlier {
-            Some((object, stored)) => (object, stored.recorded),
-            None => {
-                let recorded = Published { time: now, by: actor.to_owned() };
-                let stored = StoredStatement { format: FORMAT, statement: statement.clone(), signature, recorded };
-                let bytes = to_bytes(&stored);
-                let object = Digest::of(&bytes);
-                let _: Created = self.store.create(&Key::Evidence { subject, object }.to_string(), bytes).await?;
-                (object, stored.recorded)
-            }
+        let act = |object: Digest, recorded: Published| {
+            let subject = Key::Evidence { subject, object };
+            Act { time: recorded.time, actor: recorded.by, action, subject, digest: object, details }
         };
-        let subject = Key::Evidence { subject, object };
-        let act = Act { time: recorded.time, actor: recorded.by, action, subject, digest: object, details };
-        self.log.complete(&act).await?;
+        if let Some((object, stored)) = earlier {
+            self.log.complete(&act(object, stored.recorded), actor).await?;
+            return Ok(object);
+        }
+        let recorded = Published { time: now, by: actor.to_owned() };
+        let stored = StoredStatement { format: FORMAT, statement: statement.clone(), signature, recorded: recorded.clone() };
+        let bytes = to_bytes(&stored);
+        let object = Digest::of(&bytes);
+        match self.store.create(&Key::Evidence { subject, object }.to_string(), bytes).await? {
+            Created::New => self.log.append(&act(object, recorded)).await?,
+            Created::Same => self.log.complete(&act(object, recorded), actor).await?,
+        }
         Ok(object)
     }
 

@@ -77,7 +77,7 @@ impl Registry {
         if let Some((published, bytes)) = self.read::<VersionRecord>(&key).await? {
             let act = publish_act(&published, &bytes);
             self.settle(submission, &content, &published, policy).await?;
-            self.log.complete(&act).await?;
+            self.log.complete(&act, actor).await?;
             return self.publish_metadata(submission, &published, actor, now).await;
         }
         self.check_parent(submission.prompt).await?;
@@ -88,14 +88,12 @@ impl Registry {
         let bytes = to_bytes(&record);
         match self.store.create(&key.to_string(), bytes.clone()).await {
             Ok(Created::New) => self.log.append(&publish_act(&record, &bytes)).await?,
-            Ok(Created::Same) => {
-                self.log.complete(&publish_act(&record, &bytes)).await?;
-            }
+            Ok(Created::Same) => self.log.complete(&publish_act(&record, &bytes), actor).await?,
             Err(StoreError::Conflict { .. }) => {
                 // Somebody else was first. With the same content that is as good.
                 let (winner, bytes) = self.must_read::<VersionRecord>(&key).await?;
                 self.settle(submission, &content, &winner, policy).await?;
-                self.log.complete(&publish_act(&winner, &bytes)).await?;
+                self.log.complete(&publish_act(&winner, &bytes), actor).await?;
                 return self.publish_metadata(submission, &winner, actor, now).await;
             }
             Err(error) => return Err(error.into()),
@@ -181,7 +179,7 @@ impl Registry {
             let current = changes.last().map_or(&published.metadata, |change| &change.metadata);
             if *current == submission.prompt.metadata {
                 if let Some(change) = changes.last() {
-                    self.log.complete(&metadata_act(change)).await?;
+                    self.log.complete(&metadata_act(change), actor).await?;
                 }
                 return Ok(Publication { reference, digest, outcome: Outcome::Already });
             }
@@ -196,8 +194,11 @@ impl Registry {
                 published: Published { time: now, by: actor.to_owned() },
             };
             match sequence.append(number, to_bytes(&change)).await {
-                Ok(_) => {
-                    self.log.complete(&metadata_act(&change)).await?;
+                Ok(created) => {
+                    match created {
+                        Created::New => self.log.append(&metadata_act(&change)).await?,
+                        Created::Same => self.log.complete(&metadata_act(&change), actor).await?,
+                    }
                     return Ok(Publication { reference, digest, outcome: Outcome::MetadataChanged(number) });
                 }
                 Err(StoreError::Conflict { .. }) => {}

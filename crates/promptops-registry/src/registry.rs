@@ -45,17 +45,18 @@ impl Registry {
             Err(error) => return Err(error.into()),
         };
         let registry = Self { log: Log::new(&store)?, store };
-        registry
-            .log
-            .complete(&Act {
-                time: now,
-                actor: actor.to_owned(),
-                action: AuditAction::Init,
-                subject: Key::Format,
-                digest: Digest::of(&bytes),
-                details: BTreeMap::new(),
-            })
-            .await?;
+        let act = Act {
+            time: now,
+            actor: actor.to_owned(),
+            action: AuditAction::Init,
+            subject: Key::Format,
+            digest: Digest::of(&bytes),
+            details: BTreeMap::new(),
+        };
+        match created {
+            Created::New => registry.log.append(&act).await?,
+            Created::Same => registry.log.complete(&act, actor).await?,
+        }
         Ok((registry, created))
     }
 

@@ -142,3 +142,20 @@ async fn the_same_plan_deployed_again_changes_nothing() {
     assert!(!deploy(&registry, &plan).await.unwrap().is_new);
     assert_eq!(keys(&store).await, before);
 }
+
+#[tokio::test]
+async fn the_log_says_who_completed_an_entry() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let (registry, _) = Registry::init(store.clone(), "ops", minute(0)).await.unwrap();
+    let obstacle = folder.path().join("registry/log/00000000000000000002.json");
+    std::fs::create_dir_all(&obstacle).unwrap();
+    publish(&registry, "a.b@1", "one").await.unwrap_err();
+    std::fs::remove_dir(&obstacle).unwrap();
+    let (prompt, provenance) = (prompt("a.b@1", "one"), provenance("ann@example.com"));
+    let submission = Submission { prompt: &prompt, provenance: &provenance };
+    registry.publish(&submission, &Policy::default(), "somebody else", minute(9)).await.unwrap();
+    let entry = registry.log_entries(2, 1).await.unwrap().remove(0);
+    assert_eq!((entry.actor.as_str(), entry.time), ("ci", minute(0)), "what the version says of itself");
+    assert_eq!(entry.details["completed_by"], "somebody else");
+}

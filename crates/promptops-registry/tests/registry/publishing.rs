@@ -178,6 +178,30 @@ async fn of_32_racing_publishers_one_wins() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn racing_publishers_of_one_content_all_succeed() {
+    let memory = Store::open("memory://", &StoreOptions::default()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for store in [memory, open_store(folder.path())] {
+        let (prompt, provenance) = (prompt("a.b@1", "one"), provenance("ann@example.com"));
+        let mut registries = Vec::new();
+        for _ in 0..32 {
+            registries.push(Registry::init(store.clone(), "ops", minute(-1)).await.unwrap().0);
+        }
+        let submission = Submission { prompt: &prompt, provenance: &provenance };
+        let policy = Policy::default();
+        let attempts = (0..).zip(&registries).map(|(number, registry)| {
+            let (submission, policy) = (&submission, &policy);
+            async move { registry.publish(submission, policy, &format!("ci {number}"), minute(0)).await }
+        });
+        let outcomes = futures::future::join_all(attempts).await;
+        let new = outcomes.iter().filter(|outcome| outcome.as_ref().unwrap().outcome == Outcome::New);
+        assert_eq!(new.count(), 1);
+        let report = registries[0].verify(None).await.unwrap();
+        assert_eq!((report.problems, report.head.unwrap().sequence), (vec![], 2), "init and one publish");
+    }
+}
+
 #[tokio::test]
 async fn racing_publishers_of_different_versions_all_get_into_the_log() {
     for desk in desks().await {

@@ -44,7 +44,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     ]);
     for entry in entries {
         let time = entry.time.format("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let details = ["verdict", "group", "approver", "release", "pins_of", "reason"]
+        let details = ["verdict", "group", "approver", "release", "pins_of", "reason", "completed_by"]
             .iter()
             .filter_map(|name| entry.details.get(*name).map(|value| format!("  {name}={value}")));
         // A statement is named by digests; the version it is about says more to people.
