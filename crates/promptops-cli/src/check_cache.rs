@@ -18,6 +18,7 @@ pub type Key = [u8; 32];
 pub struct CheckCache {
     path: Option<PathBuf>,
     reports: HashMap<Key, FileReport>,
+    taken: usize,
 }
 
 const CHECKSUM_BYTES: usize = 32;
@@ -27,7 +28,7 @@ impl CheckCache {
     pub fn read(folder: &Path) -> Self {
         let path = folder.join(format!("check-{FINGERPRINT}.bin"));
         let reports = std::fs::read(&path).ok().and_then(|bytes| decode(&bytes)).unwrap_or_default();
-        Self { path: Some(path), reports }
+        Self { path: Some(path), reports, taken: 0 }
     }
 
     /// Returns a cache that keeps nothing.
@@ -51,11 +52,18 @@ impl CheckCache {
         self.reports.get(key)
     }
 
-    /// Keeps exactly `used`, if that differs from what is kept. A failure only costs time at the next run, so it is returned to
-    /// be mentioned, not to stop anything.
-    pub fn write(&self, used: &[(Key, &FileReport)]) -> std::io::Result<()> {
+    /// Takes a kept result out.
+    pub fn take(&mut self, key: &Key) -> Option<FileReport> {
+        let report = self.reports.remove(key);
+        self.taken += usize::from(report.is_some());
+        report
+    }
+
+    /// Keeps exactly `used`, unless that is what was kept and taken out. A failure only costs time at the next run, so it is
+    /// returned to be mentioned, not to stop anything.
+    pub fn write(&self, used: &[(Key, FileReport)]) -> std::io::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
-        let is_same = used.len() == self.reports.len() && used.iter().all(|(key, _)| self.reports.contains_key(key));
+        let is_same = self.reports.is_empty() && self.taken == used.len();
         if is_same {
             return Ok(());
         }

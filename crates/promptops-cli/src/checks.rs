@@ -1,6 +1,6 @@
 //! Runs the checks over a project: each file once, unchanged ones from the cache, then all of them together.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use promptops_prompt::check::{self, Base, BaseVersion, FileReport, Summary, Surroundings};
 use promptops_prompt::finding::{self, Finding, Severity};
@@ -32,8 +32,6 @@ pub struct CheckOptions {
 pub struct Checked {
     /// Every finding, in the order in which they are shown.
     pub findings: Vec<Finding>,
-    /// What is known of each readable prompt.
-    pub summaries: Vec<Summary>,
     /// The texts of the files, for showing findings; secrets are masked where there are any.
     pub texts: HashMap<String, String>,
     /// How many prompt files there are, readable or not.
@@ -51,59 +49,58 @@ impl Checked {
 
 /// Runs every check over the project's working tree.
 pub fn run(project: &Project, options: &CheckOptions) -> Outcome<Checked> {
-    let tree = WorkingTree::read(project)?;
-    let cache = if options.without_cache { CheckCache::none() } else { CheckCache::read(&project.cache_folder()) };
-    let reports = look_at(&tree.files, &cache);
-    let base = options.base.as_deref().map(|revision| base(project, revision, &cache)).transpose()?;
+    let read_cache = || if options.without_cache { CheckCache::none() } else { CheckCache::read(&project.cache_folder()) };
+    let (tree, mut cache) = rayon::join(|| WorkingTree::read(project), read_cache);
+    let tree = tree?;
+    let base_files = options.base.as_deref().map(|revision| files_at(project, revision)).transpose()?;
+    let base = base_files.map(|files| base(&files, &cache));
+    let reports = look_at(&tree.files, &mut cache);
     let (owners, owners_text, owners_findings) = read_owners(project)?;
-    let cache_failure = keep(&cache, &reports);
 
     let file_count = tree.files.len() + tree.findings.len();
-    let mut findings = tree.findings;
-    findings.extend(owners_findings);
-    let mut summaries = Vec::with_capacity(reports.len());
-    for (_, report) in reports {
-        let report = report.into_owned();
-        findings.extend(report.findings);
-        summaries.extend(report.summary);
-    }
     let has_file = |path: &str| project.root.join(path).is_file();
     let surroundings = Surroundings { owners: owners.as_ref(), base: base.as_ref(), has_file: Some(&has_file) };
-    findings.extend(check::check_project(&summaries, surroundings));
+    let summaries: Vec<&Summary> = reports.iter().filter_map(|(_, report)| report.summary.as_ref()).collect();
+    let (project_findings, kept) = rayon::join(|| check::check_project(&summaries, surroundings), || cache.write(&reports));
+
+    let mut findings = tree.findings;
+    findings.extend(owners_findings);
+    findings.extend(project_findings);
+    findings.extend(reports.iter().flat_map(|(_, report)| report.findings.iter().cloned()));
     finding::sort(&mut findings);
-    let mut texts: HashMap<String, String> = tree.files.into_iter().map(|file| (file.path, file.text)).collect();
+    // Only a file that something is said about is shown.
+    let is_shown: HashSet<&str> = findings.iter().flat_map(Finding::locations).map(|location| location.path.as_str()).collect();
+    let shown = tree.files.into_iter().filter(|file| is_shown.contains(file.path.as_str()));
+    let mut texts: HashMap<String, String> = shown.map(|file| (file.path, file.text)).collect();
     texts.extend(owners_text.map(|text| (OWNERS_FILE.to_owned(), text)));
     secret_mask::mask(&mut findings, &mut texts);
-    Ok(Checked { findings, summaries, texts, file_count, cache_failure })
+    // The process ends soon; giving back ten thousand reports piece by piece would take longer than some checks.
+    std::mem::forget(reports);
+    Ok(Checked { findings, texts, file_count, cache_failure: kept.err() })
 }
 
-type Report<'cache> = std::borrow::Cow<'cache, FileReport>;
-
-fn look_at<'cache>(files: &[PromptFile], cache: &'cache CheckCache) -> Vec<(Key, Report<'cache>)> {
-    let look = |file: &PromptFile| {
-        let key = CheckCache::key(file);
-        let report = match cache.get(&key) {
-            Some(report) => Report::Borrowed(report),
-            None => Report::Owned(check::check_file(&file.path, &file.path_in_folder, &file.text)),
-        };
-        (key, report)
+/// Takes the reports of known files from the cache, and looks at the others.
+fn look_at(files: &[PromptFile], cache: &mut CheckCache) -> Vec<(Key, FileReport)> {
+    let keys: Vec<Key> = files.par_iter().map(CheckCache::key).collect();
+    let known: Vec<Option<FileReport>> = keys.iter().map(|key| cache.take(key)).collect();
+    let look = |((file, key), known): ((&PromptFile, Key), Option<FileReport>)| {
+        (key, known.unwrap_or_else(|| check::check_file(&file.path, &file.path_in_folder, &file.text)))
     };
-    files.par_iter().map(look).collect()
+    files.par_iter().zip(keys).zip(known).map(look).collect()
 }
 
-fn keep(cache: &CheckCache, reports: &[(Key, Report<'_>)]) -> Option<std::io::Error> {
-    let used: Vec<(Key, &FileReport)> = reports.iter().map(|(key, report)| (*key, report.as_ref())).collect();
-    cache.write(&used).err()
-}
-
-/// Returns the prompts as they stood at `revision`. A file that did not change costs no second look.
-pub fn base(project: &Project, revision: &str, cache: &CheckCache) -> Outcome<Base> {
-    let reports = look_at(&files_at(project, revision)?, cache).into_iter().map(|(_, report)| report.into_owned().summary);
+/// Returns the prompts of a revision. A file that did not change since costs no second look.
+fn base(files: &[PromptFile], cache: &CheckCache) -> Base {
+    let summary = |file: &PromptFile| match cache.get(&CheckCache::key(file)) {
+        Some(report) => report.summary.clone(),
+        None => check::check_file(&file.path, &file.path_in_folder, &file.text).summary,
+    };
+    let summaries: Vec<Option<Summary>> = files.par_iter().map(summary).collect();
     let entry = |summary: Summary| {
         let base = BaseVersion { version: summary.reference.version, content_key: summary.content_key };
         (summary.reference.id, base)
     };
-    Ok(reports.flatten().map(entry).collect())
+    summaries.into_iter().flatten().map(entry).collect()
 }
 
 /// Returns the prompt files as they stood at `revision`.

@@ -1,6 +1,7 @@
 //! Failures: what stops a command, with what to do next and the exit code.
 
 use std::fmt::Display;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::exit::Exit;
@@ -30,10 +31,20 @@ impl Failure {
         Self { error: anyhow::Error::new(error), hint: None, exit }
     }
 
-    /// Returns the failure of reading or writing `path`.
+    /// Returns the failure of reading or writing `path`, with what to do next where the system says what is wrong.
     pub fn io(action: &str, path: &Path, error: std::io::Error) -> Self {
-        let exit = if error.kind() == std::io::ErrorKind::NotFound { Exit::NotFound } else { Exit::Io };
-        Self { error: anyhow::Error::new(error).context(format!("cannot {action} `{}`", path.display())), hint: None, exit }
+        let exit = if error.kind() == ErrorKind::NotFound { Exit::NotFound } else { Exit::Io };
+        let hint = match error.kind() {
+            ErrorKind::NotFound => Some("check the path"),
+            ErrorKind::PermissionDenied => Some("ask for permission, or run as a user who has it"),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some("make room on the disk, then run the same command again"),
+            ErrorKind::ReadOnlyFilesystem => Some("name a place that can be written to"),
+            ErrorKind::IsADirectory => Some("name a file, not a folder"),
+            ErrorKind::InvalidData => Some("the file must be text in UTF-8"),
+            _ => None,
+        };
+        let error = anyhow::Error::new(error).context(format!("cannot {action} `{}`", path.display()));
+        Self { error, hint: hint.map(str::to_owned), exit }
     }
 
     /// Says what to do next.

@@ -18,8 +18,6 @@ pub struct Project {
     pub root: PathBuf,
     /// What the file says.
     pub config: Config,
-    /// The file's text; the registry reads its policy from it.
-    pub config_text: String,
 }
 
 /// `promptops.toml`. The tables `environments` and `policy` belong to the registry, which reads them itself.
@@ -128,14 +126,14 @@ impl Project {
         for folder in directory.ancestors() {
             let file = folder.join(CONFIG_FILE);
             match std::fs::read_to_string(&file) {
-                Ok(text) => return Self::read(folder, text),
+                Ok(text) => return Self::read(folder, &text),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => return Err(Failure::io("read", &file, error)),
             }
         }
         let default = Config::default();
         match directory.ancestors().find(|folder| folder.join(&default.prompts.path).is_dir()) {
-            Some(root) => Ok(Self { root: root.to_owned(), config: default, config_text: String::new() }),
+            Some(root) => Ok(Self { root: root.to_owned(), config: default }),
             None => Err(Failure::new(
                 Exit::NotFound,
                 format!("no `{CONFIG_FILE}` and no `prompts` folder in `{}` or above", directory.display()),
@@ -144,14 +142,14 @@ impl Project {
         }
     }
 
-    fn read(root: &Path, config_text: String) -> Outcome<Self> {
-        let config = toml::from_str(&config_text).map_err(|error| {
+    fn read(root: &Path, text: &str) -> Outcome<Self> {
+        let config = toml::from_str(text).map_err(|error| {
             Failure::new(
                 Exit::Usage,
                 format!("`{}` is not valid\n{}", root.join(CONFIG_FILE).display(), error.to_string().trim_end()),
             )
         })?;
-        Ok(Self { root: root.to_owned(), config, config_text })
+        Ok(Self { root: root.to_owned(), config })
     }
 
     /// Returns the folder of what may be deleted at any time.

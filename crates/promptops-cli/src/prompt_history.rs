@@ -90,11 +90,6 @@ impl PromptHistory {
         self.versions.values()
     }
 
-    /// Adds or replaces a version that is not committed yet.
-    pub fn insert(&mut self, version: CommittedVersion) {
-        self.versions.insert(version.prompt.reference(), version);
-    }
-
     /// Returns the newest version of a prompt.
     pub fn newest(&self, id: &PromptId) -> Option<&CommittedVersion> {
         self.versions.values().rev().find(|version| version.prompt.id == *id)

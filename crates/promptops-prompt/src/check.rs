@@ -103,7 +103,8 @@ pub struct Summary {
     /// Names the content without its includes' digests: equal for equal contents only; none while the file has errors.
     pub content_key: Option<ContentKey>,
     /// MinHash of the words, for near duplicates; empty for a short prompt.
-    pub signature: Vec<u32>,
+    #[serde(with = "serde_bytes")]
+    pub signature: Vec<u8>,
     /// The place of the first template.
     pub body_span: Range<usize>,
     /// The eval files it names, with the places.
@@ -205,11 +206,11 @@ pub struct Surroundings<'a> {
     /// The prompts at the base revision, if the change is compared with one.
     pub base: Option<&'a Base>,
     /// Tells whether a path from the project's root is a file.
-    pub has_file: Option<&'a dyn Fn(&str) -> bool>,
+    pub has_file: Option<&'a (dyn Fn(&str) -> bool + Sync)>,
 }
 
 /// Looks at all files together.
-pub fn check_project(summaries: &[Summary], surroundings: Surroundings<'_>) -> Vec<Finding> {
+pub fn check_project(summaries: &[&Summary], surroundings: Surroundings<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let base = surroundings.base;
     duplicate_prompt::check(summaries, &mut findings);

@@ -90,6 +90,11 @@ impl Finding {
         }
     }
 
+    /// Returns every place that the finding names.
+    pub fn locations(&self) -> impl Iterator<Item = &Location> {
+        std::iter::once(&self.primary).chain(&self.related).map(|label| &label.location)
+    }
+
     /// Says what stands at the primary place.
     #[must_use]
     pub fn label(mut self, text: impl Into<String>) -> Self {

@@ -55,6 +55,7 @@ fn run(case: &Case) -> Vec<(String, String)> {
         base: (!case.base.is_empty()).then_some(&base),
         has_file: Some(&|path| path == "evals/there.yaml"),
     };
+    let summaries: Vec<_> = summaries.iter().collect();
     findings.extend(check::check_project(&summaries, surroundings));
     finding::sort(&mut findings);
     let show = |finding: &finding::Finding| {

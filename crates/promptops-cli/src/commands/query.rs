@@ -1,10 +1,11 @@
 //! `promptops query SQL`: questions to the lake.
 
 use clap::Args;
+use promptops_lake::LakeError;
 
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::lake_access::{self, TableFormat};
 
 /// Ask the lake in SQL; the table is `invocations`, with partition columns `day` and `hour` (UTC).
@@ -21,7 +22,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let project = context.project()?;
     let lake = lake_access::open(context, &project)?;
-    let result = context.block_on(lake.query(&arguments.sql))?.map_err(lake_access::failure)?;
+    let result = context.block_on(lake.query(&arguments.sql))?.map_err(failure)?;
     let mut bytes = Vec::new();
     match arguments.format {
         TableFormat::Table => bytes = result.to_table().map_err(lake_access::failure)?.into_bytes(),
@@ -37,4 +38,14 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         });
     }
     Ok(Exit::Success)
+}
+
+fn failure(error: LakeError) -> Failure {
+    let is_statement = matches!(error, LakeError::Query(_));
+    let failure = lake_access::failure(error);
+    if is_statement {
+        failure.hint("the table is `invocations`; `promptops query \"DESCRIBE invocations\"` lists its columns")
+    } else {
+        failure
+    }
 }

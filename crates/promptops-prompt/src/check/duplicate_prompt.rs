@@ -9,10 +9,10 @@ use crate::id::PromptId;
 pub(super) const ID: Check = define("duplicate-id", Severity::Error, "An id belongs to one file.");
 pub(super) const PROMPT: Check = define("duplicate-prompt", Severity::Warning, "No two prompts have the same content.");
 
-pub(super) fn check(summaries: &[Summary], findings: &mut Vec<Finding>) {
+pub(super) fn check(summaries: &[&Summary], findings: &mut Vec<Finding>) {
     let mut by_id: HashMap<&PromptId, &Summary> = HashMap::with_capacity(summaries.len());
     let mut by_digest: HashMap<ContentKey, &Summary> = HashMap::with_capacity(summaries.len());
-    for summary in summaries {
+    for &summary in summaries {
         if let Some(first) = by_id.insert(&summary.reference.id, summary) {
             let message = format!("the id `{}` is taken", summary.reference.id);
             let finding = Finding::new(ID.id, ID.severity, &summary.path, summary.id_span.clone(), message);

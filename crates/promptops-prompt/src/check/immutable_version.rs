@@ -8,8 +8,8 @@ use crate::finding::{Finding, Severity};
 pub(super) const CHECK: Check =
     define("immutable-version", Severity::Error, "What is under a version number never changes; a change is the next version.");
 
-pub(super) fn check(summaries: &[Summary], base: &Base, findings: &mut Vec<Finding>) {
-    for summary in summaries {
+pub(super) fn check(summaries: &[&Summary], base: &Base, findings: &mut Vec<Finding>) {
+    for &summary in summaries {
         let Some(before) = base.get(&summary.reference.id) else { continue };
         let (old, new) = (before.version.number(), summary.reference.version.number());
         let finding =

@@ -13,12 +13,12 @@ pub(super) const CYCLE: Check =
 pub(super) const INPUT: Check =
     define("include-input", Severity::Error, "A prompt declares the variables that its includes need.");
 
-pub(super) fn check(summaries: &[Summary], base: Option<&Base>, findings: &mut Vec<Finding>) {
+pub(super) fn check(summaries: &[&Summary], base: Option<&Base>, findings: &mut Vec<Finding>) {
     if summaries.iter().all(|summary| summary.includes.is_empty()) {
         return;
     }
-    let by_id: HashMap<&PromptId, &Summary> = summaries.iter().map(|summary| (&summary.reference.id, summary)).collect();
-    for summary in summaries {
+    let by_id: HashMap<&PromptId, &Summary> = summaries.iter().copied().map(|summary| (&summary.reference.id, summary)).collect();
+    for &summary in summaries {
         for (target, span) in &summary.includes {
             let finding =
                 |check: Check, message: String| Finding::new(check.id, check.severity, &summary.path, span.clone(), message);
@@ -67,11 +67,12 @@ fn matching_version(
     findings
 }
 
-fn cycles(summaries: &[Summary], findings: &mut Vec<Finding>) {
-    let by_reference: HashMap<&PromptRef, &Summary> = summaries.iter().map(|summary| (&summary.reference, summary)).collect();
+fn cycles(summaries: &[&Summary], findings: &mut Vec<Finding>) {
+    let by_reference: HashMap<&PromptRef, &Summary> =
+        summaries.iter().copied().map(|summary| (&summary.reference, summary)).collect();
     let mut done: HashSet<&PromptRef> = HashSet::new();
     let mut reported: HashSet<PromptRef> = HashSet::new();
-    for start in summaries.iter().filter(|summary| !summary.includes.is_empty()) {
+    for start in summaries.iter().copied().filter(|summary| !summary.includes.is_empty()) {
         // Depth first without recursion: a chain of includes may be as long as the project.
         let mut path: Vec<(&Summary, usize)> = vec![(start, 0)];
         while let Some((summary, next)) = path.last_mut() {

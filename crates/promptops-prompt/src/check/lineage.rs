@@ -39,9 +39,9 @@ pub(super) fn check(view: &FileView<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// A fork's parent is a prompt that exists, here or at the base revision.
-pub(super) fn check_parents(summaries: &[Summary], base: Option<&Base>, findings: &mut Vec<Finding>) {
-    let known: HashSet<&PromptId> = summaries.iter().map(|summary| &summary.reference.id).collect();
-    for summary in summaries {
+pub(super) fn check_parents(summaries: &[&Summary], base: Option<&Base>, findings: &mut Vec<Finding>) {
+    let known: HashSet<&PromptId> = summaries.iter().copied().map(|summary| &summary.reference.id).collect();
+    for &summary in summaries {
         let Some((parent, span)) = &summary.parent else { continue };
         if parent.id == summary.reference.id
             || known.contains(&parent.id)

@@ -4,6 +4,7 @@
 //! banding to find candidates, so that ten thousand prompts take milliseconds.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use super::{Check, Summary, check as define};
 use crate::finding::{Finding, Severity};
@@ -13,16 +14,20 @@ pub(super) const CHECK: Check = define("near-duplicate", Severity::Warning, "No 
 /// Words in a run.
 const RUN: usize = 4;
 /// Bins of the signature.
-const BINS: usize = 64;
-/// Bins in a band; two prompts are compared when one band is equal.
-const BAND: usize = 4;
+const BINS: usize = 60;
+/// Bytes kept of each bin's minimum: two different ones are equal once in 65,536 times.
+const BIN_BYTES: usize = 2;
+/// Bins in a band; two prompts are compared when one band is equal. Of pairs at the threshold 99 in 100 have such a band.
+const BAND: usize = 5;
 /// The share of equal bins (an estimate of the shared runs of words) from which two prompts are reported.
 const THRESHOLD: f64 = 0.8;
 /// A prompt with fewer runs says too little to be a copy.
 const MIN_RUNS: usize = 24;
+/// What stands in a bin that no run fell into. No run has this value.
+const EMPTY: u16 = u16::MAX;
 
-/// Returns the MinHash of the words of all templates; empty for a short prompt.
-pub(super) fn signature<'text>(templates: impl Iterator<Item = &'text str>) -> Vec<u32> {
+/// Returns the MinHash of the words of all templates, [`BIN_BYTES`] for each bin; empty for a short prompt.
+pub(super) fn signature<'text>(templates: impl Iterator<Item = &'text str>) -> Vec<u8> {
     let mut words = Vec::new();
     for template in templates {
         let parts = template.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
@@ -31,25 +36,29 @@ pub(super) fn signature<'text>(templates: impl Iterator<Item = &'text str>) -> V
     if words.len() < MIN_RUNS + RUN - 1 {
         return Vec::new();
     }
-    let mut bins = [u32::MAX; BINS];
+    let mut bins = [EMPTY; BINS];
     for run in words.windows(RUN) {
         let hash = run.iter().fold(0_u64, |hash, word| mix(hash.rotate_left(23) ^ word));
-        let bin = (hash >> 58) as usize;
-        let value = (hash & u64::from(u32::MAX - 1)) as u32;
-        bins[bin] = bins[bin].min(value);
+        let bin = bin(hash);
+        bins[bin] = bins[bin].min((hash as u16).saturating_sub(1));
     }
     densify(&mut bins);
-    bins.to_vec()
+    bins.iter().flat_map(|bin| bin.to_le_bytes()).collect()
+}
+
+/// Spreads a hash over the bins by its upper half.
+fn bin(hash: u64) -> usize {
+    (((hash >> 32) * BINS as u64) >> 32) as usize
 }
 
 /// Fills an empty bin from a bin that its number alone decides, so that equal sets stay equal.
-fn densify(bins: &mut [u32; BINS]) {
+fn densify(bins: &mut [u16; BINS]) {
     let sparse = *bins;
-    for (index, bin) in bins.iter_mut().enumerate().filter(|(_, bin)| **bin == u32::MAX) {
+    for (index, bin_value) in bins.iter_mut().enumerate().filter(|(_, bin)| **bin == EMPTY) {
         for attempt in 1..=1000_u64 {
-            let other = (mix((index as u64) << 32 | attempt) >> 58) as usize;
-            if sparse[other] != u32::MAX {
-                *bin = sparse[other];
+            let other = bin(mix((index as u64) << 32 | attempt));
+            if sparse[other] != EMPTY {
+                *bin_value = sparse[other];
                 break;
             }
         }
@@ -69,25 +78,56 @@ fn mix(value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
-fn similarity(a: &[u32], b: &[u32]) -> f64 {
-    a.iter().zip(b).filter(|(a, b)| a == b).count() as f64 / BINS as f64
+/// Takes the keys of buckets as they are: they are hashes already.
+#[derive(Default)]
+struct Unhashed(u64);
+
+impl Hasher for Unhashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = mix(self.0 ^ u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
 }
 
-pub(super) fn check(summaries: &[Summary], findings: &mut Vec<Finding>) {
+/// Names a band of a signature. Two bands that share a name by chance only cost a comparison.
+fn bucket(band: usize, rows: &[u8]) -> u64 {
+    let mut key = mix(band as u64 + 1);
+    for part in rows.chunks(8) {
+        let mut word = [0; 8];
+        word[..part.len()].copy_from_slice(part);
+        key = mix(key ^ u64::from_le_bytes(word));
+    }
+    key
+}
+
+fn similarity(a: &[u8], b: &[u8]) -> f64 {
+    let equal = a.chunks_exact(BIN_BYTES).zip(b.chunks_exact(BIN_BYTES)).filter(|(a, b)| a == b).count();
+    equal as f64 / BINS as f64
+}
+
+pub(super) fn check(summaries: &[&Summary], findings: &mut Vec<Finding>) {
     // For each later prompt the most similar earlier one. A band's bucket keeps its first and last member, so that a thousand
     // copies cost a thousand comparisons.
-    let mut buckets: HashMap<(usize, [u32; BAND]), (usize, usize)> = HashMap::new();
-    for (index, summary) in summaries.iter().enumerate() {
-        if summary.signature.len() != BINS {
+    let bands = summaries.iter().filter(|summary| !summary.signature.is_empty()).count() * BINS / BAND;
+    let mut buckets: HashMap<u64, (u32, u32), BuildHasherDefault<Unhashed>> =
+        HashMap::with_capacity_and_hasher(bands, BuildHasherDefault::default());
+    for (index, summary) in (0_u32..).zip(summaries) {
+        if summary.signature.len() != BINS * BIN_BYTES {
             continue;
         }
-        let mut best: Option<(f64, usize)> = None;
-        for (band, rows) in summary.signature.chunks_exact(BAND).enumerate() {
-            let rows: [u32; BAND] = rows.try_into().expect("chunks have the length of a band");
-            let members = buckets.entry((band, rows)).or_insert((index, index));
+        let mut best: Option<(f64, u32)> = None;
+        for (band, rows) in summary.signature.chunks_exact(BAND * BIN_BYTES).enumerate() {
+            let members = buckets.entry(bucket(band, rows)).or_insert((index, index));
             for other in [members.0, members.1] {
                 let is_new = other != index && best.is_none_or(|(_, known)| known != other);
-                let other_summary = &summaries[other];
+                let other_summary = summaries[other as usize];
                 let is_same = other_summary.content_key.is_some() && other_summary.content_key == summary.content_key;
                 if is_new && !is_same && other_summary.reference.id != summary.reference.id {
                     let value = similarity(&summary.signature, &other_summary.signature);
@@ -99,7 +139,7 @@ pub(super) fn check(summaries: &[Summary], findings: &mut Vec<Finding>) {
             members.1 = index;
         }
         if let Some((value, other)) = best {
-            findings.push(report(summary, &summaries[other], value));
+            findings.push(report(summary, summaries[other as usize], value));
         }
     }
 }
@@ -137,6 +177,6 @@ mod tests {
     #[test]
     fn leaves_short_prompts_alone() {
         assert!(signature(["Summarise the text."].into_iter()).is_empty());
-        assert_eq!(signature([words(0, 40).as_str()].into_iter()).len(), BINS);
+        assert_eq!(signature([words(0, 40).as_str()].into_iter()).len(), BINS * BIN_BYTES);
     }
 }

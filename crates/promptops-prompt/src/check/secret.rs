@@ -31,6 +31,10 @@ const PATTERNS: [(&str, &str); 14] = [
 /// The one pattern that needs a second look, since prose also has the word "password".
 const ASSIGNED: &str = "a password or key";
 
+/// All patterns as one, which tells several times faster than the set that nothing is there.
+static ANY: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(&PATTERNS.map(|(_, pattern)| format!("(?:{pattern})")).join("|")).expect("the patterns are fixed and tested")
+});
 static SET: LazyLock<RegexSet> =
     LazyLock::new(|| RegexSet::new(PATTERNS.map(|(_, pattern)| pattern)).expect("the patterns are fixed and tested"));
 static SINGLE: LazyLock<Vec<Regex>> = LazyLock::new(|| {
@@ -51,6 +55,9 @@ pub(super) fn check(view: &FileView<'_>, findings: &mut Vec<Finding>) {
 /// Whoever prints a part of a text hides these first: a key must not get into a log because something beside it is wrong.
 pub fn secrets(text: &str) -> Vec<(Range<usize>, &'static str)> {
     let mut found: Vec<(Range<usize>, &'static str)> = Vec::new();
+    if !ANY.is_match(text) {
+        return found;
+    }
     for index in SET.matches(text) {
         let name = PATTERNS[index].0;
         for captures in SINGLE[index].captures_iter(text) {

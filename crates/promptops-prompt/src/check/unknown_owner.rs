@@ -6,8 +6,8 @@ use crate::owners::Owners;
 
 pub(super) const CHECK: Check = define("unknown-owner", Severity::Error, "The owner is a team or a person of `owners.yaml`.");
 
-pub(super) fn check(summaries: &[Summary], owners: &Owners, findings: &mut Vec<Finding>) {
-    for summary in summaries {
+pub(super) fn check(summaries: &[&Summary], owners: &Owners, findings: &mut Vec<Finding>) {
+    for &summary in summaries {
         let Some((owner, span)) = &summary.owner else { continue };
         if owners.knows(owner) {
             continue;

@@ -21,12 +21,13 @@ pub(super) fn unused(view: &FileView<'_>) -> Vec<(String, Range<usize>)> {
     unused.map(|(name, _)| (name.value.clone(), name.span.clone())).collect()
 }
 
-pub(super) fn check(summaries: &[Summary], findings: &mut Vec<Finding>) {
-    let with_unused: Vec<&Summary> = summaries.iter().filter(|summary| !summary.unused_inputs.is_empty()).collect();
+pub(super) fn check(summaries: &[&Summary], findings: &mut Vec<Finding>) {
+    let with_unused: Vec<&Summary> = summaries.iter().copied().filter(|summary| !summary.unused_inputs.is_empty()).collect();
     if with_unused.is_empty() {
         return;
     }
-    let by_reference: HashMap<&PromptRef, &Summary> = summaries.iter().map(|summary| (&summary.reference, summary)).collect();
+    let by_reference: HashMap<&PromptRef, &Summary> =
+        summaries.iter().copied().map(|summary| (&summary.reference, summary)).collect();
     for summary in with_unused {
         let Some(used_by_includes) = inputs_of_includes(summary, &by_reference) else { continue };
         for (name, span) in summary.unused_inputs.iter().filter(|(name, _)| !used_by_includes.contains(name.as_str())) {

@@ -99,12 +99,13 @@ fn refuse_bad_rows(name: &Path, path: &Path, mapping: &ColumnMapping) -> Outcome
     match import.rejected().first.first() {
         None => Ok(()),
         Some(row) => {
-            let count = import.rejected().count;
-            Err(Failure::new(
-                Exit::Refused,
-                format!("{} rows cannot be read; the first is {}:{}: {}", count, name.display(), row.line, row.reason),
-            )
-            .hint("correct them, or import without `--strict` to leave them out; nothing was imported"))
+            let place = format!("{}:{}: {}", name.display(), row.line, row.reason);
+            let message = match import.rejected().count {
+                1 => format!("1 row cannot be read: {place}"),
+                count => format!("{count} rows cannot be read; the first is {place}"),
+            };
+            Err(Failure::new(Exit::Refused, message)
+                .hint("correct what is wrong, or import without `--strict` to leave it out; nothing of this file was imported"))
         }
     }
 }
