@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
@@ -19,8 +18,8 @@ use crate::prompt::{Body, Message, Role};
 
 pub use minijinja::Value as TemplateValue;
 
-/// Steps of the template engine that one rendering may take.
-pub const MAX_FUEL: u64 = 2_000_000;
+/// Steps of the template engine that each template may take. 64 bytes that it makes count as one, so it makes 64 MB at most.
+pub const MAX_FUEL: u64 = 1_000_000;
 /// Bytes that one rendering may produce, all messages together.
 pub const MAX_OUTPUT_BYTES: usize = 4 << 20;
 
@@ -210,13 +209,12 @@ impl Renderer {
 
     fn render_template(&self, name: &str, context: &TemplateValue, room: usize) -> Result<String, RenderError> {
         let template = self.environment.get_template(name).expect("every name was added when the closure was compiled");
-        let mut output = Bounded { bytes: Vec::with_capacity(template.source().len()), room, is_full: false };
-        let result = template.render_captured_to(context, &mut output).map(|_| ());
-        if output.is_full {
+        // The engine charges its fuel for every byte, so that what is made and then refused as too large is bounded as well.
+        let output = template.render(context).map_err(|error| template_error(name, &error))?;
+        if output.len() > room {
             return Err(RenderError::TooLarge { place: name.to_owned() });
         }
-        result.map_err(|error| template_error(name, &error))?;
-        Ok(String::from_utf8(output.bytes).expect("the template engine writes only text"))
+        Ok(output)
     }
 }
 
@@ -295,28 +293,6 @@ fn has_type(value: &TemplateValue, expected: &str) -> bool {
         "object" => value.kind() == ValueKind::Map,
         "null" => value.kind() == ValueKind::None,
         _ => true,
-    }
-}
-
-/// A buffer that stops taking bytes when it is full.
-struct Bounded {
-    bytes: Vec<u8>,
-    room: usize,
-    is_full: bool,
-}
-
-impl io::Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.bytes.len() + bytes.len() > self.room {
-            self.is_full = true;
-            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
-        }
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
