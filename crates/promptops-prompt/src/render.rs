@@ -15,6 +15,7 @@ use crate::content::Closure;
 use crate::digest::Digest;
 use crate::id::PromptRef;
 use crate::prompt::{Body, Message, Role};
+use crate::template;
 
 pub use minijinja::Value as TemplateValue;
 
@@ -219,6 +220,10 @@ impl Renderer {
 }
 
 fn add(environment: &mut Environment<'static>, name: String, template: &str) -> Result<(), RenderError> {
+    if let Err(error) = template::within_bounds(template) {
+        let line = template[..error.place.start].matches('\n').count() + 1;
+        return Err(RenderError::Template { place: format!("{name}, line {line}"), message: error.message });
+    }
     let owned = template.to_owned();
     environment.add_template_owned(name.clone(), owned).map_err(|error| template_error(&name, &error))
 }
@@ -375,6 +380,13 @@ mod tests {
         assert!(matches!(render(&template(endless, json!({})), json!({})), Err(RenderError::TooMuchWork { .. })));
         let itself = "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}";
         assert!(matches!(render(&template(itself, json!({})), json!({})), Err(RenderError::Template { .. })));
+    }
+
+    #[test]
+    fn refuses_a_template_that_would_fill_the_stack() {
+        let chain = format!("one\n{{{{ 1{} }}}}", " + 1".repeat(15_000));
+        let error = Renderer::new(&template(&chain, json!({}))).unwrap_err();
+        assert!(error.to_string().starts_with("template, line 2: an expression has more than 500 steps"), "{error}");
     }
 
     #[test]

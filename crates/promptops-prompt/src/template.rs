@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
-use minijinja::machinery::{Span, ast, parse};
+use minijinja::machinery::{Span, Token, ast, parse, tokenize};
 
 use crate::id::{NameError, PromptRef};
 use crate::render;
@@ -53,6 +53,13 @@ pub struct SyntaxError {
     pub place: Range<usize>,
 }
 
+/// The most steps (operators, names, filters, brackets) of one expression, those of its deepest element counted in.
+pub const MAX_STEPS: usize = 500;
+/// The most `elif` of one `if`.
+pub const MAX_BRANCHES: usize = 100;
+/// A line must be shorter, in characters; the engine counts columns no further.
+pub const MAX_LINE_CHARS: usize = 65_535;
+
 /// Names that every template has.
 const GLOBALS: [&str; 5] = ["range", "dict", "namespace", "debug", "self"];
 
@@ -65,10 +72,89 @@ pub fn analyse(template: &str) -> Result<TemplateUse, SyntaxError> {
     if !template.contains("{{") && !template.contains("{%") && !template.contains("{#") {
         return Ok(TemplateUse::default());
     }
+    within_bounds(template)?;
     let tree = parse(template, "template", render::syntax()).map_err(|error| syntax_error(template, &error))?;
     let mut walk = Walk { scopes: vec![GLOBALS.into_iter().collect()], seen: BTreeSet::new(), found: TemplateUse::default() };
     walk.statement(&tree);
     Ok(walk.found)
+}
+
+/// Refuses what the engine's parser and compiler would follow with one call inside another until the stack is full, which ends
+/// the whole process. They bound brackets and blocks themselves, but neither chains of operators nor of `elif`.
+///
+/// # Errors
+/// [`SyntaxError`] at the first place beyond [`MAX_STEPS`], [`MAX_BRANCHES`] or [`MAX_LINE_CHARS`].
+pub(crate) fn within_bounds(template: &str) -> Result<(), SyntaxError> {
+    let refuse = |place: Range<usize>, message: String| Err(SyntaxError { message, place });
+    let mut start = 0;
+    for line in template.split_inclusive('\n') {
+        if line.len() >= MAX_LINE_CHARS && line.chars().count() >= MAX_LINE_CHARS {
+            return refuse(
+                start..start + line.trim_end().len(),
+                format!("a line has {MAX_LINE_CHARS} characters or more; break it"),
+            );
+        }
+        start += line.len();
+    }
+    let mut open = vec![Steps::default()];
+    let mut branches: Vec<usize> = Vec::new();
+    let mut is_tag_name = false;
+    for token in tokenize(template, false, render::syntax()) {
+        // What is no token is told by the parser.
+        let Ok((token, span)) = token else { return Ok(()) };
+        match (&token, is_tag_name) {
+            (Token::Ident("if"), true) => branches.push(0),
+            (Token::Ident("elif"), true) => branches.iter_mut().last().into_iter().for_each(|count| *count += 1),
+            (Token::Ident("endif"), true) => drop(branches.pop()),
+            _ => {}
+        }
+        is_tag_name = matches!(token, Token::BlockStart);
+        if branches.last().is_some_and(|count| *count > MAX_BRANCHES) {
+            return refuse(place(span), format!("one `if` has more than {MAX_BRANCHES} `elif`; look the value up in a mapping"));
+        }
+        Steps::count(&mut open, &token);
+        if open.last().is_some_and(|steps| steps.depth() > MAX_STEPS) {
+            let message = format!("an expression has more than {MAX_STEPS} steps; take parts of it out with `{{% set %}}`");
+            return refuse(place(span), message);
+        }
+    }
+    Ok(())
+}
+
+/// The steps between two brackets: no tree of an expression is deeper than it has steps, those of its deepest element added.
+#[derive(Default)]
+struct Steps {
+    /// Since the last comma.
+    here: usize,
+    /// In the deepest brackets since the last comma.
+    inner: usize,
+    /// Up to the last comma.
+    before: usize,
+}
+
+impl Steps {
+    fn depth(&self) -> usize {
+        self.before.max(self.here + self.inner)
+    }
+
+    fn count(open: &mut Vec<Self>, token: &Token<'_>) {
+        let is_outermost = open.len() == 1;
+        match (token, open.last_mut()) {
+            (Token::TemplateData(_), _) | (_, None) => {}
+            (Token::VariableStart | Token::BlockStart | Token::VariableEnd | Token::BlockEnd, _) => *open = vec![Self::default()],
+            (Token::ParenOpen | Token::BracketOpen | Token::BraceOpen, Some(steps)) => {
+                steps.here += 1;
+                open.push(Self::default());
+            }
+            (Token::ParenClose | Token::BracketClose | Token::BraceClose, Some(steps)) if !is_outermost => {
+                let depth = steps.depth();
+                open.pop();
+                open.iter_mut().last().into_iter().for_each(|around| around.inner = around.inner.max(depth));
+            }
+            (Token::Comma, Some(steps)) => *steps = Self { before: steps.depth(), ..Self::default() },
+            (_, Some(steps)) => steps.here += 1,
+        }
+    }
 }
 
 fn syntax_error(template: &str, error: &minijinja::Error) -> SyntaxError {
@@ -328,6 +414,36 @@ mod tests {
             ]
         );
         assert_eq!(analyse("{% extends 'a@1' %}").unwrap().unsupported[0].0, "extends");
+    }
+
+    #[test]
+    fn refuses_what_would_fill_the_stack() {
+        let many = 20_000;
+        let chains = ["+ 1", "~ 1", "and 1", "** 1", ".a", "| string", "()", "[0]", "is none", "if 1", "if 1 else 1"];
+        let chains = chains.iter().map(|chain| format!("{{{{ 1 {} }}}}", format!("{chain}\n").repeat(many)));
+        let heads = ["not ", "- ", "(", "[", "{1:", "f(", "1 + (", "[1, -", "a[-"];
+        let heads = heads.iter().map(|head| format!("{{% set x = {}1 %}}", format!("{head}\n").repeat(many)));
+        let branches = [format!("{{% if a %}}{}{{% endif %}}", "{%- elif a %}\n".repeat(many))];
+        let blocks =
+            ["{% if a %}", "{% for a in b %}", "{% with %}", "{% filter upper %}"].map(|block| format!("{block}\n").repeat(many));
+        for template in chains.chain(heads).chain(branches).chain(blocks) {
+            let error = analyse(&template).unwrap_err();
+            assert!(template.get(error.place.clone()).is_some(), "{error:?}");
+        }
+        assert!(analyse(&format!("{{{{ x }}}}{}{{#", "x".repeat(70_000))).unwrap_err().message.contains("break it"));
+    }
+
+    #[test]
+    fn takes_what_people_write() {
+        let list: Vec<String> = (0..5000).map(|number| format!("{{'a': -{number} + 1, 'b': [x[{number}].y | f, 2]}}")).collect();
+        let branches =
+            format!("{{% if a == 0 %}}{}{{% endif %}}", (1..90).map(|n| format!("{{% elif a == {n} %}}{n}")).collect::<String>());
+        let sums = vec!["a"; 240].join(" + ");
+        let lines = "{{ a }}\n".repeat(20_000);
+        let ifs = "{% if a %}1{% elif a %}2{% endif %}\n".repeat(1_000);
+        for template in [format!("{{% set l = [{}] %}}", list.join(",\n")), branches, format!("{{{{ {sums} }}}}"), lines, ifs] {
+            analyse(&template).unwrap();
+        }
     }
 
     #[test]
