@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
 
 use crate::finding::{Finding, Severity};
 use crate::id::{PromptId, PromptRef, Version};
 use crate::prompt::{Body, Message, Metadata, Prompt, Role};
-use crate::yaml::{self, Kind, Node, Problem, ProblemKind};
+use crate::yaml::{self, Kind, Node, Problem, ProblemKind, ScalarPlaces};
 
 /// The fields of a prompt file, in the order of the documentation.
 pub const FIELDS: [&str; 17] = [
@@ -52,6 +53,7 @@ pub struct TemplateText {
     pub name: String,
     /// The scalar that holds the template.
     node: Node,
+    places: OnceLock<ScalarPlaces>,
 }
 
 impl TemplateText {
@@ -65,9 +67,10 @@ impl TemplateText {
         self.node.span.clone()
     }
 
-    /// Returns the bytes of `file` that a part of the template takes, as closely as its YAML style allows.
+    /// Returns the bytes of `file`, which must be the one it was read from, that a part of the template takes, as closely as its
+    /// YAML style allows.
     pub fn place(&self, file: &str, part: Range<usize>) -> Range<usize> {
-        yaml::place_in_scalar(file, &self.node, part)
+        self.places.get_or_init(|| ScalarPlaces::new(file, &self.node)).place(part)
     }
 }
 
@@ -426,7 +429,12 @@ impl Reader<'_> {
 
     fn template(&mut self, node: &Node, draft: &mut Draft) {
         if self.template_text(node, "`template`") {
-            draft.templates.push(TemplateText { role: Role::User, name: "template".to_owned(), node: node.clone() });
+            draft.templates.push(TemplateText {
+                role: Role::User,
+                name: "template".to_owned(),
+                node: node.clone(),
+                places: OnceLock::new(),
+            });
         }
     }
 
@@ -485,7 +493,12 @@ impl Reader<'_> {
         match item.get("content") {
             Some(node) if self.template_text(node, "`content`") => {
                 // A message whose role is wrong is still checked as a template.
-                draft.templates.push(TemplateText { role: role.unwrap_or(Role::User), name, node: node.clone() });
+                draft.templates.push(TemplateText {
+                    role: role.unwrap_or(Role::User),
+                    name,
+                    node: node.clone(),
+                    places: OnceLock::new(),
+                });
             }
             Some(_) => {}
             None => self.error("missing-field", item.span.clone(), format!("`{name}` has no `content`")),

@@ -224,6 +224,11 @@ impl<'text> Builder<'text> {
                 self.problems.push(problem(ProblemKind::Value, key.span, "a key is a text, not a list or a mapping"));
                 continue;
             };
+            if matches!(&key.kind, Kind::Scalar(scalar) if scalar.style == Style::Plain && scalar.text == "<<") {
+                let message = "`<<` merges mappings in YAML 1.1 only; write the values out, or the key in quotes";
+                self.problems.push(problem(ProblemKind::Value, key.span, message));
+                continue;
+            }
             match seen.first(text, &pairs) {
                 Some(first) => self.problems.push(Problem {
                     related: Some(first),
@@ -264,39 +269,35 @@ fn problem(kind: ProblemKind, span: Range<usize>, message: &str) -> Problem {
     Problem { kind, span, message: message.to_owned(), related: None }
 }
 
-/// Turns lines and columns (in characters) into bytes.
+/// Turns places in characters into bytes.
 struct Places<'text> {
     text: &'text str,
-    is_ascii: bool,
-    lines: Vec<usize>,
+    /// The byte of every [`STRIDE`]th character; empty for ASCII, where a character is a byte.
+    strides: Vec<usize>,
 }
+
+/// So many characters are at most walked to find a place.
+const STRIDE: usize = 64;
 
 impl<'text> Places<'text> {
     fn new(text: &'text str) -> Self {
-        let is_ascii = text.is_ascii();
-        let lines = if is_ascii {
-            Vec::new()
-        } else {
-            std::iter::once(0).chain(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1)).collect()
-        };
-        Self { text, is_ascii, lines }
+        let strides = if text.is_ascii() { Vec::new() } else { text.char_indices().step_by(STRIDE).map(|(at, _)| at).collect() };
+        Self { text, strides }
     }
 
+    /// Finds a line and a column, both in characters, in one walk through the text: for the one error that ends the reading.
     fn byte(&self, line: usize, column: usize) -> usize {
-        if self.is_ascii {
-            let mut start = 0;
-            for _ in 1..line {
-                start += self.text[start..].find('\n').map_or(0, |at| at + 1);
-            }
-            return (start + column).min(self.text.len());
-        }
-        let Some(&start) = self.lines.get(line.saturating_sub(1)) else { return self.text.len() };
+        let start: usize = self.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
         self.text[start..].char_indices().nth(column).map_or(self.text.len(), |(at, _)| start + at)
     }
 
     fn marker(&self, marker: saphyr_parser::Marker) -> usize {
-        // In ASCII a character is a byte, so the index serves as it is.
-        if self.is_ascii { marker.index().min(self.text.len()) } else { self.byte(marker.line(), marker.col()) }
+        let index = marker.index();
+        if self.strides.is_empty() {
+            return index.min(self.text.len());
+        }
+        let Some(&start) = self.strides.get(index / STRIDE) else { return self.text.len() };
+        self.text[start..].char_indices().nth(index % STRIDE).map_or(self.text.len(), |(at, _)| start + at)
     }
 
     fn span(&self, span: Span) -> Range<usize> {
@@ -403,9 +404,13 @@ fn number(text: &str) -> Result<Value, String> {
     if matches!(unsigned, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {
         return Err(format!("`{text}` has no place in JSON; write a number"));
     }
-    let radix = |prefix: &str, radix: u32| text.strip_prefix(prefix).and_then(|digits| i64::from_str_radix(digits, radix).ok());
-    if let Some(integer) = radix("0x", 16).or_else(|| radix("0o", 8)) {
-        return exact(integer.unsigned_abs(), Value::from(integer), text);
+    for (prefix, radix) in [("0x", 16), ("0o", 8)] {
+        // `from_str_radix` takes a sign, which the core schema does not have here.
+        let digits = text.strip_prefix(prefix).filter(|digits| !digits.is_empty());
+        if let Some(digits) = digits.filter(|digits| digits.chars().all(|digit| digit.is_digit(radix))) {
+            let value = i64::from_str_radix(digits, radix).map_err(|_| inexact(text))?;
+            return exact(value.unsigned_abs(), Value::from(value), text);
+        }
     }
     let is_integer = !unsigned.is_empty() && unsigned.bytes().all(|byte| byte.is_ascii_digit());
     if is_integer {
@@ -416,12 +421,18 @@ fn number(text: &str) -> Result<Value, String> {
         && unsigned.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'-' | b'+'))
         && unsigned.bytes().filter(|byte| *byte == b'.').count() <= 1;
     match text.parse::<f64>() {
-        Ok(value) if looks_like_float => match Number::from_f64(value) {
-            Some(number) => Ok(Value::Number(number)),
-            None => Err(format!("`{text}` is too large for a number")),
-        },
+        Ok(value) if looks_like_float => float(value, text),
         _ => Ok(Value::String(text.to_owned())),
     }
+}
+
+/// Canonical JSON writes `1.0` as `1`, so they are one value from the start: a file and its published content must render, and
+/// compare, the same.
+fn float(value: f64, text: &str) -> Result<Value, String> {
+    if value.fract() == 0.0 {
+        return if value.abs() < MAX_EXACT_INTEGER as f64 { Ok(Value::from(value as i64)) } else { Err(inexact(text)) };
+    }
+    Number::from_f64(value).map(Value::Number).ok_or_else(|| format!("`{text}` is too large for a number"))
 }
 
 fn exact(magnitude: u64, value: Value, text: &str) -> Result<Value, String> {
@@ -432,44 +443,79 @@ fn inexact(text: &str) -> String {
     format!("`{text}` is larger than 2^53 and would lose digits as JSON; write it in quotes")
 }
 
-/// Finds where a byte of a scalar's text stands in the file, as closely as the style allows.
+/// Where the bytes of a scalar's text stand in the file.
 ///
 /// Exact for literal blocks and for plain or quoted texts that stand in the file as they are; otherwise the whole scalar.
-pub fn place_in_scalar(file: &str, node: &Node, range: Range<usize>) -> Range<usize> {
-    let Kind::Scalar(scalar) = &node.kind else { return node.span.clone() };
-    let whole = node.span.clone();
-    let source = &file[whole.clone()];
-    if scalar.style == Style::Literal {
-        let at = |byte: usize| place_in_literal(file, whole.start, &scalar.text, byte);
-        return match (at(range.start), at(range.end)) {
-            (Some(start), Some(end)) if start <= end => start..end,
-            _ => whole,
+#[derive(Debug, Clone)]
+pub struct ScalarPlaces {
+    whole: Range<usize>,
+    map: PlaceMap,
+}
+
+#[derive(Debug, Clone)]
+enum PlaceMap {
+    /// Not known more closely.
+    Whole,
+    /// The text stands there as it is, from this byte on.
+    Same(usize),
+    /// For each line: its first byte in the text, the same byte in the file, and its length.
+    Lines(Vec<(usize, usize, usize)>),
+}
+
+impl ScalarPlaces {
+    /// Looks where the lines of `node` stand in `file`, once for all the places that are asked for.
+    pub fn new(file: &str, node: &Node) -> Self {
+        let whole = node.span.clone();
+        let map = match &node.kind {
+            Kind::Scalar(scalar) if scalar.style == Style::Literal => literal_lines(file, whole.start, &scalar.text),
+            Kind::Scalar(scalar) if scalar.style != Style::Folded && !scalar.text.is_empty() => {
+                file[whole.clone()].find(&scalar.text).map(|offset| PlaceMap::Same(whole.start + offset))
+            }
+            _ => None,
         };
+        Self { whole, map: map.unwrap_or(PlaceMap::Whole) }
     }
-    match source.find(scalar.text.as_str()) {
-        Some(offset) if !scalar.text.is_empty() && scalar.style != Style::Folded => {
-            whole.start + offset + range.start..whole.start + offset + range.end
+
+    /// Returns where `range` of the text stands.
+    pub fn place(&self, range: Range<usize>) -> Range<usize> {
+        match &self.map {
+            PlaceMap::Whole => self.whole.clone(),
+            PlaceMap::Same(start) => start + range.start..start + range.end.max(range.start),
+            PlaceMap::Lines(lines) => {
+                let at = |byte: usize| {
+                    let line = lines.partition_point(|(first, _, _)| *first <= byte).saturating_sub(1);
+                    lines.get(line).map_or(self.whole.start, |(first, place, length)| place + (byte - first).min(*length))
+                };
+                let start = at(range.start);
+                start..at(range.end).max(start)
+            }
         }
-        _ => whole,
     }
 }
 
-/// Follows the lines of a literal block: the block's first line comes after the line of its `|`.
-fn place_in_literal(file: &str, start: usize, text: &str, byte: usize) -> Option<usize> {
-    let byte = byte.min(text.len());
-    let line_number = text.as_bytes()[..byte].iter().filter(|byte| **byte == b'\n').count();
-    let line_start = text[..byte].rfind('\n').map_or(0, |at| at + 1);
-    let line = text[line_start..].lines().next().unwrap_or("");
+/// Follows the lines of a literal block: the block's first line comes after the line of its `|`. Nothing when the text does not
+/// stand there, as behind an alias.
+fn literal_lines(file: &str, start: usize, text: &str) -> Option<PlaceMap> {
     // The span of a literal block starts at its `|`, or, for some parsers, at its first line.
     let starts_at_bar = file[start..].starts_with('|');
     let mut at =
         if starts_at_bar { start + file[start..].find('\n')? + 1 } else { file[..start].rfind('\n').map_or(0, |at| at + 1) };
-    for _ in 0..line_number {
-        at += file[at..].find('\n')? + 1;
+    let mut first = 0;
+    let mut lines = Vec::new();
+    for line in text.split_inclusive('\n') {
+        let bare = line.strip_suffix('\n').unwrap_or(line);
+        let source = file.get(at..)?.split_inclusive('\n').next().unwrap_or("");
+        let bare_source = source.strip_suffix('\n').unwrap_or(source);
+        let bare_source = bare_source.strip_suffix('\r').unwrap_or(bare_source);
+        let indent = bare_source.strip_suffix(bare)?;
+        if !indent.bytes().all(|byte| byte == b' ') {
+            return None;
+        }
+        lines.push((first, at + indent.len(), bare.len()));
+        first += line.len();
+        at += source.len();
     }
-    let source_line = file[at..].lines().next().unwrap_or("");
-    let indent = source_line.len().checked_sub(line.len())?;
-    Some(at + indent + (byte - line_start).min(line.len()))
+    Some(PlaceMap::Lines(lines))
 }
 
 #[cfg(test)]
@@ -498,7 +544,7 @@ mod tests {
     fn reads_the_core_schema() {
         let value = json("a: 1\nb: -2.5\nc: yes\nd: true\ne: 2026-04-15\nf: ~\ng: '1'\nh: 0x10\ni: 1e3\nj: 1.2.3\nl: 0.94\n");
         let expected = serde_json::json!({"a": 1, "b": -2.5, "c": "yes", "d": true, "e": "2026-04-15", "f": null, "g": "1",
-            "h": 16, "i": 1000.0, "j": "1.2.3", "l": 0.94});
+            "h": 16, "i": 1000, "j": "1.2.3", "l": 0.94});
         assert_eq!(value, expected);
     }
 
@@ -538,6 +584,47 @@ mod tests {
     }
 
     #[test]
+    fn equal_numbers_are_equal_values() {
+        assert_eq!(json("[1.0, 1e0, 0x1, +1, 1.]"), serde_json::json!([1, 1, 1, 1, 1]));
+        assert_eq!(json("[-0.0, -0, 0.0]"), serde_json::json!([0, 0, 0]));
+        assert_eq!(json("[0x-5, 0o9, 0x, -0x1]"), serde_json::json!(["0x-5", "0o9", "0x", "-0x1"]));
+        for lossy in ["1e17", "0xFFFFFFFFFFFFFFFFFF", "-1e300", "9007199254740993.0"] {
+            assert!(problems(lossy)[0].contains("is larger than 2^53"), "{lossy}: {:?}", problems(lossy));
+        }
+    }
+
+    #[test]
+    fn refuses_what_yaml_1_1_would_have_merged() {
+        assert!(problems("a: &a {x: 1}\nb: {<<: *a}\n")[0].starts_with("Value 17..19: `<<` merges"));
+        assert_eq!(json("{'<<': 1}"), serde_json::json!({"<<": 1}));
+    }
+
+    #[test]
+    fn an_alias_is_no_place_inside_a_text() {
+        let file = "a: &a |\n  {{ x }}\nb: *a\nc: 1\n";
+        let node = parse(file).0.unwrap();
+        let aliased = node.get("b").unwrap();
+        assert_eq!(&file[ScalarPlaces::new(file, aliased).place(3..4)], "*a");
+    }
+
+    #[test]
+    fn places_survive_marks_line_ends_and_tabs() {
+        for prefix in ["", "\u{feff}", "# ü\r\n", "# ü\n\n"] {
+            for end in ["\n", "\r\n"] {
+                let lines = ["k: |", "  one\t{{ ü }}", "", "  {{ x }}", "z: \"ä {{ y }}\""];
+                let file = format!("{prefix}{}{end}", lines.join(end));
+                let node = parse(&file).0.unwrap();
+                for (key, needle) in [("k", "{{ ü }}"), ("k", "{{ x }}"), ("z", "{{ y }}")] {
+                    let value = node.get(key).unwrap();
+                    let start = value.as_text().unwrap().find(needle).unwrap();
+                    let place = ScalarPlaces::new(&file, value).place(start..start + needle.len());
+                    assert_eq!(&file[place], needle, "{key} in {file:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn finds_places_in_scalars() {
         let file = "é: 1\ntext: |\n  one\n    {{ ü }}\n\n  {{ x }}\nplain: see {{ y }}\nquoted: \"see {{ z }}\"\n";
         let (node, _) = parse(file);
@@ -545,7 +632,7 @@ mod tests {
         for (key, needle) in [("text", "{{ ü }}"), ("text", "{{ x }}"), ("plain", "{{ y }}"), ("quoted", "{{ z }}")] {
             let value = node.get(key).unwrap();
             let start = value.as_text().unwrap().find(needle).unwrap();
-            let place = place_in_scalar(file, value, start..start + needle.len());
+            let place = ScalarPlaces::new(file, value).place(start..start + needle.len());
             assert_eq!(&file[place], needle, "{key}");
         }
     }
