@@ -223,9 +223,12 @@ fn input(name: &str, before: &Value, after: &Value, push: &mut dyn FnMut(Class, 
         (Some(old), Some(new)) if old != new => push(Class::Behavioural, format!("default of `{name}`: {old} → {new}")),
         _ => {}
     }
-    for (class, reason) in schema_change::compare(before, after, Side::Input, name) {
-        push(class, reason);
+    let found = schema_change::compare(before, after, Side::Input, name);
+    // No caller and no model sees what only describes, but the content is another.
+    if found.is_empty() && before.get("default") == after.get("default") {
+        push(Class::Compatible, format!("the description of `{name}` changed"));
     }
+    found.into_iter().for_each(|(class, reason)| push(class, reason));
 }
 
 fn output(old: Option<&Value>, new: Option<&Value>, changes: &mut Vec<Change>) {
@@ -233,9 +236,12 @@ fn output(old: Option<&Value>, new: Option<&Value>, changes: &mut Vec<Change>) {
         (Some(_), None) => changes.push(Change::new(Part::Output, Class::Breaking, "the schema of the answer was dropped")),
         (None, Some(_)) => changes.push(Change::new(Part::Output, Class::Compatible, "a schema of the answer was added")),
         (Some(old), Some(new)) if old != new => {
-            for (class, reason) in schema_change::compare(old, new, Side::Output, "the answer") {
-                changes.push(Change::new(Part::Output, class, reason));
+            let found = schema_change::compare(old, new, Side::Output, "the answer");
+            if found.is_empty() {
+                let reason = "descriptions in the schema changed, which the model sees where it is sent along";
+                changes.push(Change::new(Part::Output, Class::Behavioural, reason));
             }
+            changes.extend(found.into_iter().map(|(class, reason)| Change::new(Part::Output, class, reason)));
         }
         _ => {}
     }
@@ -294,13 +300,14 @@ fn includes(old: &Content, new: &Content, changes: &mut Vec<Change>) {
         }
         let before = old.includes.keys().find(|known| known.id == reference.id && !new.includes.contains_key(known));
         let reason = match before {
+            _ if old.includes.contains_key(reference) => format!("the content of include `{reference}` changed"),
             Some(before) => format!("include `{before}` → `{reference}`"),
             None => format!("include `{reference}` added"),
         };
         changes.push(Change::new(Part::Includes, Class::Behavioural, reason));
     }
-    for reference in old.includes.keys() {
-        let is_replaced = new.includes.keys().any(|known| known.id == reference.id);
+    for reference in old.includes.keys().filter(|reference| !new.includes.contains_key(reference)) {
+        let is_replaced = new.includes.keys().any(|known| known.id == reference.id && !old.includes.contains_key(known));
         if !is_replaced {
             changes.push(Change::new(Part::Includes, Class::Behavioural, format!("include `{reference}` removed")));
         }
@@ -362,6 +369,80 @@ mod tests {
                 "output compatible: the answer.a: type `string` no longer allowed"
             ]
         );
+    }
+
+    #[test]
+    fn every_other_content_is_a_change() {
+        let described = |text: &str| json!({"description": text, "type": "string"});
+        assert_eq!(
+            shown(json!({"inputs": {"a": described("x")}}), json!({"inputs": {"a": described("y")}})),
+            ["inputs compatible: the description of `a` changed"]
+        );
+        assert_eq!(
+            shown(json!({"output": described("x")}), json!({"output": described("y")})),
+            ["output behavioural: descriptions in the schema changed, which the model sees where it is sent along"]
+        );
+        let includes = |names: &[&str]| {
+            let digest = crate::Digest::of(b"").to_string();
+            json!({"includes": names.iter().map(|name| ((*name).to_owned(), json!(digest))).collect::<Map<_, _>>()})
+        };
+        assert_eq!(shown(includes(&["a@1", "a@2"]), includes(&["a@1"])), ["includes behavioural: include `a@2` removed"]);
+        assert_eq!(shown(includes(&["a@1"]), includes(&["a@2"])), ["includes behavioural: include `a@1` → `a@2`"]);
+        assert_eq!(shown(includes(&["a@1"]), includes(&["a@1", "a@2"])), ["includes behavioural: include `a@2` added"]);
+    }
+
+    /// Any JSON that a schema may hold, of few words, so that two of them often differ in one.
+    fn any_schema() -> impl proptest::strategy::Strategy<Value = Value> {
+        use proptest::prelude::*;
+        let names = || prop::sample::select(vec!["string", "integer", "number", "null", "object", "array"]);
+        let value = prop_oneof![Just(json!(1)), Just(json!("a")), Just(json!(null)), Just(json!(2.5)), Just(json!(true))];
+        let keyword = prop_oneof![
+            names().prop_map(|name| ("type", json!(name))),
+            prop::collection::vec(names(), 1..3).prop_map(|names| ("type", json!(names))),
+            prop::collection::vec(value.clone(), 0..3).prop_map(|values| ("enum", json!(values))),
+            value.clone().prop_map(|value| ("const", value)),
+            value.clone().prop_map(|value| ("default", value)),
+            value.clone().prop_map(|value| ("exclusiveMinimum", value)),
+            value.clone().prop_map(|value| ("maxLength", value)),
+            value.prop_map(|value| ("description", value)),
+            Just(("additionalProperties", json!(false))),
+            Just(("pattern", json!("x"))),
+            prop::collection::vec(prop::sample::select(vec!["p", "q"]), 0..3).prop_map(|names| ("required", json!(names))),
+        ];
+        let leaf = prop::collection::vec(keyword, 0..3)
+            .prop_map(|pairs| Value::Object(pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()));
+        let leaf = prop_oneof![8 => leaf, 1 => any::<bool>().prop_map(Value::Bool)];
+        leaf.prop_recursive(2, 8, 2, |inner| {
+            prop_oneof![
+                inner.clone().prop_map(|schema| json!({"items": schema})),
+                (inner.clone(), inner).prop_map(|(p, q)| json!({"properties": {"p": p, "q": q}})),
+            ]
+        })
+    }
+
+    proptest::proptest! {
+        /// Nothing is a change exactly when the digest stays: no change is overlooked and none is made up.
+        #[test]
+        fn sees_a_change_exactly_when_the_digest_changes(
+            old in proptest::collection::vec(any_schema(), 3),
+            new in proptest::collection::vec(any_schema(), 3),
+            parts in proptest::collection::vec(proptest::bool::ANY, 3),
+        ) {
+            let names = ["inputs", "output", "tools"];
+            let part = |index: usize, schema: &Value| match index {
+                0 => json!({"a": schema}),
+                1 => schema.clone(),
+                _ => json!([{"name": "f", "input_schema": schema}]),
+            };
+            let make = |schemas: &[Value]| {
+                let pairs = (0..3).map(|index| (names[index].to_owned(), part(index, &schemas[index])));
+                content(Value::Object(pairs.collect()))
+            };
+            let new: Vec<Value> = (0..3).map(|at| if parts[at] { new[at].clone() } else { old[at].clone() }).collect();
+            let (old, new) = (make(&old), make(&new));
+            let changes = classify(&old, &new);
+            proptest::prop_assert_eq!(changes.is_empty(), old.digest() == new.digest(), "{:?}", changes);
+        }
     }
 
     #[test]

@@ -78,8 +78,8 @@ impl Comparison {
     }
 
     fn types(&mut self, old: &Map<String, Value>, new: &Map<String, Value>, path: &str) {
-        // With an enum on both sides the values say it all.
-        if old.get("type") == new.get("type") {
+        // Listed values on both sides are compared one by one.
+        if allowed(old).is_some() && allowed(new).is_some() && old.get("type") == new.get("type") {
             return;
         }
         let (before, after) = (types(old), types(new));
@@ -111,6 +111,14 @@ impl Comparison {
         let upper = UPPER_BOUNDS.iter().map(|keyword| (keyword, true));
         for (keyword, is_upper) in upper.chain(LOWER_BOUNDS.iter().map(|keyword| (keyword, false))) {
             let number = |map: &Map<String, Value>| map.get(*keyword).and_then(Value::as_f64);
+            let is_odd = |map: &Map<String, Value>| map.contains_key(*keyword) && number(map).is_none();
+            if is_odd(old) || is_odd(new) {
+                // As `exclusiveMinimum: true` of draft 4, which depends on another keyword.
+                if old.get(*keyword) != new.get(*keyword) {
+                    self.push(Class::Breaking, path, &format!("`{keyword}` changed, which is not understood"));
+                }
+                continue;
+            }
             match (number(old), number(new)) {
                 (None, Some(bound)) => self.narrowed(path, &format!("`{keyword}: {bound}` added")),
                 (Some(bound), None) => self.widened(path, &format!("`{keyword}: {bound}` dropped")),
@@ -197,8 +205,28 @@ impl Comparison {
     }
 }
 
-/// The accepted types, with `number` counted as `number` and `integer`.
+/// The accepted types, with `number` counted as `number` and `integer`, as far as the listed values leave them.
 fn types(schema: &Map<String, Value>) -> BTreeSet<&str> {
+    let declared = declared_types(schema);
+    let Some(values) = allowed(schema) else { return declared };
+    let listed: BTreeSet<&str> = values.iter().flat_map(types_of).copied().collect();
+    declared.intersection(&listed).copied().collect()
+}
+
+/// The types that a value is of. A whole number is one of both.
+fn types_of(value: &Value) -> &'static [&'static str] {
+    match value {
+        Value::Null => &["null"],
+        Value::Bool(_) => &["boolean"],
+        Value::Number(number) if number.as_f64().is_some_and(|number| number.fract() == 0.0) => &["integer", "number"],
+        Value::Number(_) => &["number"],
+        Value::String(_) => &["string"],
+        Value::Array(_) => &["array"],
+        Value::Object(_) => &["object"],
+    }
+}
+
+fn declared_types(schema: &Map<String, Value>) -> BTreeSet<&str> {
     let mut types: BTreeSet<&str> = match schema.get("type") {
         Some(Value::String(name)) => [name.as_str()].into(),
         Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
@@ -259,6 +287,22 @@ mod tests {
     fn integer_is_a_number() {
         assert_eq!(classes(&json!({"type": "integer"}), &json!({"type": "number"}), Side::Input), [Class::Compatible]);
         assert_eq!(classes(&json!({"type": "number"}), &json!({"type": "integer"}), Side::Input), [Class::Breaking]);
+    }
+
+    #[test]
+    fn listed_values_say_their_types() {
+        let (open, closed) = (json!({"type": "string"}), json!({"enum": ["a", "b"]}));
+        assert_eq!(classes(&open, &closed, Side::Output), [Class::Compatible]);
+        assert_eq!(classes(&closed, &open, Side::Input), [Class::Compatible]);
+        assert_eq!(classes(&closed, &json!({"type": "string", "enum": ["a"]}), Side::Output), [Class::Compatible]);
+        assert_eq!(classes(&closed, &json!({"const": "a"}), Side::Output), [Class::Compatible]);
+        assert!(classes(&closed, &json!({"enum": ["a", "b", null]}), Side::Output).contains(&Class::Breaking));
+    }
+
+    #[test]
+    fn a_bound_that_is_no_number_is_not_understood() {
+        let bound = |is_exclusive: bool| json!({"minimum": 0, "exclusiveMinimum": is_exclusive});
+        assert_eq!(classes(&bound(true), &bound(false), Side::Output), [Class::Breaking]);
     }
 
     #[test]
