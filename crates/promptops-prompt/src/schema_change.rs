@@ -189,6 +189,11 @@ impl Comparison {
                 || UPPER_BOUNDS.contains(&keyword)
                 || LOWER_BOUNDS.contains(&keyword)
         };
+        for keyword in compared.into_iter().filter(|keyword| is_malformed(old, keyword) || is_malformed(new, keyword)) {
+            if old.get(keyword) != new.get(keyword) {
+                self.push(Class::Breaking, path, &format!("`{keyword}` changed, which is not understood"));
+            }
+        }
         let keywords: BTreeSet<&String> = old.keys().chain(new.keys()).filter(|keyword| !is_compared(keyword)).collect();
         for keyword in keywords {
             match (old.get(keyword), new.get(keyword)) {
@@ -202,6 +207,18 @@ impl Comparison {
                 _ => self.push(Class::Breaking, path, &format!("`{keyword}` changed, which is not understood")),
             }
         }
+    }
+}
+
+/// Tells whether a keyword holds what JSON Schema does not give it, so that the comparison cannot read it.
+fn is_malformed(schema: &Map<String, Value>, keyword: &str) -> bool {
+    let Some(value) = schema.get(keyword) else { return false };
+    match keyword {
+        "type" => !(value.is_string() || value.is_array()),
+        "enum" | "required" => !value.is_array(),
+        "properties" => !value.is_object(),
+        "additionalProperties" | "items" => !(value.is_object() || value.is_boolean()),
+        _ => false,
     }
 }
 
@@ -240,6 +257,7 @@ fn declared_types(schema: &Map<String, Value>) -> BTreeSet<&str> {
 
 fn allowed(schema: &Map<String, Value>) -> Option<Vec<Value>> {
     match (schema.get("const"), schema.get("enum")) {
+        (Some(value), Some(Value::Array(values))) => Some(values.iter().filter(|one| *one == value).cloned().collect()),
         (Some(value), _) => Some(vec![value.clone()]),
         (None, Some(Value::Array(values))) => Some(values.clone()),
         _ => None,
@@ -310,6 +328,83 @@ mod tests {
         assert_eq!(classes(&json!({"anyOf": [{}]}), &json!({"anyOf": [{}, {}]}), Side::Input), [Class::Breaking]);
         assert_eq!(classes(&json!(true), &json!(false), Side::Output), [Class::Breaking]);
         assert_eq!(classes(&json!({"description": "a"}), &json!({"description": "b"}), Side::Output), []);
+    }
+
+    /// Schemas of few words, so that two of them are often alike.
+    fn any_schema() -> impl Strategy<Value = Value> {
+        let types = || prop::sample::select(vec!["string", "integer", "number", "null", "boolean", "object", "array"]);
+        let value = || {
+            let values = vec![json!(1), json!(2), json!(2.5), json!("a"), json!("bcd"), json!(null), json!(true), json!([1])];
+            prop::sample::select(values)
+        };
+        let keyword = prop_oneof![
+            3 => types().prop_map(|name| ("type", json!(name))),
+            2 => prop::collection::btree_set(types(), 1..4).prop_map(|names| ("type", json!(names))),
+            2 => prop::collection::vec(value(), 0..4).prop_map(|values| ("enum", json!(values))),
+            1 => value().prop_map(|value| ("const", value)),
+            1 => (0..4).prop_map(|bound| ("minimum", json!(bound))),
+            1 => (0..4).prop_map(|bound| ("exclusiveMaximum", json!(bound))),
+            1 => (0..4).prop_map(|bound| ("maxLength", json!(bound))),
+            1 => (0..3).prop_map(|bound| ("minItems", json!(bound))),
+            1 => prop::bool::ANY.prop_map(|unique| ("uniqueItems", json!(unique))),
+            1 => Just(("description", json!("x"))),
+        ];
+        let leaf = prop::collection::vec(keyword, 0..3)
+            .prop_map(|pairs| Value::Object(pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()));
+        let leaf = prop_oneof![9 => leaf.boxed(), 1 => Just(json!(true)).boxed()];
+        leaf.prop_recursive(2, 12, 3, |inner| {
+            let further = prop_oneof![2 => Just(json!(true)), 1 => Just(json!(false)), 1 => inner.clone()];
+            let required = prop::collection::btree_set(prop::sample::select(vec!["p", "q"]), 0..3);
+            prop_oneof![
+                inner.clone().prop_map(|schema| json!({"items": schema})),
+                (inner.clone(), inner, further, required).prop_map(|(p, q, further, required)| {
+                    json!({"properties": {"p": p, "q": q}, "additionalProperties": further, "required": required})
+                }),
+            ]
+        })
+    }
+
+    fn samples() -> Vec<Value> {
+        let scalars = [
+            json!(null),
+            json!(true),
+            json!(0),
+            json!(1),
+            json!(2),
+            json!(3),
+            json!(2.5),
+            json!(-1),
+            json!(""),
+            json!("a"),
+            json!("bcd"),
+        ];
+        let mut all = scalars.to_vec();
+        all.extend([json!([]), json!({}), json!([1, 1]), json!(["a", null]), json!([[1]])]);
+        all.extend(scalars.iter().map(|value| json!([value])));
+        all.extend(scalars.iter().map(|value| json!({"p": value})));
+        all.extend(scalars.iter().map(|value| json!({"p": value, "q": 1})));
+        all.extend(scalars.iter().map(|value| json!({"q": value, "r": "a"})));
+        all.extend([json!({"p": {"p": 1, "q": "a"}}), json!({"p": [1, "a"]}), json!([{"p": null}]), json!({"r": 1})]);
+        all
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+        /// Against another implementation of JSON Schema: what is not called breaking breaks nobody.
+        #[test]
+        fn what_is_not_breaking_breaks_nothing(old in any_schema(), new in any_schema()) {
+            let (before, after) = (jsonschema::validator_for(&old).unwrap(), jsonschema::validator_for(&new).unwrap());
+            // An optional property may come or go although an open schema takes anything under its name.
+            let is_open = |reason: &str| reason.ends_with("optional property added") || reason.ends_with("property removed");
+            let is_safe = |side: Side| {
+                compare(&old, &new, side, "x").iter().all(|(class, why)| *class != Class::Breaking && !is_open(why))
+            };
+            let (inputs, outputs) = (is_safe(Side::Input), is_safe(Side::Output));
+            for value in samples() {
+                prop_assert!(!inputs || !before.is_valid(&value) || after.is_valid(&value), "no longer accepted: {value}");
+                prop_assert!(!outputs || before.is_valid(&value) || !after.is_valid(&value), "may come now: {value}");
+            }
+        }
     }
 
     proptest! {
