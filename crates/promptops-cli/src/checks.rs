@@ -13,6 +13,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::project::Project;
 use crate::secret_mask;
+use crate::text_file;
 use crate::working_tree::{PromptFile, WorkingTree, is_prompt_file};
 
 /// The name of the file with people and teams.
@@ -57,7 +58,7 @@ pub fn run(project: &Project, options: &CheckOptions) -> Outcome<Checked> {
     let reports = look_at(&tree.files, &mut cache);
     let (owners, owners_text, owners_findings) = read_owners(project)?;
 
-    let file_count = tree.files.len() + tree.findings.len();
+    let file_count = tree.file_count;
     let has_file = |path: &str| project.root.join(path).is_file();
     let surroundings = Surroundings { owners: owners.as_ref(), base: base.as_ref(), has_file: Some(&has_file) };
     let summaries: Vec<&Summary> = reports.iter().filter_map(|(_, report)| report.summary.as_ref()).collect();
@@ -137,7 +138,7 @@ type OwnersFile = (Option<Owners>, Option<String>, Vec<Finding>);
 
 fn read_owners(project: &Project) -> Outcome<OwnersFile> {
     let path = project.root.join(OWNERS_FILE);
-    match std::fs::read_to_string(&path) {
+    match text_file::read(&path) {
         Ok(text) => {
             let (owners, findings) = Owners::parse(OWNERS_FILE, &text);
             Ok((Some(owners), Some(text), findings))

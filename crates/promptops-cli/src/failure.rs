@@ -17,6 +17,9 @@ pub struct Failure {
     pub exit: Exit,
 }
 
+/// What to do when a disk is full. Every command may be repeated.
+pub const NO_ROOM: &str = "make room on the disk, then run the same command again";
+
 /// The result of everything that a command does.
 pub type Outcome<T> = Result<T, Failure>;
 
@@ -33,14 +36,19 @@ impl Failure {
 
     /// Returns the failure of reading or writing `path`, with what to do next where the system says what is wrong.
     pub fn io(action: &str, path: &Path, error: std::io::Error) -> Self {
-        let exit = if error.kind() == ErrorKind::NotFound { Exit::NotFound } else { Exit::Io };
+        let exit = match error.kind() {
+            ErrorKind::NotFound => Exit::NotFound,
+            ErrorKind::IsADirectory | ErrorKind::NotADirectory | ErrorKind::InvalidData => Exit::Usage,
+            _ => Exit::Io,
+        };
         let hint = match error.kind() {
             ErrorKind::NotFound => Some("check the path"),
             ErrorKind::PermissionDenied => Some("ask for permission, or run as a user who has it"),
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some("make room on the disk, then run the same command again"),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some(NO_ROOM),
             ErrorKind::ReadOnlyFilesystem => Some("name a place that can be written to"),
             ErrorKind::IsADirectory => Some("name a file, not a folder"),
-            ErrorKind::InvalidData => Some("the file must be text in UTF-8"),
+            ErrorKind::NotADirectory => Some("name a folder, not a file"),
+            ErrorKind::InvalidData => Some("put a text file in UTF-8 there"),
             _ => None,
         };
         let error = anyhow::Error::new(error).context(format!("cannot {action} `{}`", path.display()));

@@ -23,6 +23,7 @@ mod proposal;
 mod registry_access;
 mod release_view;
 mod secret_mask;
+mod text_file;
 mod time_argument;
 mod working_tree;
 

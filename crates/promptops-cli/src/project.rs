@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
+use crate::text_file;
 
 /// The name of the configuration file.
 pub const CONFIG_FILE: &str = "promptops.toml";
@@ -125,7 +126,7 @@ impl Project {
     pub fn find(directory: &Path) -> Outcome<Self> {
         for folder in directory.ancestors() {
             let file = folder.join(CONFIG_FILE);
-            match std::fs::read_to_string(&file) {
+            match text_file::read(&file) {
                 Ok(text) => return Self::read(folder, &text),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => return Err(Failure::io("read", &file, error)),

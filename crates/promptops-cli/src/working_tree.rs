@@ -29,26 +29,30 @@ pub struct WorkingTree {
     pub files: Vec<PromptFile>,
     /// What is wrong with the others.
     pub findings: Vec<Finding>,
+    /// How many prompt files there are, readable or not.
+    pub file_count: usize,
 }
 
 impl WorkingTree {
-    /// Reads every `.yaml` and `.yml` file below the prompts folder. Symbolic links are not followed.
+    /// Reads every `.yaml` and `.yml` file below the prompts folder. Symbolic links are not followed, and named.
     pub fn read(project: &Project) -> Outcome<Self> {
         let folder = project.prompts_folder();
-        let mut paths = Vec::new();
-        collect(&folder, "", &mut paths).map_err(|(path, error)| {
+        let mut found = Found::default();
+        collect(&folder, "", &mut found).map_err(|(path, error)| {
             let failure = Failure::io("read the folder", &path, error);
-            if failure.exit == Exit::NotFound {
+            if matches!(failure.exit, Exit::NotFound | Exit::Usage) {
                 failure.hint("`prompts.path` in promptops.toml names the folder of prompts")
             } else {
                 failure
             }
         })?;
+        let Found { mut paths, others } = found;
         paths.sort_unstable();
         let prefix = project.config.prompts.path.trim_matches('/').to_owned();
         let read: Vec<Result<PromptFile, Box<Finding>>> =
             paths.into_par_iter().map(|path_in_folder| read_file(&folder, &prefix, path_in_folder)).collect();
-        let mut tree = Self::default();
+        let findings = others.into_iter().map(|other| other.finding(&prefix)).collect();
+        let mut tree = Self { files: Vec::new(), findings, file_count: read.len() };
         for result in read {
             match result {
                 Ok(file) => tree.files.push(file),
@@ -64,38 +68,94 @@ pub fn is_prompt_file(name: &str) -> bool {
     (name.ends_with(".yaml") || name.ends_with(".yml")) && !name.starts_with('.')
 }
 
-fn collect(folder: &Path, prefix: &str, paths: &mut Vec<String>) -> Result<(), (std::path::PathBuf, std::io::Error)> {
+/// What lies below the prompts folder.
+#[derive(Debug, Default)]
+struct Found {
+    /// Paths of the files of prompts, from the prompts folder.
+    paths: Vec<String>,
+    /// What is named like a prompt, or may lead to prompts, and is not read.
+    others: Vec<Other>,
+}
+
+/// Something that somebody may take for a prompt.
+#[derive(Debug)]
+struct Other {
+    path: String,
+    severity: Severity,
+    what: &'static str,
+    hint: &'static str,
+}
+
+impl Other {
+    /// Tells what is wrong with an entry that is neither a file nor a folder of prompts; nothing where nobody would expect one.
+    fn new(path: &str, name: &str, entry: &std::fs::DirEntry, kind: std::fs::FileType) -> Option<Self> {
+        let other = |severity, what, hint| Some(Self { path: path.to_owned(), severity, what, hint });
+        let is_named_so = is_prompt_file(name);
+        if kind.is_symlink() {
+            let leads_to_folder = || std::fs::metadata(entry.path()).is_ok_and(|target| target.is_dir());
+            let hint = "put the file itself here: what a link leads to is not what Git keeps";
+            return match is_named_so {
+                true => other(Severity::Error, "symbolic links are not followed", hint),
+                false if leads_to_folder() => other(Severity::Warning, "symbolic links are not followed", hint),
+                false => None,
+            };
+        }
+        match (is_named_so, kind.is_dir()) {
+            (true, true) => other(Severity::Error, "a folder is named like a prompt file", "rename the folder"),
+            (true, false) => other(Severity::Error, "this is not a regular file", "put a file here, or remove it"),
+            (false, _) => None,
+        }
+    }
+
+    fn finding(self, prefix: &str) -> Finding {
+        Finding::new("unreadable-file", self.severity, &from_root(prefix, &self.path), 0..0, self.what).hint(self.hint)
+    }
+}
+
+fn from_root(prefix: &str, path_in_folder: &str) -> String {
+    if prefix.is_empty() { path_in_folder.to_owned() } else { format!("{prefix}/{path_in_folder}") }
+}
+
+fn collect(folder: &Path, prefix: &str, found: &mut Found) -> Result<(), (std::path::PathBuf, std::io::Error)> {
     let fail = |error| (folder.to_owned(), error);
     for entry in std::fs::read_dir(folder).map_err(fail)? {
         let entry = entry.map_err(fail)?;
         // A name that is not text cannot belong to an id.
         let Ok(name) = entry.file_name().into_string() else { continue };
         let kind = entry.file_type().map_err(fail)?;
-        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };
+        let path = from_root(prefix, &name);
+        if kind.is_file() {
+            if is_prompt_file(&name) {
+                found.paths.push(path);
+            }
+            continue;
+        }
+        found.others.extend(Other::new(&path, &name, &entry, kind));
         if kind.is_dir() && !name.starts_with('.') {
-            collect(&entry.path(), &path, paths)?;
-        } else if kind.is_file() && is_prompt_file(&name) {
-            paths.push(path);
+            collect(&entry.path(), &path, found)?;
         }
     }
     Ok(())
 }
 
 fn read_file(folder: &Path, prefix: &str, path_in_folder: String) -> Result<PromptFile, Box<Finding>> {
-    let path = if prefix.is_empty() { path_in_folder.clone() } else { format!("{prefix}/{path_in_folder}") };
-    let finding = |check: &str, message: String| Box::new(Finding::new(check, Severity::Error, &path, 0..0, message));
+    let path = from_root(prefix, &path_in_folder);
+    let finding = |check: &str, message: String| Finding::new(check, Severity::Error, &path, 0..0, message);
     let mut bytes = Vec::new();
     if let Err(error) = read_bounded(&folder.join(&path_in_folder), &mut bytes) {
-        return Err(finding("unreadable-file", format!("the file cannot be read: {error}")));
+        let finding = finding("unreadable-file", format!("the file cannot be read: {error}"));
+        return Err(Box::new(finding.hint("give this user the right to read it, or look after the disk")));
     }
     if bytes.len() > MAX_FILE_BYTES {
-        return Err(finding("file-limit", format!("the file is larger than the {MAX_FILE_BYTES} bytes that are read")));
+        let finding = finding("file-limit", format!("the file is larger than the {MAX_FILE_BYTES} bytes that are read"));
+        return Err(Box::new(finding.hint("a file of this size is no prompt: move it out of the prompts folder")));
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(PromptFile { path, path_in_folder, text }),
         Err(error) => {
             let place = error.utf8_error().valid_up_to();
-            Err(finding("yaml-syntax", format!("the file is not UTF-8; the first wrong byte is number {}", place + 1)))
+            let finding = finding("yaml-syntax", format!("the file is not UTF-8; the first wrong byte is number {}", place + 1));
+            Err(Box::new(finding.hint("save it as UTF-8")))
         }
     }
 }

@@ -34,7 +34,8 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let checked = checks::run(&project, &options)?;
     show(&checked, arguments.format, context)?;
     if let Some(error) = &checked.cache_failure {
-        context.printer.notice(format!("results were not kept for the next run: {error}"));
+        let folder = project.cache_folder();
+        context.printer.notice(format!("results were not kept in `{}` for the next run: {error}", folder.display()));
     }
     let is_refused = checked.count(Severity::Error) > 0 || (arguments.deny_warnings && checked.count(Severity::Warning) > 0);
     Ok(if is_refused { Exit::Refused } else { Exit::Success })

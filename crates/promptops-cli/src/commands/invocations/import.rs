@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::lake_access;
+use crate::text_file;
 
 /// Bring records into the lake: JSON lines of the loader's sink, or CSV with a column mapping.
 ///
@@ -72,7 +73,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
 fn mapping(arguments: &Arguments, context: &Context) -> Outcome<ColumnMapping> {
     let Some(file) = &arguments.mapping else { return Ok(ColumnMapping::same_names()) };
     let path = context.directory.join(file);
-    let text = std::fs::read_to_string(&path).map_err(|error| Failure::io("read", &path, error))?;
+    let text = text_file::read(&path).map_err(|error| Failure::io("read", &path, error))?;
     ColumnMapping::parse(&text).map_err(|error| Failure {
         error: anyhow::Error::new(error).context(format!("`{}` is not a mapping", file.display())),
         hint: None,
