@@ -1,5 +1,7 @@
 //! The lake of a project, and what its failures mean for the command.
 
+use std::io::ErrorKind;
+
 use chrono::{DateTime, Utc};
 use clap::Args;
 use promptops_lake::{Filter, Lake, LakeError};
@@ -7,7 +9,7 @@ use promptops_store::StoreOptions;
 
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, NO_ROOM, Outcome};
 use crate::project::Project;
 use crate::time_argument::TimeArgument;
 
@@ -23,14 +25,27 @@ pub fn failure(error: LakeError) -> Failure {
         LakeError::InvalidUrl { .. } | LakeError::Query(_) | LakeError::Record { .. } => Exit::Usage,
         LakeError::Corrupt { .. } => Exit::Corrupt,
         LakeError::Contended { .. } => Exit::Conflict,
+        LakeError::Store { source, .. } if has_no_room(source.as_ref()) => Exit::Io,
         _ => Exit::Unavailable,
     };
-    let hint = error.hint().map(str::to_owned);
+    let hint = match exit {
+        Exit::Io => Some(NO_ROOM),
+        Exit::Unavailable => Some("check disk, network and credentials, then run the same command again: a record counts once"),
+        _ => error.hint(),
+    };
+    let hint = hint.map(str::to_owned);
     let failure = Failure::from_error(exit, error);
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
+}
+
+/// Tells whether a disk without room is at the bottom of an error.
+fn has_no_room(error: &(dyn std::error::Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut kinds = causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
+    kinds.any(|kind| matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
 }
 
 /// Which invocations are meant.

@@ -1,11 +1,11 @@
 //! Where output goes: stdout is the answer, stderr everything else; colour only where it is seen.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// Writes answers, notices and failures.
@@ -87,8 +87,9 @@ impl Printer {
         let mut stdout = std::io::stdout().lock();
         match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                self.say(&format!("{} cannot write the answer: {error}", paint(self.stderr_is_coloured, RED, "error:")));
-                std::process::exit(Exit::Io as i32);
+                let failure = Failure::io("write the answer to", Path::new("stdout"), error);
+                let _ = self.failure(&failure);
+                std::process::exit(failure.exit as i32);
             }
             _ => {}
         }
