@@ -141,6 +141,10 @@ impl<'text> Builder<'text> {
             Some(Ok(next)) => Ok(next),
             Some(Err(error)) => {
                 let start = self.places.byte(error.marker().line(), error.marker().col());
+                // The parser has a bound of its own, which it meets before the depth of a value is known here.
+                if error.info() == "recursion limit exceeded" {
+                    return Err(problem(ProblemKind::Limit, start..start, &too_deep()));
+                }
                 Err(problem(ProblemKind::Syntax, start..start, error.info()))
             }
             None => Ok((Event::StreamEnd, Span::default())),
@@ -150,8 +154,7 @@ impl<'text> Builder<'text> {
     fn node(&mut self, event: Event<'text>, span: Span, depth: usize) -> Result<Node, Problem> {
         let start = self.places.span(span);
         if depth > MAX_DEPTH {
-            let message = format!("nested deeper than {MAX_DEPTH} levels");
-            return Err(problem(ProblemKind::Limit, start, &message));
+            return Err(problem(ProblemKind::Limit, start, &too_deep()));
         }
         self.count(1, &start)?;
         let before = self.nodes;
@@ -241,6 +244,10 @@ impl<'text> Builder<'text> {
             }
         }
     }
+}
+
+fn too_deep() -> String {
+    format!("nested deeper than {MAX_DEPTH} levels")
 }
 
 /// The keys of a mapping, for finding the same one twice. A small mapping is searched; only a large one is worth an index.
