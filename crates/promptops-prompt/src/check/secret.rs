@@ -1,5 +1,6 @@
 //! `secret`: no key or password stands in a prompt.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -11,10 +12,10 @@ use crate::finding::{Finding, Severity};
 pub(super) const CHECK: Check = define("secret", Severity::Error, "No key, token or password stands in a prompt.");
 
 /// What is looked for: the name, and the pattern. The shapes are the providers' own documented prefixes.
-const PATTERNS: [(&str, &str); 14] = [
+const PATTERNS: [(&str, &str); 15] = [
     ("an AWS access key", r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
     ("an Anthropic key", r"\bsk-ant-[A-Za-z0-9_-]{20,}"),
-    ("an OpenAI key", r"\bsk-(?:proj-|svcacct-)?[A-Za-z0-9_-]{20,}"),
+    (OPENAI, r"\bsk-(?:proj-|svcacct-)?[A-Za-z0-9_-]{20,}"),
     ("a GitHub token", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,})"),
     ("a GitLab token", r"\bglpat-[A-Za-z0-9_-]{20,}"),
     ("a Slack token", r"\bxox[abeprs]-[A-Za-z0-9-]{10,}"),
@@ -25,11 +26,20 @@ const PATTERNS: [(&str, &str); 14] = [
     ("a signed token (JWT)", r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
     ("a private key", r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
     ("a password in a URL", r"\b[a-z][a-z0-9+.-]*://[^/\s:@{}]+:[^/\s:@{}]+@"),
-    (ASSIGNED, r#"(?i)\b(?:password|passwd|pwd|secret|api[_-]?key|access[_-]?token)\b\s*[:=]\s*["']?([^\s"'{}<>,;]{8,})"#),
+    (BEARER, r"\bBearer\s+([A-Za-z0-9_.~+/-]{16,})"),
+    // The name may be the end of another, as in `DB_PASSWORD`, and stand in quotes, which YAML may have escaped.
+    (
+        ASSIGNED,
+        r#"(?i)(?:\b|_)(?:password|passwd|pwd|secret(?:[_-]?access)?(?:[_-]?key)?|api[_-]?key|(?:access|auth)[_-]?token)(?:\\?["'])?\s*[:=]\s*(?:\\?["'])?([^\s"'{}<>,;\\]{8,})"#,
+    ),
 ];
 
-/// The one pattern that needs a second look, since prose also has the word "password".
 const ASSIGNED: &str = "a password or key";
+const BEARER: &str = "a bearer token";
+const OPENAI: &str = "an OpenAI key";
+
+/// The patterns that need a second look, since prose also has the word "password", and `sk-` begins names of libraries.
+const LIKE_PROSE: [&str; 3] = [ASSIGNED, BEARER, OPENAI];
 
 /// All patterns as one, which tells several times faster than the set that nothing is there.
 static ANY: LazyLock<Regex> = LazyLock::new(|| {
@@ -54,22 +64,23 @@ pub(super) fn check(view: &FileView<'_>, findings: &mut Vec<Finding>) {
 ///
 /// Whoever prints a part of a text hides these first: a key must not get into a log because something beside it is wrong.
 pub fn secrets(text: &str) -> Vec<(Range<usize>, &'static str)> {
-    let mut found: Vec<(Range<usize>, &'static str)> = Vec::new();
+    // By where they begin, so that an overlap is found without looking at all of them.
+    let mut found: BTreeMap<usize, (Range<usize>, &'static str)> = BTreeMap::new();
     if !ANY.is_match(text) {
-        return found;
+        return Vec::new();
     }
     for index in SET.matches(text) {
         let name = PATTERNS[index].0;
         for captures in SINGLE[index].captures_iter(text) {
             let Some(secret) = captures.get(1).or_else(|| captures.get(0)) else { continue };
-            let overlaps = found.iter().any(|(range, _)| range.start < secret.end() && secret.start() < range.end);
-            if overlaps || (name == ASSIGNED && !looks_random(secret.as_str())) {
+            let overlaps = found.range(..secret.end()).next_back().is_some_and(|(_, (range, _))| secret.start() < range.end);
+            if overlaps || (LIKE_PROSE.contains(&name) && !looks_random(secret.as_str())) {
                 continue;
             }
-            found.push((secret.range(), name));
+            found.insert(secret.start(), (secret.range(), name));
         }
     }
-    found
+    found.into_values().collect()
 }
 
 /// Tells a made-up or generated secret from a word: letters with digits, and many different characters.
@@ -98,7 +109,11 @@ mod tests {
         assert_eq!(found(&["sk-ant", "-api03-abcdefghijklmnopqrstuvwxyz"].concat()), ["an Anthropic key"]);
         assert_eq!(found(&["-----BEGIN RSA", " PRIVATE KEY-----"].concat()), ["a private key"]);
         assert_eq!(found("postgres://admin:hunter2@db/prod"), ["a password in a URL"]);
-        assert_eq!(found("password: tr0ub4dor&3"), ["a password or key"]);
+        let assigned = ["password: tr0ub4dor&3", "DB_PASSWORD=tr0ub4dor&3", r#"{"api_key": "q8w7e6r5t4"}"#];
+        for text in assigned.into_iter().chain([r#"\"client_secret\": \"q8w7e6r5t4\""#, "AWS_SECRET_ACCESS_KEY=q8w7e6r5t4/x"]) {
+            assert_eq!(found(text), ["a password or key"], "{text}");
+        }
+        assert_eq!(found("Authorization: Bearer q8w7e6r5t4y3u2i1o0"), ["a bearer token"]);
     }
 
     #[test]
@@ -106,6 +121,9 @@ mod tests {
         for prose in [
             "Never ask for a password: explain that we cannot see it.",
             "The secret: listening well.",
+            "use sk-learn-text-classification-models",
+            "{\"password\": \"<the password>\"}",
+            "a Bearer of good-news-for-everyone",
             "Your api_key: {{ key }}",
             "see https://example.com:8080/a@b",
             "task-force-desk-research-and-development",
