@@ -28,10 +28,15 @@ pub(super) fn check(view: &FileView<'_>, findings: &mut Vec<Finding>) {
 
 /// Tells whether a model's name is an alias. Names of unknown families are taken as they are, unless they end in `latest`.
 fn is_floating(model: &str) -> bool {
-    let name = model.rsplit(['/', ':']).next().unwrap_or(model);
-    let name = if name == "latest" || model.ends_with("-latest") { return true } else { name };
-    let name = name.strip_prefix("anthropic.").unwrap_or(name);
-    FAMILIES.iter().any(|family| name.starts_with(family)) && !has_date(name)
+    if model == "latest" || model.ends_with("-latest") || model.ends_with(":latest") {
+        return true;
+    }
+    // Bedrock ends a name in `:0` and begins it with a region; elsewhere what stands after a colon is a name of its own.
+    let name = model.strip_suffix(":0").unwrap_or(model);
+    let name = name.rsplit(['/', ':']).next().unwrap_or(name);
+    let name = name.rsplit_once("anthropic.").map_or(name, |(_, name)| name);
+    // Weights that anybody may hold cannot be replaced underneath.
+    !name.starts_with("gpt-oss") && FAMILIES.iter().any(|family| name.starts_with(family)) && !has_date(name)
 }
 
 /// Finds `20241022`, `2024-08-06`, or a trailing snapshot number of three or more digits as in `gemini-1.5-pro-002`.
@@ -54,6 +59,7 @@ mod tests {
             "o3-mini",
             "openai/gpt-4.1",
             "llama3:latest",
+            "us.anthropic.claude-3-7-sonnet-v1:0",
         ] {
             assert!(is_floating(alias), "{alias}");
         }
@@ -64,6 +70,8 @@ mod tests {
             "gemini-1.5-pro-002",
             "offline-large-2026-01",
             "our-fine-tune-7",
+            "eu.anthropic.claude-3-5-sonnet-20241022-v2:0",
+            "openai/gpt-oss-120b",
             "ft:gpt-4o-2024-08-06:acme::abc123",
             "llama-3.1-70b-instruct",
         ] {
