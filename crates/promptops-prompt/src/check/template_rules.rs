@@ -1,5 +1,7 @@
 //! What a single template must fulfil: it parses, uses declared variables, and pins its includes.
 
+use std::collections::HashSet;
+
 use super::{Check, FileView, check as define};
 use crate::draft::{Draft, TemplateText};
 use crate::finding::{Finding, Severity};
@@ -10,6 +12,9 @@ pub(super) const UNDECLARED: Check =
     define("undeclared-variable", Severity::Error, "Every variable of a template is declared in `inputs`.");
 pub(super) const UNPINNED: Check =
     define("unpinned-include", Severity::Error, "An include names `id@version`, so that the text cannot change underneath.");
+
+/// So many findings of one kind say enough about a file.
+const MAX_FINDINGS: usize = 100;
 
 pub(super) fn syntax(draft: &Draft, part: &TemplateText, file: &str, error: &SyntaxError) -> Finding {
     let place = part.place(file, error.place.clone());
@@ -23,13 +28,13 @@ pub(super) fn syntax(draft: &Draft, part: &TemplateText, file: &str, error: &Syn
 }
 
 pub(super) fn undeclared(view: &FileView<'_>, findings: &mut Vec<Finding>) {
-    let mut seen: Vec<&str> = Vec::new();
+    let declared: HashSet<&str> = view.draft.inputs.iter().map(|(input, _)| input.value.as_str()).collect();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (part, used) in view.draft.templates.iter().zip(view.uses) {
         for (name, place) in used.iter().flat_map(|used| &used.variables) {
-            if seen.contains(&name.as_str()) || view.draft.inputs.iter().any(|(input, _)| input.value == *name) {
+            if declared.contains(name.as_str()) || seen.len() == MAX_FINDINGS || !seen.insert(name) {
                 continue;
             }
-            seen.push(name);
             let place = part.place(view.text, place.clone());
             let finding = Finding::new(
                 UNDECLARED.id,
@@ -53,8 +58,8 @@ pub(super) fn undeclared(view: &FileView<'_>, findings: &mut Vec<Finding>) {
 pub(super) fn unpinned(view: &FileView<'_>, findings: &mut Vec<Finding>) {
     for (part, used) in view.draft.templates.iter().zip(view.uses) {
         let Some(used) = used else { continue };
-        for include in &used.includes {
-            let Err(error) = &include.target else { continue };
+        let unpinned = used.includes.iter().filter_map(|include| Some((include, include.target.as_ref().err()?)));
+        for (include, error) in unpinned.take(MAX_FINDINGS) {
             let place = part.place(view.text, include.place.clone());
             findings.push(
                 Finding::new(
@@ -67,7 +72,7 @@ pub(super) fn unpinned(view: &FileView<'_>, findings: &mut Vec<Finding>) {
                 .hint("write `{% include \"shared.tone@3\" %}` with the version that was tested"),
             );
         }
-        for (tag, place) in &used.unsupported {
+        for (tag, place) in used.unsupported.iter().take(MAX_FINDINGS) {
             let place = part.place(view.text, place.clone());
             findings.push(
                 Finding::new(

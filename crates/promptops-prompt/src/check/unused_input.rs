@@ -16,8 +16,9 @@ pub(super) fn unused(view: &FileView<'_>) -> Vec<(String, Range<usize>)> {
     if view.uses.iter().any(Option::is_none) || view.uses.is_empty() {
         return Vec::new();
     }
-    let is_used = |name: &str| view.uses.iter().flatten().flat_map(|used| &used.variables).any(|(used, _)| used == name);
-    let unused = view.draft.inputs.iter().filter(|(name, _)| !is_used(&name.value));
+    let used: HashSet<&str> =
+        view.uses.iter().flatten().flat_map(|used| &used.variables).map(|(used, _)| used.as_str()).collect();
+    let unused = view.draft.inputs.iter().filter(|(name, _)| !used.contains(name.value.as_str()));
     unused.map(|(name, _)| (name.value.clone(), name.span.clone())).collect()
 }
 
@@ -39,14 +40,23 @@ pub(super) fn check(summaries: &[&Summary], findings: &mut Vec<Finding>) {
     }
 }
 
+/// So many includes of one prompt are followed, so that long chains of includes cost no more than many prompts.
+const MAX_FOLLOWED: usize = 500;
+
 /// Returns what the includes declare, or nothing when one of them is an older version that the tree does not hold.
-fn inputs_of_includes<'a>(summary: &'a Summary, by_reference: &HashMap<&PromptRef, &'a Summary>) -> Option<HashSet<&'a str>> {
+pub(super) fn inputs_of_includes<'a>(
+    summary: &'a Summary,
+    by_reference: &HashMap<&PromptRef, &'a Summary>,
+) -> Option<HashSet<&'a str>> {
     let mut names = HashSet::new();
     let mut seen: HashSet<&PromptRef> = HashSet::new();
     let mut waiting: Vec<&PromptRef> = summary.includes.iter().map(|(reference, _)| reference).collect();
     while let Some(reference) = waiting.pop() {
         if !seen.insert(reference) {
             continue;
+        }
+        if seen.len() > MAX_FOLLOWED {
+            return None;
         }
         let included = by_reference.get(reference)?;
         names.extend(included.inputs.iter().map(|(name, _)| name.as_str()));
