@@ -164,7 +164,9 @@ fn syntax_error(template: &str, error: &minijinja::Error) -> SyntaxError {
         let start: usize = template.split_inclusive('\n').take(line).map(str::len).sum();
         start..start + template[start..].lines().next().map_or(0, str::len)
     });
-    SyntaxError { message, place: place.start.min(template.len())..place.end.min(template.len()) }
+    // The engine counts one byte for whatever letter it does not know.
+    let (start, end) = (template.floor_char_boundary(place.start), template.ceil_char_boundary(place.end));
+    SyntaxError { message, place: start..end.max(start) }
 }
 
 fn place(span: Span) -> Range<usize> {
@@ -414,6 +416,12 @@ mod tests {
             ]
         );
         assert_eq!(analyse("{% extends 'a@1' %}").unwrap().unsupported[0].0, "extends");
+    }
+
+    #[test]
+    fn points_at_a_whole_letter() {
+        let template = "{{ x\u{2028} }}";
+        assert_eq!(&template[analyse(template).unwrap_err().place], "\u{2028}");
     }
 
     #[test]
