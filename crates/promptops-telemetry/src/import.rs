@@ -201,7 +201,7 @@ fn describe_content(invocation: &mut Invocation) {
 }
 
 /// Quotes a value for a reason, cut to a length that can be read.
-fn quoted(value: &str) -> String {
+pub(crate) fn quoted(value: &str) -> String {
     const LONGEST: usize = 60;
     let mut shown: String = value.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if value.chars().nth(LONGEST).is_some() {

@@ -6,6 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::import::quoted;
 use crate::record::{Invocation, Status};
 
 /// The number that `schema_version` carries.
@@ -21,7 +22,7 @@ pub struct InvocationV1 {
     #[serde(default = "current_version")]
     pub schema_version: u32,
     /// RFC 3339 with any offset; written in UTC with microseconds.
-    #[serde(serialize_with = "serialize_time")]
+    #[serde(serialize_with = "serialize_time", deserialize_with = "deserialize_time")]
     pub time: DateTime<Utc>,
     /// May be absent in a file that is imported; the import then derives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -119,6 +120,13 @@ const fn current_version() -> u32 {
 
 fn serialize_time<S: serde::Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Micros, true))
+}
+
+/// Reads a time as chrono does, and says which text is none: chrono's own message names neither.
+fn deserialize_time<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<DateTime<Utc>, D::Error> {
+    let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+    let time = text.parse::<DateTime<Utc>>();
+    time.map_err(|_| serde::de::Error::custom(format_args!("`time` is not as `2026-05-01T10:00:00Z`: {}", quoted(&text))))
 }
 
 fn finite(number: Option<f64>) -> Option<f64> {

@@ -90,7 +90,7 @@ fn bad_json_lines_are_reported_and_the_others_read() {
         reasons(&rejected),
         [
             (3, "EOF while parsing an object at column 30"),
-            (4, "input contains invalid characters at column 19"),
+            (4, "`time` is not as `2026-05-01T10:00:00Z`: `yesterday` at column 20"),
             (5, "missing field `time` at column 13"),
             (6, "invalid value: integer `-1`, expected u64 at column 48"),
             (7, "`latency_ms` is negative: `-1`"),
