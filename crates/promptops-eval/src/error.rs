@@ -101,6 +101,7 @@ impl EvalError {
             Self::CorruptRecording { .. } => {
                 Some("restore the file from Git, or delete it and record again with `--replay auto`".to_owned())
             }
+            Self::Render { .. } => Some("correct the template, or the columns of the dataset that it is filled from".to_owned()),
             _ => None,
         }
     }

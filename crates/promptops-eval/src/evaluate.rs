@@ -7,7 +7,7 @@ use promptops_prompt::{Content, Severity};
 use serde_json::Value;
 
 use crate::compare::{Comparison, compare};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, inputs};
 use crate::error::EvalError;
 use crate::run::{Question, Run, Served, Settings, run};
 use crate::scorer::Scorer;
@@ -88,13 +88,14 @@ impl<'a> Prepared<'a> {
     /// floors alone, and the evaluation says so.
     ///
     /// # Errors
-    /// As [`run()`] and [`compare()`].
+    /// [`EvalError::Render`] when the candidate cannot be rendered with any case; else as [`run()`] and [`compare()`].
     pub async fn evaluate(
         &self,
         candidate: &Subject,
         parent: Option<&Subject>,
         settings: &Settings<'_>,
     ) -> Result<Evaluation, EvalError> {
+        self.refuse_unrenderable(candidate)?;
         let parent_is_incomparable = parent.and_then(|parent| {
             let missing = missing_columns(self.spec, self.dataset, &parent.content);
             let list = missing.join("`, `");
@@ -113,6 +114,23 @@ impl<'a> Prepared<'a> {
             served.replayed += parent.served.replayed;
         }
         Ok(Evaluation { candidate, parent, comparison, parent_is_incomparable, served })
+    }
+
+    /// Refuses a candidate that no case can be put to: that is for its author to correct, and no figure would say so. One that
+    /// renders costs one rendering here.
+    fn refuse_unrenderable(&self, subject: &Subject) -> Result<(), EvalError> {
+        let columns = columns(self.spec, self.dataset, &subject.content);
+        let mut first = None;
+        for case in &self.dataset.cases {
+            match subject.call(&inputs(case, self.dataset.format, &columns, &subject.content.inputs)) {
+                Ok(_) => return Ok(()),
+                Err(error) => first = first.or(Some(error)),
+            }
+        }
+        match first {
+            Some(source) => Err(EvalError::Render { reference: subject.reference.clone(), source }),
+            None => Ok(()),
+        }
     }
 
     async fn run(&self, subject: &Subject, settings: &Settings<'_>) -> Result<Run, EvalError> {
