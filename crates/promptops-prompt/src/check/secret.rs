@@ -43,13 +43,19 @@ const LIKE_PROSE: [&str; 3] = [ASSIGNED, BEARER, OPENAI];
 
 /// All patterns as one, which tells several times faster than the set that nothing is there.
 static ANY: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(&PATTERNS.map(|(_, pattern)| format!("(?:{pattern})")).join("|")).expect("the patterns are fixed and tested")
+    Regex::new(&PATTERNS.map(|(_, pattern)| format!("(?:{})", quick(pattern))).join("|"))
+        .expect("the patterns are fixed and tested")
 });
 static SET: LazyLock<RegexSet> =
-    LazyLock::new(|| RegexSet::new(PATTERNS.map(|(_, pattern)| pattern)).expect("the patterns are fixed and tested"));
+    LazyLock::new(|| RegexSet::new(PATTERNS.map(|(_, pattern)| quick(pattern))).expect("the patterns are fixed and tested"));
 static SINGLE: LazyLock<Vec<Regex>> = LazyLock::new(|| {
-    PATTERNS.iter().map(|(_, pattern)| Regex::new(pattern).expect("the patterns are fixed and tested")).collect()
+    PATTERNS.iter().map(|(_, pattern)| Regex::new(&quick(pattern)).expect("the patterns are fixed and tested")).collect()
 });
+
+/// Takes the borders of words by ASCII: with those of Unicode one letter beyond it makes the search of a file several times slower.
+fn quick(pattern: &str) -> String {
+    pattern.replace(r"\b", r"(?-u:\b)")
+}
 
 pub(super) fn check(view: &FileView<'_>, findings: &mut Vec<Finding>) {
     for (range, name) in secrets(view.text) {

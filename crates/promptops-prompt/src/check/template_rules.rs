@@ -15,6 +15,8 @@ pub(super) const UNPINNED: Check =
 
 /// So many findings of one kind say enough about a file.
 const MAX_FINDINGS: usize = 100;
+/// With so many names a misspelt one is looked for.
+const MAX_COMPARED: usize = 500;
 
 pub(super) fn syntax(draft: &Draft, part: &TemplateText, file: &str, error: &SyntaxError) -> Finding {
     let place = part.place(file, error.place.clone());
@@ -43,8 +45,13 @@ pub(super) fn undeclared(view: &FileView<'_>, findings: &mut Vec<Finding>) {
                 place,
                 format!("the variable `{name}` is not declared"),
             );
-            let close =
-                view.draft.inputs.iter().map(|(input, _)| (strsim::damerau_levenshtein(&input.value, name), &input.value)).min();
+            let close = view
+                .draft
+                .inputs
+                .iter()
+                .take(MAX_COMPARED)
+                .map(|(input, _)| (strsim::damerau_levenshtein(&input.value, name), &input.value))
+                .min();
             findings.push(match close {
                 Some((distance, input)) if distance <= 2 && distance < name.len() => {
                     finding.hint(format!("did you mean `{input}`?"))
