@@ -1,4 +1,4 @@
-//! Names the set of checks by a digest of this crate's sources, so that a cache of results never outlives them.
+//! Names the set of checks by a digest of this crate's sources and of the versions it is built with, so that a cache of results never outlives them.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -9,6 +9,12 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=src");
     println!("cargo::rerun-if-changed=Cargo.toml");
     let mut files = vec![PathBuf::from("Cargo.toml")];
+    // Parsers of YAML and templates are in other crates; another version of one may find something else.
+    let lock = PathBuf::from("../../Cargo.lock");
+    if lock.is_file() {
+        println!("cargo::rerun-if-changed={}", lock.display());
+        files.push(lock);
+    }
     collect(Path::new("src"), &mut files)?;
     files.sort();
     // The hasher's keys are fixed; the value need only differ when a source differs.
