@@ -21,6 +21,7 @@ pub mod render;
 pub mod schema;
 mod schema_change;
 pub mod template;
+pub mod template_value;
 pub mod yaml;
 
 pub use content::{Closure, Content};

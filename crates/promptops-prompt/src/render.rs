@@ -3,11 +3,8 @@
 //! Templates are Jinja2 as minijinja reads it: undefined variables are errors, nothing is escaped, a trailing newline stays,
 //! and both the work and the size of the output are bounded, so that no template hangs or fills the memory.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
+use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, escape_formatter};
 use serde_json::Value;
 
@@ -16,8 +13,7 @@ use crate::digest::Digest;
 use crate::id::PromptRef;
 use crate::prompt::{Body, Message, Role};
 use crate::template;
-
-pub use minijinja::Value as TemplateValue;
+use crate::template_value::{Mappings, Names, TemplateValue, mapping};
 
 /// Steps of the template engine that each template may take. 64 bytes that it makes count as one, so it makes 64 MB at most.
 pub const MAX_FUEL: u64 = 1_000_000;
@@ -92,26 +88,39 @@ impl Rendered {
 
 #[derive(Debug)]
 struct Input {
+    name: String,
     default: Option<TemplateValue>,
-    types: Vec<String>,
-    allowed: Option<Vec<Value>>,
+    /// Empty when every type will do.
+    types: Vec<Type>,
+    /// The allowed values, each as it is compared and as it is shown.
+    allowed: Option<Vec<(TemplateValue, Value)>>,
+}
+
+/// A type of JSON Schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Type {
+    String,
+    Number,
+    Integer,
+    Boolean,
+    Array,
+    Object,
+    Null,
 }
 
 /// Compiled templates of one closure. Cheap to call, shareable between threads.
 #[derive(Debug)]
 pub struct Renderer {
     environment: Environment<'static>,
-    names: Vec<(Role, String)>,
-    inputs: BTreeMap<String, Input>,
+    templates: Vec<(Role, String)>,
+    /// The names of `inputs`, in the same order.
+    names: Names,
+    inputs: Vec<Input>,
 }
 
 /// Returns the syntax of templates: Jinja2's, with the trailing newline kept, since white space is behaviour.
 pub(crate) fn syntax() -> SyntaxConfig {
     SyntaxConfig::builder().keep_trailing_newline(true).build().expect("the default delimiters are valid")
-}
-
-fn to_template_value(value: &Value) -> TemplateValue {
-    TemplateValue::from(Serde(value))
 }
 
 /// Returns the template environment that every template of PromptOps is compiled in.
@@ -146,22 +155,23 @@ impl Renderer {
             };
             add(&mut environment, reference.to_string(), template)?;
         }
-        let mut names = Vec::new();
+        let mut templates = Vec::new();
         match &closure.root.body {
             Body::Template(template) => {
                 add(&mut environment, "template".to_owned(), template)?;
-                names.push((Role::User, "template".to_owned()));
+                templates.push((Role::User, "template".to_owned()));
             }
             Body::Messages(messages) => {
                 for (index, message) in messages.iter().enumerate() {
                     let name = format!("messages[{index}]");
                     add(&mut environment, name.clone(), &message.content)?;
-                    names.push((message.role, name));
+                    templates.push((message.role, name));
                 }
             }
         }
-        let inputs = closure.root.inputs.iter().map(|(name, schema)| (name.clone(), Input::new(schema))).collect();
-        Ok(Self { environment, names, inputs })
+        let names = Names::of_sorted(closure.root.inputs.keys().map(String::as_str));
+        let inputs = closure.root.inputs.iter().map(|(name, schema)| Input::new(name, schema)).collect();
+        Ok(Self { environment, templates, names, inputs })
     }
 
     /// Renders with JSON values.
@@ -169,43 +179,28 @@ impl Renderer {
     /// # Errors
     /// See [`RenderError`].
     pub fn render(&self, inputs: &serde_json::Map<String, Value>) -> Result<Rendered, RenderError> {
-        self.render_values(inputs.iter().map(|(name, value)| (name.clone(), to_template_value(value))).collect())
+        let mut mappings = Mappings::default();
+        self.render_values(inputs.iter().map(|(name, value)| (name, mappings.json(value))))
     }
 
-    /// Renders with values of the template engine: the quick way for bindings.
+    /// Renders with values of the template engine.
     ///
     /// # Errors
     /// See [`RenderError`].
-    pub fn render_values(&self, mut values: BTreeMap<String, TemplateValue>) -> Result<Rendered, RenderError> {
-        self.complete(&mut values)?;
-        let context = TemplateValue::from(values);
-        let mut messages = Vec::with_capacity(self.names.len());
-        let mut room = MAX_OUTPUT_BYTES;
-        for (role, name) in &self.names {
-            let content = self.render_template(name, &context, room)?;
-            room -= content.len();
-            messages.push(Message { role: *role, content });
+    pub fn render_values<N: AsRef<str>>(
+        &self,
+        values: impl IntoIterator<Item = (N, TemplateValue)>,
+    ) -> Result<Rendered, RenderError> {
+        let mut rendering = self.rendering();
+        for (name, value) in values {
+            rendering.set(name.as_ref(), value);
         }
-        Ok(Rendered { messages })
+        rendering.finish()
     }
 
-    /// Fills in defaults and refuses what does not fit `inputs`.
-    fn complete(&self, values: &mut BTreeMap<String, TemplateValue>) -> Result<(), RenderError> {
-        let unknown: Vec<String> = values.keys().filter(|name| !self.inputs.contains_key(*name)).cloned().collect();
-        if !unknown.is_empty() {
-            return Err(RenderError::UnknownInputs(unknown));
-        }
-        let mut missing = Vec::new();
-        for (name, input) in &self.inputs {
-            match (values.get(name), &input.default) {
-                (Some(value), _) => input.check(name, value)?,
-                (None, Some(default)) => {
-                    values.insert(name.clone(), default.clone());
-                }
-                (None, None) => missing.push(name.clone()),
-            }
-        }
-        if missing.is_empty() { Ok(()) } else { Err(RenderError::MissingInputs(missing)) }
+    /// Begins a rendering that is given its values one by one: the quick way for bindings.
+    pub fn rendering(&self) -> Rendering<'_> {
+        Rendering { renderer: self, values: vec![None; self.inputs.len()], unknown: Vec::new() }
     }
 
     fn render_template(&self, name: &str, context: &TemplateValue, room: usize) -> Result<String, RenderError> {
@@ -216,6 +211,64 @@ impl Renderer {
             return Err(RenderError::TooLarge { place: name.to_owned() });
         }
         Ok(output)
+    }
+}
+
+/// A rendering that is being given its values.
+#[derive(Debug)]
+pub struct Rendering<'a> {
+    renderer: &'a Renderer,
+    /// One for each input, in its place.
+    values: Vec<Option<TemplateValue>>,
+    unknown: Vec<String>,
+}
+
+impl Rendering<'_> {
+    /// Gives a variable its value. When it had one, the new one counts.
+    pub fn set(&mut self, name: &str, value: TemplateValue) {
+        match self.renderer.names.position(name).and_then(|index| self.values.get_mut(index)) {
+            Some(place) => *place = Some(value),
+            None => self.unknown.push(name.to_owned()),
+        }
+    }
+
+    /// Renders with the values given, and with defaults for the others.
+    ///
+    /// # Errors
+    /// See [`RenderError`].
+    pub fn finish(self) -> Result<Rendered, RenderError> {
+        let renderer = self.renderer;
+        let context = mapping(renderer.names.clone(), self.complete()?);
+        let mut messages = Vec::with_capacity(renderer.templates.len());
+        let mut room = MAX_OUTPUT_BYTES;
+        for (role, name) in &renderer.templates {
+            let content = renderer.render_template(name, &context, room)?;
+            room -= content.len();
+            messages.push(Message { role: *role, content });
+        }
+        Ok(Rendered { messages })
+    }
+
+    /// Fills in defaults and refuses what does not fit `inputs`.
+    fn complete(mut self) -> Result<Vec<TemplateValue>, RenderError> {
+        if !self.unknown.is_empty() {
+            self.unknown.sort();
+            self.unknown.dedup();
+            return Err(RenderError::UnknownInputs(self.unknown));
+        }
+        let mut missing = Vec::new();
+        let mut complete = Vec::with_capacity(self.values.len());
+        for (input, value) in self.renderer.inputs.iter().zip(self.values) {
+            match (value, &input.default) {
+                (Some(value), _) => {
+                    input.check(&value)?;
+                    complete.push(value);
+                }
+                (None, Some(default)) => complete.push(default.clone()),
+                (None, None) => missing.push(input.name.clone()),
+            }
+        }
+        if missing.is_empty() { Ok(complete) } else { Err(RenderError::MissingInputs(missing)) }
     }
 }
 
@@ -255,54 +308,80 @@ fn template_error(name: &str, error: &minijinja::Error) -> RenderError {
 }
 
 impl Input {
-    fn new(schema: &Value) -> Self {
-        let types = match schema.get("type") {
-            Some(Value::String(name)) => vec![name.clone()],
-            Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+    fn new(name: &str, schema: &Value) -> Self {
+        let types: Vec<Option<Type>> = match schema.get("type") {
+            Some(Value::String(name)) => vec![Type::named(name)],
+            Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).map(Type::named).collect(),
             _ => Vec::new(),
         };
+        let mut mappings = Mappings::default();
         Self {
-            default: schema.get("default").map(to_template_value),
-            types,
-            allowed: schema.get("enum").and_then(Value::as_array).cloned(),
+            name: name.to_owned(),
+            default: schema.get("default").map(|value| mappings.json(value)),
+            // A type that is unknown here may be any.
+            types: types.into_iter().collect::<Option<_>>().unwrap_or_default(),
+            allowed: schema
+                .get("enum")
+                .and_then(Value::as_array)
+                .map(|all| all.iter().map(|one| (mappings.json(one), one.clone())).collect()),
         }
     }
 
     /// Checks `type` and `enum`, which is what callers get wrong; the other keywords are for tools that know the schema.
-    fn check(&self, name: &str, value: &TemplateValue) -> Result<(), RenderError> {
-        if !self.types.is_empty() && !self.types.iter().any(|expected| has_type(value, expected)) {
-            let expected = self.types.join(" or ");
-            return Err(RenderError::InputType { name: name.to_owned(), expected, found: value.kind().to_string() });
+    fn check(&self, value: &TemplateValue) -> Result<(), RenderError> {
+        if !self.types.is_empty() && !self.types.iter().any(|expected| expected.holds(value)) {
+            let expected = self.types.iter().map(|expected| expected.name()).collect::<Vec<_>>().join(" or ");
+            return Err(RenderError::InputType { name: self.name.clone(), expected, found: value.kind().to_string() });
         }
         let Some(allowed) = &self.allowed else { return Ok(()) };
-        if allowed.iter().any(|one| to_template_value(one) == *value) {
+        if allowed.iter().any(|(one, _)| one == value) {
             return Ok(());
         }
-        let choices: Vec<Cow<'_, str>> = allowed.iter().map(|one| one.to_string().into()).collect();
+        let choices: Vec<String> = allowed.iter().map(|(_, shown)| shown.to_string()).collect();
         Err(RenderError::InputType {
-            name: name.to_owned(),
+            name: self.name.clone(),
             expected: format!("one of {}", choices.join(", ")),
             found: format!("`{value}`"),
         })
     }
 }
 
-fn has_type(value: &TemplateValue, expected: &str) -> bool {
-    use minijinja::value::ValueKind;
-    match expected {
-        "string" => value.kind() == ValueKind::String,
-        "number" => value.kind() == ValueKind::Number,
-        "integer" => value.is_integer() || f64::try_from(value.clone()).is_ok_and(|number| number.fract() == 0.0),
-        "boolean" => value.kind() == ValueKind::Bool,
-        "array" => matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable),
-        "object" => value.kind() == ValueKind::Map,
-        "null" => value.kind() == ValueKind::None,
-        _ => true,
+impl Type {
+    const ALL: [Self; 7] = [Self::String, Self::Number, Self::Integer, Self::Boolean, Self::Array, Self::Object, Self::Null];
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.name() == name)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Number => "number",
+            Self::Integer => "integer",
+            Self::Boolean => "boolean",
+            Self::Array => "array",
+            Self::Object => "object",
+            Self::Null => "null",
+        }
+    }
+
+    fn holds(self, value: &TemplateValue) -> bool {
+        match self {
+            Self::String => value.kind() == ValueKind::String,
+            Self::Number => value.kind() == ValueKind::Number,
+            Self::Integer => value.is_integer() || f64::try_from(value.clone()).is_ok_and(|number| number.fract() == 0.0),
+            Self::Boolean => value.kind() == ValueKind::Bool,
+            Self::Array => matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable),
+            Self::Object => value.kind() == ValueKind::Map,
+            Self::Null => value.kind() == ValueKind::None,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde_json::json;
 
     use super::*;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use promptops_prompt::digest::canonical_json;
-use promptops_prompt::render::TemplateValue;
+use promptops_prompt::render::Rendering;
+use promptops_prompt::template_value::TemplateValue;
 use promptops_prompt::{Body, Digest, Message, Metadata, PromptId, PromptRef, RenderError, Rendered, Renderer, Version};
 use promptops_telemetry::content_hash;
 use serde_json::{Map, Value};
@@ -163,12 +164,28 @@ impl Prompt {
         self.renderer.render(values).map_err(|source| render_error(&self.prompt, source))
     }
 
-    /// Renders with values of the template engine: the quick way for bindings, and for values that are used again.
+    /// Renders with values of the template engine: the quick way for values that are used again.
     ///
     /// # Errors
     /// [`Error::Render`], as [`Prompt::render`].
-    pub fn rendered_values(&self, values: BTreeMap<String, TemplateValue>) -> Result<Rendered, Error> {
+    pub fn rendered_values<N: AsRef<str>>(
+        &self,
+        values: impl IntoIterator<Item = (N, TemplateValue)>,
+    ) -> Result<Rendered, Error> {
         self.renderer.render_values(values).map_err(|source| render_error(&self.prompt, source))
+    }
+
+    /// Begins a rendering that is given its values one by one, for [`Prompt::finish`].
+    pub fn rendering(&self) -> Rendering<'_> {
+        self.renderer.rendering()
+    }
+
+    /// Renders with the values that a rendering begun by this prompt was given.
+    ///
+    /// # Errors
+    /// [`Error::Render`], as [`Prompt::render`].
+    pub fn finish(&self, rendering: Rendering<'_>) -> Result<Rendered, Error> {
+        rendering.finish().map_err(|source| render_error(&self.prompt, source))
     }
 
     /// Takes the only message out of what was rendered.
