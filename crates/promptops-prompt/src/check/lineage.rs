@@ -1,6 +1,6 @@
 //! `lineage`: every version but the first names its parent, and the parent is older.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::{Base, Check, FileView, Summary, check as define};
 use crate::finding::{Finding, Severity};
@@ -40,13 +40,22 @@ pub(super) fn check(view: &FileView<'_>, findings: &mut Vec<Finding>) {
 
 /// A fork's parent is a prompt that exists, here or at the base revision.
 pub(super) fn check_parents(summaries: &[&Summary], base: Option<&Base>, findings: &mut Vec<Finding>) {
-    let known: HashSet<&PromptId> = summaries.iter().copied().map(|summary| &summary.reference.id).collect();
+    let newest: HashMap<&PromptId, Version> =
+        summaries.iter().map(|summary| (&summary.reference.id, summary.reference.version)).collect();
     for &summary in summaries {
         let Some((parent, span)) = &summary.parent else { continue };
-        if parent.id == summary.reference.id
-            || known.contains(&parent.id)
-            || base.is_some_and(|base| base.contains_key(&parent.id))
-        {
+        if parent.id == summary.reference.id {
+            continue;
+        }
+        if let Some(newest) = newest.get(&parent.id) {
+            if parent.version > *newest {
+                let message = format!("the parent `{}` has no version {}; the newest is {newest}", parent.id, parent.version);
+                let finding = Finding::new(CHECK.id, CHECK.severity, &summary.path, span.clone(), message);
+                findings.push(finding.hint("name the version that it was forked from"));
+            }
+            continue;
+        }
+        if base.is_some_and(|base| base.contains_key(&parent.id)) {
             continue;
         }
         let finding = Finding::new(
