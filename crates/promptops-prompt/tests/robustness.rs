@@ -1,5 +1,7 @@
 //! Whatever a file holds, reading, checking and rendering it end, panic nowhere, and point inside the file.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
