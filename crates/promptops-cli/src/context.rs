@@ -34,7 +34,7 @@ impl Context {
         let no_color = environment.get("NO_COLOR").is_some_and(|value| !value.is_empty());
         let printer = Printer::new(options.color, no_color, options.quiet);
         let directory = match &options.directory {
-            Some(directory) => directory.canonicalize().map_err(|error| Failure::io("enter", directory, error))?,
+            Some(directory) => enter(directory).map_err(|error| Failure::io("enter", directory, error))?,
             None => std::env::current_dir().map_err(|error| Failure::io("read", Path::new("."), error))?,
         };
         Ok(Self { printer, directory, environment, registry: options.registry.clone() })
@@ -87,4 +87,9 @@ impl Context {
             .map_err(|error| Failure::io("start the runtime for", &self.directory, error))?;
         Ok(runtime.block_on(work))
     }
+}
+
+fn enter(directory: &Path) -> std::io::Result<PathBuf> {
+    let directory = directory.canonicalize()?;
+    if directory.is_dir() { Ok(directory) } else { Err(std::io::ErrorKind::NotADirectory.into()) }
 }

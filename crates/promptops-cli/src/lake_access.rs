@@ -30,7 +30,7 @@ pub fn failure(error: LakeError) -> Failure {
     };
     let hint = match exit {
         Exit::Io => Some(NO_ROOM),
-        Exit::Unavailable => Some("check disk, network and credentials, then run the same command again: a record counts once"),
+        Exit::Unavailable => Some("check disk, network and credentials, then run the same command again: repeating is safe"),
         _ => error.hint(),
     };
     let hint = hint.map(str::to_owned);

@@ -18,7 +18,8 @@ impl TimeArgument {
     pub fn resolve(self, now: DateTime<Utc>) -> DateTime<Utc> {
         match self {
             Self::At(time) => time,
-            Self::Ago(span) => now - span,
+            // Before the beginning of time there is nothing to leave out.
+            Self::Ago(span) => now.checked_sub_signed(span).unwrap_or(DateTime::<Utc>::MIN_UTC),
         }
     }
 }
@@ -73,7 +74,11 @@ mod tests {
         assert_eq!(at("2026-11-01T03:00Z"), "2026-11-01T03:00:00+00:00");
         assert_eq!(at("2026-11-01T03:00:30+01:00"), "2026-11-01T02:00:30+00:00");
         assert_eq!("7d".parse(), Ok(TimeArgument::Ago(TimeDelta::days(7))));
-        for bad in ["", "d", "-1d", "7y", "yesterday", "2026-13-01", "1é"] {
+        assert_eq!(
+            "90000000000d".parse().map(|time: TimeArgument| time.resolve(DateTime::UNIX_EPOCH)),
+            Ok(DateTime::<Utc>::MIN_UTC)
+        );
+        for bad in ["", "d", "9000000000000000000w", "-1d", "7y", "yesterday", "2026-13-01", "1é"] {
             assert!(bad.parse::<TimeArgument>().is_err(), "{bad}");
         }
     }

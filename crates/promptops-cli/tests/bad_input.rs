@@ -579,7 +579,7 @@ fn a_full_disk_under_the_registry() {
     ----- stdout -----
     ----- stderr -----
     error: no space is left to store `probes/init`
-      cause: Generic file error: No space left on device (os error 28)
+      cause: Generic file error: No space left on device (os error [N])
     hint: make room, then run the same command again: nothing half-written is left
     "#);
     disk.empty();
@@ -592,7 +592,7 @@ fn a_full_disk_under_the_registry() {
     ----- stderr -----
     rules: promptops.toml and owners.yaml as of main ([COMMIT])
     error: no space is left to store `namespaces/support.json`
-      cause: Generic file error: No space left on device (os error 28)
+      cause: Generic file error: No space left on device (os error [N])
     hint: make room, then run the same command again: nothing half-written is left
     "#);
     assert_eq!(project.files("disk/registry/prompts"), [], "a version became visible");
@@ -615,7 +615,7 @@ fn a_full_disk_under_the_registry() {
     ----- stdout -----
     ----- stderr -----
     error: cannot write `[PROJECT]/disk/promptops.lock`
-      cause: No space left on device (os error 28)
+      cause: No space left on device (os error [N])
     hint: make room on the disk, then run the same command again
     "#);
     assert!(!project.path("disk/promptops.lock").exists(), "half a lock stayed behind");
@@ -643,7 +643,7 @@ fn a_full_disk_under_the_lake() {
     ----- stdout -----
     ----- stderr -----
     error: the store of the lake failed to write `invocations/day=2026-05-01/hour=08/0000000001.parquet`
-      cause: Generic LocalFileSystem error: Unable to copy data to file: No space left on device (os error 28)
+      cause: Generic LocalFileSystem error: Unable to copy data to file: No space left on device (os error [N])
     hint: make room on the disk, then run the same command again
     "#);
     assert_eq!(project.files("disk/lake"), [], "a file stayed behind");
@@ -669,7 +669,7 @@ fn an_answer_that_finds_no_room() {
     ----- stdout -----
     ----- stderr -----
     error: cannot write the answer to `stdout`
-      cause: No space left on device (os error 28)
+      cause: No space left on device (os error [N])
     hint: make room on the disk, then run the same command again
     "#);
 }
@@ -691,7 +691,7 @@ fn a_model_that_nobody_serves() {
     ----- stdout -----
     ----- stderr -----
     error: cannot evaluate `support.greeting@1`
-      cause: cannot reach `http://127.0.0.1:[PORT]/v1`: Connection refused (os error 111)
+      cause: cannot reach `http://127.0.0.1:[PORT]/v1`: Connection refused (os error [N])
     hint: check the provider's `url` and that its server runs, or replay recordings
     "#);
     assert_snapshot!(project.run(["eval", "--url", "localhost"]), @r#"
@@ -763,18 +763,46 @@ fn a_key_that_is_wrong() {
 #[test]
 fn a_store_that_does_not_answer() {
     let project = Project::committed();
-    let mut command = project.promptops(["list", "--registry", "s3://prompts/registry"]);
-    command.env("AWS_ENDPOINT", format!("http://{}", closed_port())).env("AWS_ALLOW_HTTP", "true");
-    command.env("AWS_ACCESS_KEY_ID", "key").env("AWS_SECRET_ACCESS_KEY", "the-secret-of-the-key").env("AWS_REGION", "eu-west-1");
-    let run = project.finish(command);
-    assert!(!run.to_string().contains("the-secret-of-the-key"));
-    assert_snapshot!(run, @r#"
+    project.write("promptops.toml", "[lake]\nurl = \"s3://records/lake\"\n");
+    let run = |arguments: &[&str]| {
+        let mut command = project.promptops(arguments);
+        command.env("AWS_ENDPOINT", format!("http://{}", closed_port())).env("AWS_ALLOW_HTTP", "true");
+        command.env("AWS_ACCESS_KEY_ID", "key").env("AWS_SECRET_ACCESS_KEY", "the-secret-of-the-key");
+        command.env("AWS_REGION", "eu-west-1");
+        let run = project.finish(command);
+        assert!(!run.to_string().contains("the-secret-of-the-key"));
+        run
+    };
+    assert_snapshot!(run(&["list", "--registry", "s3://prompts/registry"]), @r#"
     exit: 6
     ----- stdout -----
     ----- stderr -----
     error: the store did not answer for `format.json`
       cause: Generic S3 error: Error performing GET http://127.0.0.1:[PORT]/prompts/registry/format.json in [TIME], after 5 retries, max_retries: 5, retry_timeout: 30s  - HTTP error: error sending request
     hint: check the endpoint, region and network, then run the same command again: repeating is safe
+    "#);
+    assert_snapshot!(run(&["stats"]), @r#"
+    exit: 6
+    ----- stdout -----
+    ----- stderr -----
+    error: the store of the lake failed to list `invocations`
+      cause: Generic S3 error: Error performing list request: Error performing GET http://127.0.0.1:[PORT]/records?list-type=2&prefix=lake%2Finvocations%2F in [TIME], after 5 retries, max_retries: 5, retry_timeout: 30s  - HTTP error: error sending request
+      cause: client error (Connect)
+      cause: tcp connect error
+      cause: Connection refused (os error [N])
+    hint: check disk, network and credentials, then run the same command again: repeating is safe
+    "#);
+    project.write("calls.jsonl", "{\"time\":\"2026-05-01T10:00:00Z\"}\n");
+    assert_snapshot!(run(&["invocations", "import", "calls.jsonl"]), @r#"
+    exit: 6
+    ----- stdout -----
+    ----- stderr -----
+    error: the store of the lake failed to list `invocations/day=2026-05-01/hour=10`
+      cause: Generic S3 error: Error performing list request: Error performing GET http://127.0.0.1:[PORT]/records?list-type=2&prefix=lake%2Finvocations%2Fday%3D2026-05-01%2Fhour%3D10%2F in [TIME], after 5 retries, max_retries: 5, retry_timeout: 30s  - HTTP error: error sending request
+      cause: client error (Connect)
+      cause: tcp connect error
+      cause: Connection refused (os error [N])
+    hint: check disk, network and credentials, then run the same command again: repeating is safe
     "#);
     assert_snapshot!(project.run(["list", "--registry", "s3://"]), @r#"
     exit: 2
@@ -841,7 +869,7 @@ fn a_configuration_that_is_wrong() {
     ----- stdout -----
     ----- stderr -----
     error: cannot read the folder `[PROJECT]/texts`
-      cause: No such file or directory (os error 2)
+      cause: No such file or directory (os error [N])
     hint: `prompts.path` in promptops.toml names the folder of prompts
     "#);
     assert_snapshot!(with("[prompts]\npath = \"promptops.toml\"\n"), @r#"
@@ -849,7 +877,7 @@ fn a_configuration_that_is_wrong() {
     ----- stdout -----
     ----- stderr -----
     error: cannot read the folder `[PROJECT]/promptops.toml`
-      cause: Not a directory (os error 20)
+      cause: Not a directory (os error [N])
     hint: `prompts.path` in promptops.toml names the folder of prompts
     "#);
     assert_snapshot!(with("[lake]\nurl = \"gopher://lake\"\n"), @r#"

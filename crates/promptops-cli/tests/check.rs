@@ -542,7 +542,7 @@ fn a_cache_that_cannot_be_written_is_only_mentioned() {
     ----- stdout -----
     1 prompt checked: no findings
     ----- stderr -----
-    results were not kept in `[PROJECT]/.promptops/cache` for the next run: File exists (os error 17)
+    results were not kept in `[PROJECT]/.promptops/cache` for the next run: File exists (os error [N])
     "#);
 }
 
@@ -558,7 +558,7 @@ fn a_folder_that_is_read_only_is_only_mentioned() {
     ----- stdout -----
     1 prompt checked: no findings
     ----- stderr -----
-    results were not kept in `[PROJECT]/.promptops/cache` for the next run: Read-only file system (os error 30)
+    results were not kept in `[PROJECT]/.promptops/cache` for the next run: Read-only file system (os error [N])
     "#);
     assert_eq!(project.run(["check", "--quiet"]).stderr, "");
 }
@@ -577,7 +577,7 @@ fn a_cache_folder_on_a_full_disk_is_only_mentioned() {
     ----- stdout -----
     1 prompt checked: no findings
     ----- stderr -----
-    results were not kept in `[PROJECT]/.promptops/cache` for the next run: No space left on device (os error 28)
+    results were not kept in `[PROJECT]/.promptops/cache` for the next run: No space left on device (os error [N])
     "#);
     let left: Vec<(std::path::PathBuf, Vec<u8>)> = project.files(".promptops/cache");
     assert!(left.is_empty(), "{left:?}");

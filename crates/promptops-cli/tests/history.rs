@@ -311,12 +311,21 @@ fn outside_of_a_project_there_is_nothing_to_do() {
     error: no `promptops.toml` and no `prompts` folder in `[PROJECT]` or above
     hint: go to the folder of your prompts, or name it with `--directory`
     "#);
+    project.write("file", "");
+    assert_snapshot!(project.run(["-C", "file", "check"]), @r#"
+    exit: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: cannot enter `file`
+      cause: not a directory
+    hint: name a folder, not a file
+    "#);
     assert_snapshot!(project.run(["-C", "nowhere", "check"]), @r#"
     exit: 4
     ----- stdout -----
     ----- stderr -----
     error: cannot enter `nowhere`
-      cause: No such file or directory (os error 2)
+      cause: No such file or directory (os error [N])
     hint: check the path
     "#);
 }

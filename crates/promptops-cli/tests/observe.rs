@@ -194,8 +194,16 @@ fn a_file_that_does_not_fit_says_what_it_lacks() {
     ----- stdout -----
     ----- stderr -----
     error: cannot read `[PROJECT]/absent.csv`
-      cause: No such file or directory (os error 2)
+      cause: No such file or directory (os error [N])
     hint: check the path
+    "#);
+    assert_snapshot!(project.run(["invocations", "import", "prompts"]), @r#"
+    exit: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: cannot read `[PROJECT]/prompts`
+      cause: is a directory
+    hint: name a file, not a folder
     "#);
     project.write("empty.csv", "");
     assert_snapshot!(project.run(["invocations", "import", "empty.csv", "--mapping", "mapping.toml"]), @r#"
@@ -278,7 +286,7 @@ fn a_mapping_that_cannot_be_used_says_why() {
     ----- stdout -----
     ----- stderr -----
     error: cannot read `[PROJECT]/absent.toml`
-      cause: No such file or directory (os error 2)
+      cause: No such file or directory (os error [N])
     hint: check the path
     "#);
 }
@@ -333,6 +341,8 @@ fn statistics_in_every_format() {
 
     For more information, try '--help'.
     "#);
+    let beginning = project.run(["stats", "--since", "90000000000d"]);
+    assert_eq!(beginning.to_string(), project.run(["stats"]).to_string(), "longer ago than there is time");
     assert_snapshot!(project.run(["stats", "--since", "lately"]), @r#"
     exit: 2
     ----- stdout -----

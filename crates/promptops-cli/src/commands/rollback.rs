@@ -33,7 +33,10 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let environment = &arguments.env;
     context.block_on(async {
         let registry = open(context, &project).await?;
-        let nothing = || Failure::new(Exit::NotFound, format!("nothing is deployed to environment `{environment}`"));
+        let nothing = || {
+            Failure::new(Exit::NotFound, format!("nothing is deployed to environment `{environment}`"))
+                .hint("run `promptops plan`, then `promptops deploy`")
+        };
         let current = registry.current(environment).await.map_err(failure)?.ok_or_else(nothing)?;
         let target = match arguments.to {
             Some(sequence) => sequence,

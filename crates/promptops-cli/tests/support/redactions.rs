@@ -8,7 +8,8 @@ pub struct Redactions {
 }
 
 impl Redactions {
-    /// Replaces commits, ids, heads of the audit log, durations and the ports of loopback endpoints.
+    /// Replaces commits, ids, heads of the audit log, durations, numbers of system errors and the ports of loopback
+    /// endpoints.
     pub fn standard() -> Self {
         Self { rules: Vec::new() }
             .pattern(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "[ID]")
@@ -17,6 +18,7 @@ impl Redactions {
             // The short form; ten digits that begin with zeros are the number of an object.
             .pattern(r"\b0?[1-9a-f][0-9a-f]{8,9}\b", "[COMMIT]")
             .pattern(r"\b\d+\.\d+m?s\b", "[TIME]")
+            .pattern(r"\(os error \d+\)", "(os error [N])")
             .pattern(r"\b127\.0\.0\.1:\d+", "127.0.0.1:[PORT]")
     }
 

@@ -82,6 +82,9 @@ fn mapping(arguments: &Arguments, context: &Context) -> Outcome<ColumnMapping> {
 }
 
 fn open(name: &Path, path: &Path, mapping: &ColumnMapping) -> Outcome<Import<BufReader<File>>> {
+    if path.is_dir() {
+        return Err(Failure::io("read", path, std::io::ErrorKind::IsADirectory.into()));
+    }
     let reader = BufReader::new(File::open(path).map_err(|error| Failure::io("read", path, error))?);
     let source = name.file_name().map_or_else(|| name.display().to_string(), |name| name.to_string_lossy().into_owned());
     let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
