@@ -42,9 +42,7 @@ impl PromptHistory {
     pub fn read(project: &Project, revision: &str, only: Option<&PromptId>) -> Outcome<Self> {
         let repository = Repository::discover(&project.root).map_err(git_failure)?;
         let tip = repository.resolve(revision).map_err(git_failure)?;
-        let needle = only.map_or("id:", PromptId::as_str);
-        let finder =
-            |bytes: &[u8]| std::str::from_utf8(bytes).is_ok_and(|text| text.contains(needle) && text.contains("version:"));
+        let finder = |bytes: &[u8]| may_be_prompt(bytes, only);
         let mut history = Self::default();
         for extension in ["yaml", "yml"] {
             let entries = repository.history(tip, "", extension, &finder).map_err(git_failure)?;
@@ -103,5 +101,24 @@ impl PromptHistory {
     /// Returns the digest of a version (G1).
     pub fn digest(&self, reference: &PromptRef) -> Outcome<Digest> {
         Ok(self.closure(reference)?.root.digest())
+    }
+}
+
+/// Tells quickly, without reading YAML, what cannot be a prompt. The names of fields may stand in quotes, so no `:` is asked for.
+fn may_be_prompt(bytes: &[u8], only: Option<&PromptId>) -> bool {
+    let needles = [only.map_or("id", PromptId::as_str), "version", "owner", "model"];
+    std::str::from_utf8(bytes).is_ok_and(|text| needles.into_iter().all(|needle| text.contains(needle)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_be_prompt;
+
+    #[test]
+    fn a_prompt_may_be_written_as_json() {
+        let json = br#"{"id": "a", "version": 1, "owner": "o", "model": "m", "tags": [], "template": "x"}"#;
+        let id = "a".parse().expect("an id");
+        assert!(may_be_prompt(json, None) && may_be_prompt(json, Some(&id)));
+        assert!(!may_be_prompt(b"id: a\nversion: 1\n", None));
     }
 }
