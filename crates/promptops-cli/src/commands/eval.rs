@@ -25,15 +25,22 @@ pub struct Arguments {
     base: Option<String>,
     #[command(flatten)]
     options: EvalOptions,
+    #[command(flatten)]
+    report: ReportArguments,
+}
+
+/// Where the report and its evidence go.
+#[derive(Debug, Args)]
+pub struct ReportArguments {
     /// How the report is shown.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    format: ReportFormat,
+    pub format: ReportFormat,
     /// Write the report to this file and show it to people as well.
     #[arg(long, value_name = "FILE")]
-    output: Option<PathBuf>,
-    /// Write one statement per report into this folder: evidence that a registry can demand.
+    pub output: Option<PathBuf>,
+    /// Write one statement per evaluation into this folder: evidence that a registry can demand.
     #[arg(long, value_name = "FOLDER")]
-    evidence: Option<PathBuf>,
+    pub evidence: Option<PathBuf>,
 }
 
 /// The format of a report.
@@ -72,7 +79,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     }
     let exit = exit_of(&reports);
     let human = || reports.iter().map(|report| eval_human::render(report, &context.printer)).collect::<Vec<_>>().join("\n");
-    let text = match arguments.format {
+    let text = match arguments.report.format {
         ReportFormat::Human => human(),
         ReportFormat::Markdown => reports.iter().map(eval_markdown::render).collect::<Vec<_>>().join("\n"),
         ReportFormat::Json => {
@@ -80,14 +87,14 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
             serde_json::to_string_pretty(&document).map_err(|error| Failure::from_error(Exit::Io, error))? + "\n"
         }
     };
-    match &arguments.output {
+    match &arguments.report.output {
         Some(file) => {
             write_file(&context.directory.join(file), &text)?;
             context.printer.answer(&human());
         }
         None => context.printer.answer(&text),
     }
-    if let Some(folder) = &arguments.evidence {
+    if let Some(folder) = &arguments.report.evidence {
         write_evidence(context, folder, &reports)?;
     }
     Ok(exit)

@@ -1,13 +1,11 @@
 //! `promptops gate`: all that a pull request needs, and one answer.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use promptops_prompt::PromptId;
 use promptops_prompt::change::Class;
 use promptops_prompt::finding::Severity;
 
-use super::eval::{ReportFormat, write_evidence};
+use super::eval::{ReportArguments, ReportFormat, write_evidence};
 use crate::checks::{self, CheckOptions, Checked};
 use crate::context::Context;
 use crate::evaluations::{self, EvalOptions, ReplayChoice, Stopped, write_file};
@@ -35,15 +33,8 @@ pub struct Arguments {
     deny_warnings: bool,
     #[command(flatten)]
     options: EvalOptions,
-    /// How the report is shown.
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    format: ReportFormat,
-    /// Write the report to this file and show it to people as well.
-    #[arg(long, value_name = "FILE")]
-    output: Option<PathBuf>,
-    /// Write one statement per evaluation into this folder: evidence that a registry can demand.
-    #[arg(long, value_name = "FOLDER")]
-    evidence: Option<PathBuf>,
+    #[command(flatten)]
+    report: ReportArguments,
 }
 
 /// Why the gate does not let a proposal pass, as it is found.
@@ -197,19 +188,19 @@ fn show(arguments: &Arguments, context: &Context, checked: &Checked, report: &Ga
         let shown = checked.findings.iter().filter(|finding| finding.severity > Severity::Note);
         shown.map(|finding| human::render(finding, &checked.texts, is_coloured) + "\n\n").collect()
     };
-    let text = match arguments.format {
+    let text = match arguments.report.format {
         ReportFormat::Human => findings(printer.stdout_is_coloured()) + &output::human(report, printer),
         ReportFormat::Markdown => output::markdown(report, &findings(false)),
         ReportFormat::Json => serde_json::to_string_pretty(report).map_err(|error| Failure::from_error(Exit::Io, error))? + "\n",
     };
-    match &arguments.output {
+    match &arguments.report.output {
         Some(file) => {
             write_file(&context.directory.join(file), &text)?;
             printer.answer(&(findings(printer.stdout_is_coloured()) + &output::human(report, printer)));
         }
         None => printer.answer(&text),
     }
-    match &arguments.evidence {
+    match &arguments.report.evidence {
         Some(folder) => write_evidence(context, folder, &report.reports),
         None => Ok(()),
     }

@@ -1,6 +1,6 @@
 //! `promptops stats`: volume, errors, latency, tokens and cost.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use promptops_lake::{GroupBy, StatisticsRow};
 use serde::Serialize;
 
@@ -13,9 +13,9 @@ use crate::output::table::{Align, Table};
 /// Show volume, errors, latency, tokens and cost of recorded invocations.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// What makes a row; several may be given.
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "prompt,version,model", value_name = "COLUMN,…")]
-    by: Vec<Group>,
+    /// What makes a row, several joined by commas: prompt, version, model, service, environment, label, day.
+    #[arg(long, value_parser = group, value_delimiter = ',', default_value = "prompt,version,model", value_name = "COLUMN,…")]
+    by: Vec<GroupBy>,
     /// How rows are shown.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     format: TableFormat,
@@ -27,29 +27,9 @@ pub struct Arguments {
     window: WindowArguments,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Group {
-    Prompt,
-    Version,
-    Model,
-    Service,
-    Environment,
-    Label,
-    Day,
-}
-
-impl Group {
-    fn column(self) -> GroupBy {
-        match self {
-            Self::Prompt => GroupBy::Prompt,
-            Self::Version => GroupBy::Version,
-            Self::Model => GroupBy::Model,
-            Self::Service => GroupBy::Service,
-            Self::Environment => GroupBy::Environment,
-            Self::Label => GroupBy::Label,
-            Self::Day => GroupBy::Day,
-        }
-    }
+fn group(name: &str) -> Result<GroupBy, String> {
+    let known = || GroupBy::ALL.map(GroupBy::as_str).join(", ");
+    GroupBy::ALL.into_iter().find(|group| group.as_str() == name).ok_or_else(|| format!("one of {}", known()))
 }
 
 /// One row as JSON. Percentiles are exact; costs in US dollars; times UTC.
@@ -74,22 +54,21 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let project = context.project()?;
     let lake = lake_access::open(context, &project)?;
     let (since, until) = arguments.window.resolve(context.now());
-    let filter = arguments.filter.within(since, until);
-    let by: Vec<GroupBy> = arguments.by.iter().map(|group| group.column()).collect();
-    let rows = context.block_on(lake.statistics(&filter, &by))?.map_err(lake_access::failure)?;
+    let (filter, by) = (arguments.filter.within(since, until), arguments.by.as_slice());
+    let rows = context.block_on(lake.statistics(&filter, by))?.map_err(lake_access::failure)?;
     if rows.is_empty() {
         context.printer.notice(format!("no invocation fits in `{}`; `promptops invocations import` brings some", lake.name()));
         return Ok(Exit::Success);
     }
     match arguments.format {
-        TableFormat::Table => context.printer.answer(&table(&rows, &by).render(&context.printer)),
+        TableFormat::Table => context.printer.answer(&table(&rows, by).render(&context.printer)),
         TableFormat::Json => {
             for row in &rows {
-                let text = serde_json::to_string(&wire(row, &by)).map_err(|error| Failure::from_error(Exit::Io, error))?;
+                let text = serde_json::to_string(&wire(row, by)).map_err(|error| Failure::from_error(Exit::Io, error))?;
                 context.printer.line(text);
             }
         }
-        TableFormat::Csv => context.printer.answer(&csv(&rows, &by)),
+        TableFormat::Csv => context.printer.answer(&csv(&rows, by)),
     }
     Ok(Exit::Success)
 }
