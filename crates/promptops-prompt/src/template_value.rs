@@ -1,6 +1,6 @@
 //! Values as templates see them, made without work that the engine's own conversion would repeat.
 //!
-//! A mapping keeps its sorted names apart from its values, so that mappings with the same names share them: the variables of
+//! A mapping keeps its names apart from its values, so that mappings with the same names share them: the variables of
 //! a prompt from one rendering to the next, and the items of a list of records. Templates cannot tell such a mapping from
 //! the engine's own.
 
@@ -16,25 +16,48 @@ const MAX_REMEMBERED: usize = 8;
 /// Up to here, comparing one name after the other is quicker than a binary search.
 const MAX_LINEAR: usize = 12;
 
-/// Sorted names without duplicates, cheap to copy. All of them are texts, which need no memory of their own up to 22 bytes.
+/// Distinct names in the order in which they were given, cheap to copy.
 #[derive(Debug, Clone)]
-pub(crate) struct Names(Arc<[TemplateValue]>);
+pub(crate) struct Names(Arc<NamesInner>);
+
+#[derive(Debug)]
+struct NamesInner {
+    /// All of them are texts, which need no memory of their own up to 22 bytes.
+    given: Vec<TemplateValue>,
+    /// The places of the names, in the names' order.
+    sorted: Vec<usize>,
+}
 
 impl Names {
-    /// Keeps `names`, which are sorted and distinct.
-    pub(crate) fn of_sorted<'a>(names: impl Iterator<Item = &'a str>) -> Self {
-        Self(names.map(TemplateValue::from).collect())
+    /// Keeps `names`, or returns the places of those that count when some are the same: the last of each.
+    fn new(given: Vec<TemplateValue>) -> Result<Self, (Vec<TemplateValue>, Vec<usize>)> {
+        let mut sorted: Vec<usize> = (0..given.len()).collect();
+        // The later of two places with the same name comes first, and stays.
+        sorted.sort_by(|one, other| text(&given[*one]).cmp(text(&given[*other])).then(other.cmp(one)));
+        sorted.dedup_by(|one, other| text(&given[*one]) == text(&given[*other]));
+        if sorted.len() < given.len() { Err((given, sorted)) } else { Ok(Self(Arc::new(NamesInner { given, sorted }))) }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
+    /// Keeps `names`, which are sorted and distinct.
+    pub(crate) fn of_sorted<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        let given: Vec<_> = names.map(TemplateValue::from).collect();
+        Self(Arc::new(NamesInner { sorted: (0..given.len()).collect(), given }))
+    }
+
+    fn len(&self) -> usize {
+        self.0.given.len()
+    }
+
+    fn has_at(&self, place: usize, name: &str) -> bool {
+        self.0.given.get(place).is_some_and(|one| text(one) == name)
     }
 
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
-        if self.0.len() <= MAX_LINEAR {
-            return self.0.iter().position(|one| text(one) == name);
+        let NamesInner { given, sorted } = &*self.0;
+        if given.len() <= MAX_LINEAR {
+            return given.iter().position(|one| text(one) == name);
         }
-        self.0.binary_search_by(|one| text(one).cmp(name)).ok()
+        sorted.binary_search_by(|place| text(&given[*place]).cmp(name)).ok().map(|index| sorted[index])
     }
 }
 
@@ -46,6 +69,7 @@ fn text(name: &TemplateValue) -> &str {
 #[derive(Debug)]
 struct Mapping {
     names: Names,
+    /// In the order of the names as they were given.
     values: Vec<TemplateValue>,
 }
 
@@ -63,7 +87,10 @@ impl Object for Mapping {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        self.mapped_rev_key_value_enumerator(|this| Box::new(this.names.0.iter().cloned().zip(this.values.iter().cloned())))
+        self.mapped_rev_key_value_enumerator(|this| {
+            let NamesInner { given, sorted } = &*this.names.0;
+            Box::new(sorted.iter().map(|place| (given[*place].clone(), this.values[*place].clone())))
+        })
     }
 
     fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
@@ -73,51 +100,38 @@ impl Object for Mapping {
 
 /// Makes a mapping of names and as many values, in their order.
 pub(crate) fn mapping(names: Names, values: Vec<TemplateValue>) -> TemplateValue {
+    debug_assert_eq!(names.len(), values.len());
     TemplateValue::from_object(Mapping { names, values })
 }
 
 /// Names and values on their way to becoming a mapping.
-#[derive(Debug, Default)]
-pub struct Pairs(Vec<(TemplateValue, TemplateValue)>);
+#[derive(Debug)]
+pub struct Pairs {
+    /// The names of an earlier mapping, as long as those given are the same.
+    expected: Option<Names>,
+    /// The names, once they are not as expected.
+    names: Vec<TemplateValue>,
+    values: Vec<TemplateValue>,
+}
 
 impl Pairs {
-    /// Makes an empty list with room for `count` pairs.
-    pub fn with_capacity(count: usize) -> Self {
-        Self(Vec::with_capacity(count))
-    }
-
     /// Adds a pair. Of pairs with the same name the last one counts.
     pub fn push(&mut self, name: &str, value: TemplateValue) {
-        self.0.push((TemplateValue::from(name), value));
-    }
-}
-
-/// Names in the order in which they were given, and what became of them.
-#[derive(Debug)]
-struct Shape {
-    given: Vec<TemplateValue>,
-    names: Names,
-    /// For each of `names` the place of its value among those given.
-    places: Vec<usize>,
-}
-
-impl Shape {
-    fn of(given: Vec<TemplateValue>) -> Self {
-        let mut places: Vec<usize> = (0..given.len()).collect();
-        // The later of two places with the same name comes first, and stays.
-        places.sort_by(|one, other| text(&given[*one]).cmp(text(&given[*other])).then(other.cmp(one)));
-        places.dedup_by(|one, other| text(&given[*one]) == text(&given[*other]));
-        let names = Names(places.iter().map(|place| given[*place].clone()).collect());
-        Self { given, names, places }
+        if let Some(expected) = &self.expected {
+            if expected.has_at(self.values.len(), name) {
+                self.values.push(value);
+                return;
+            }
+            self.give_up_expected();
+        }
+        self.names.push(TemplateValue::from(name));
+        self.values.push(value);
     }
 
-    fn fits(&self, pairs: &[(TemplateValue, TemplateValue)]) -> bool {
-        self.given.len() == pairs.len() && self.given.iter().zip(pairs).all(|(one, (other, _))| text(one) == text(other))
-    }
-
-    fn mapping(&self, mut pairs: Vec<(TemplateValue, TemplateValue)>) -> TemplateValue {
-        let values = self.places.iter().map(|place| std::mem::take(&mut pairs[*place].1)).collect();
-        mapping(self.names.clone(), values)
+    fn give_up_expected(&mut self) {
+        if let Some(expected) = self.expected.take() {
+            self.names.extend_from_slice(&expected.0.given[..self.values.len()]);
+        }
     }
 }
 
@@ -126,22 +140,36 @@ impl Shape {
 /// Mappings enumerate their names in sorted order, however they were given.
 #[derive(Debug, Default)]
 pub struct Mappings {
-    remembered: Vec<Shape>,
+    remembered: Vec<Names>,
 }
 
 impl Mappings {
+    /// Begins a mapping of about `count` pairs, for [`Mappings::mapping`].
+    pub fn pairs(&self, count: usize) -> Pairs {
+        let expected = self.remembered.iter().rev().find(|names| names.len() == count).cloned();
+        Pairs { expected, names: Vec::new(), values: Vec::with_capacity(count) }
+    }
+
     /// Makes a mapping of `pairs`.
-    pub fn mapping(&mut self, pairs: Pairs) -> TemplateValue {
-        let pairs = pairs.0;
-        if let Some(shape) = self.remembered.iter().find(|shape| shape.fits(&pairs)) {
-            return shape.mapping(pairs);
+    pub fn mapping(&mut self, mut pairs: Pairs) -> TemplateValue {
+        if let Some(expected) = pairs.expected.take_if(|expected| expected.len() == pairs.values.len()) {
+            return mapping(expected, pairs.values);
         }
-        let shape = Shape::of(pairs.iter().map(|(name, _)| name.clone()).collect());
-        let mapping = shape.mapping(pairs);
-        if self.remembered.len() < MAX_REMEMBERED {
-            self.remembered.push(shape);
+        pairs.give_up_expected();
+        let Pairs { names, mut values, .. } = pairs;
+        match Names::new(names) {
+            Ok(names) => {
+                if self.remembered.len() == MAX_REMEMBERED {
+                    self.remembered.remove(0);
+                }
+                self.remembered.push(names.clone());
+                mapping(names, values)
+            }
+            Err((given, counting)) => {
+                let values = counting.iter().map(|place| std::mem::take(&mut values[*place])).collect();
+                mapping(Names::of_sorted(counting.iter().map(|place| text(&given[*place]))), values)
+            }
         }
-        mapping
     }
 
     /// Converts a JSON value.
@@ -153,7 +181,7 @@ impl Mappings {
             Value::String(text) => TemplateValue::from(text.as_str()),
             Value::Array(items) => TemplateValue::from(items.iter().map(|item| self.json(item)).collect::<Vec<_>>()),
             Value::Object(members) => {
-                let mut pairs = Pairs::with_capacity(members.len());
+                let mut pairs = self.pairs(members.len());
                 for (name, value) in members {
                     pairs.push(name, self.json(value));
                 }
@@ -225,11 +253,17 @@ mod tests {
             list.try_iter().unwrap().map(|item| item.downcast_object::<Mapping>().unwrap().names.clone()).collect();
         assert!(Arc::ptr_eq(&names[0].0, &names[1].0));
         assert!(!Arc::ptr_eq(&names[0].0, &names[2].0));
-        let mut pairs = Pairs::default();
-        for (name, value) in [("b", 1), ("a", 2), ("b", 3), ("c", 4), ("b", 5)] {
-            pairs.push(name, value.into());
+        for count in 0..6 {
+            let mut pairs = mappings.pairs(count);
+            for (name, value) in [("b", 1), ("a", 2), ("b", 3), ("c", 4), ("b", 5)] {
+                pairs.push(name, value.into());
+            }
+            assert_eq!(mappings.mapping(pairs).to_string(), "{'a': 2, 'b': 5, 'c': 4}");
+            // Fewer pairs than were announced, the first as expected.
+            let mut pairs = mappings.pairs(2);
+            pairs.push("b", count.into());
+            assert_eq!(mappings.mapping(pairs).to_string(), format!("{{'b': {count}}}"));
         }
-        assert_eq!(mappings.mapping(pairs).to_string(), "{'a': 2, 'b': 5, 'c': 4}");
     }
 
     #[test]
@@ -240,5 +274,6 @@ mod tests {
             assert_eq!(mappings.json(&json!({ &name: number })).get_attr(&name).unwrap(), TemplateValue::from(number));
         }
         assert_eq!(mappings.remembered.len(), MAX_REMEMBERED);
+        assert!(mappings.remembered[MAX_REMEMBERED - 1].has_at(0, "n99"));
     }
 }

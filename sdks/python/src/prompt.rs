@@ -9,7 +9,7 @@ use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::error;
 use crate::invocation::{Invocation, record_input};
-use crate::value::{from_json, from_members, template_values};
+use crate::value::{from_json, from_members, set_values};
 
 #[pyclass(frozen, module = "promptops")]
 pub(crate) struct Prompt {
@@ -22,7 +22,11 @@ impl Prompt {
     }
 
     fn rendered(&self, py: Python<'_>, values: Option<&Bound<'_, PyDict>>) -> PyResult<Rendered> {
-        let rendered = self.prompt.rendered_values(template_values(values)?).map_err(|error| error::to_python(py, &error))?;
+        let mut rendering = self.prompt.rendering();
+        if let Some(values) = values {
+            set_values(&mut rendering, values)?;
+        }
+        let rendered = self.prompt.finish(rendering).map_err(|error| error::to_python(py, &error))?;
         record_input(py, &self.prompt, &rendered);
         Ok(rendered)
     }

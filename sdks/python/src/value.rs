@@ -1,8 +1,6 @@
 //! Values on their way between Python, templates and JSON.
 
-use std::collections::BTreeMap;
-
-use promptops::TemplateValue;
+use promptops::{Mappings, Rendering, TemplateValue};
 use pyo3::exceptions::{PyRecursionError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyMapping, PySequence, PyString, PyTuple};
@@ -11,22 +9,38 @@ use serde_json::{Map, Value};
 /// How deep values may be nested.
 const MAX_DEPTH: usize = 64;
 
-/// Converts the values of variables, without a detour by JSON.
-pub(crate) fn template_values(values: Option<&Bound<'_, PyDict>>) -> PyResult<BTreeMap<String, TemplateValue>> {
-    let Some(values) = values else { return Ok(BTreeMap::new()) };
-    values.iter().map(|(name, value)| Ok((key_text(&name)?.to_owned(), template_value(&value, MAX_DEPTH)?))).collect()
+/// Converts the values of variables, each into its place in `rendering`.
+pub(crate) fn set_values(rendering: &mut Rendering<'_>, values: &Bound<'_, PyDict>) -> PyResult<()> {
+    let mut mappings = Mappings::default();
+    for (name, value) in values {
+        rendering.set(key_text(&name)?, template_value(&value, &mut mappings, MAX_DEPTH)?);
+    }
+    Ok(())
 }
 
-/// Converts the pairs of a mapping. A text of up to 22 bytes lies inside of its value, so most keys need no memory.
 fn template_map<'py>(
-    pairs: impl Iterator<Item = PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)>>,
+    pairs: impl ExactSizeIterator<Item = PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)>>,
+    mappings: &mut Mappings,
     room: usize,
 ) -> PyResult<TemplateValue> {
-    let pair = |pair: PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)>| {
+    let mut converted = mappings.pairs(pairs.len());
+    for pair in pairs {
         let (key, value) = pair?;
-        PyResult::Ok((TemplateValue::from(key_text(&key)?), template_value(&value, room)?))
-    };
-    Ok(TemplateValue::from_pairs(pairs.map(pair).collect::<PyResult<Vec<_>>>()?))
+        converted.push(key_text(&key)?, template_value(&value, mappings, room)?);
+    }
+    Ok(mappings.mapping(converted))
+}
+
+fn template_list<'py>(
+    items: impl Iterator<Item = PyResult<Bound<'py, PyAny>>>,
+    mappings: &mut Mappings,
+    room: usize,
+) -> PyResult<TemplateValue> {
+    let mut converted = Vec::with_capacity(items.size_hint().0);
+    for item in items {
+        converted.push(template_value(&item?, mappings, room)?);
+    }
+    Ok(TemplateValue::from(converted))
 }
 
 fn key_text<'a>(key: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
@@ -36,7 +50,7 @@ fn key_text<'a>(key: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
     }
 }
 
-fn template_value(value: &Bound<'_, PyAny>, room: usize) -> PyResult<TemplateValue> {
+fn template_value(value: &Bound<'_, PyAny>, mappings: &mut Mappings, room: usize) -> PyResult<TemplateValue> {
     if let Ok(text) = value.cast::<PyString>() {
         return Ok(TemplateValue::from(text.to_str()?));
     }
@@ -44,15 +58,13 @@ fn template_value(value: &Bound<'_, PyAny>, room: usize) -> PyResult<TemplateVal
         return Err(PyRecursionError::new_err(format!("values may be nested at most {MAX_DEPTH} deep")));
     };
     if let Ok(dict) = value.cast::<PyDict>() {
-        return template_map(dict.iter().map(Ok), room);
+        return template_map(dict.iter().map(Ok), mappings, room);
     }
     if let Ok(list) = value.cast::<PyList>() {
-        let items: PyResult<Vec<_>> = list.iter().map(|item| template_value(&item, room)).collect();
-        return Ok(TemplateValue::from(items?));
+        return template_list(list.iter().map(Ok), mappings, room);
     }
     if let Ok(tuple) = value.cast::<PyTuple>() {
-        let items: PyResult<Vec<_>> = tuple.iter().map(|item| template_value(&item, room)).collect();
-        return Ok(TemplateValue::from(items?));
+        return template_list(tuple.iter().map(Ok), mappings, room);
     }
     if value.is_none() {
         return Ok(TemplateValue::from(()));
@@ -71,11 +83,10 @@ fn template_value(value: &Bound<'_, PyAny>, room: usize) -> PyResult<TemplateVal
         };
     }
     if let Ok(mapping) = value.cast::<PyMapping>() {
-        return template_map(mapping.items()?.iter().map(|item| item.extract()), room);
+        return template_map(mapping.items()?.iter().map(|item| item.extract()), mappings, room);
     }
     if let Ok(sequence) = value.cast::<PySequence>() {
-        let items: PyResult<Vec<_>> = sequence.try_iter()?.map(|item| template_value(&item?, room)).collect();
-        return Ok(TemplateValue::from(items?));
+        return template_list(sequence.try_iter()?, mappings, room);
     }
     Err(PyTypeError::new_err(format!(
         "values must be str, int, float, bool, None, or lists and dicts of them, not `{}`",
