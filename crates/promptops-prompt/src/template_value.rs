@@ -22,25 +22,52 @@ pub(crate) struct Names(Arc<NamesInner>);
 
 #[derive(Debug)]
 struct NamesInner {
-    /// All of them are texts, which need no memory of their own up to 22 bytes.
-    given: Vec<TemplateValue>,
+    given: Vec<Name>,
     /// The places of the names, in the names' order.
     sorted: Vec<usize>,
 }
 
+#[derive(Debug, Clone)]
+struct Name {
+    outline: u64,
+    /// A text, which needs no memory of its own up to 22 bytes.
+    text: TemplateValue,
+}
+
+impl Name {
+    fn new(name: &str) -> Self {
+        Self { outline: outline(name), text: TemplateValue::from(name) }
+    }
+
+    fn as_str(&self) -> &str {
+        self.text.as_str().unwrap_or_default()
+    }
+
+    fn is(&self, outline: u64, name: &str) -> bool {
+        self.outline == outline && self.as_str() == name
+    }
+}
+
+/// Returns the length, the first and the last byte of a name: enough to tell most names apart without comparing them.
+fn outline(name: &str) -> u64 {
+    let bytes = name.as_bytes();
+    let byte = |byte: Option<&u8>| u64::from(byte.copied().unwrap_or_default());
+    (name.len() as u64) << 16 | byte(bytes.first()) << 8 | byte(bytes.last())
+}
+
 impl Names {
     /// Keeps `names`, or returns the places of those that count when some are the same: the last of each.
-    fn new(given: Vec<TemplateValue>) -> Result<Self, (Vec<TemplateValue>, Vec<usize>)> {
+    fn new(given: Vec<Name>) -> Result<Self, (Vec<Name>, Vec<usize>)> {
         let mut sorted: Vec<usize> = (0..given.len()).collect();
         // The later of two places with the same name comes first, and stays.
-        sorted.sort_by(|one, other| text(&given[*one]).cmp(text(&given[*other])).then(other.cmp(one)));
-        sorted.dedup_by(|one, other| text(&given[*one]) == text(&given[*other]));
+        sorted.sort_by(|one, other| given[*one].as_str().cmp(given[*other].as_str()).then(other.cmp(one)));
+        sorted.dedup_by(|one, other| given[*one].as_str() == given[*other].as_str());
         if sorted.len() < given.len() { Err((given, sorted)) } else { Ok(Self(Arc::new(NamesInner { given, sorted }))) }
     }
 
     /// Keeps `names`, which are sorted and distinct.
     pub(crate) fn of_sorted<'a>(names: impl Iterator<Item = &'a str>) -> Self {
-        let given: Vec<_> = names.map(TemplateValue::from).collect();
+        let given: Vec<_> = names.map(Name::new).collect();
         Self(Arc::new(NamesInner { sorted: (0..given.len()).collect(), given }))
     }
 
@@ -49,20 +76,17 @@ impl Names {
     }
 
     fn has_at(&self, place: usize, name: &str) -> bool {
-        self.0.given.get(place).is_some_and(|one| text(one) == name)
+        self.0.given.get(place).is_some_and(|one| one.as_str() == name)
     }
 
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
         let NamesInner { given, sorted } = &*self.0;
         if given.len() <= MAX_LINEAR {
-            return given.iter().position(|one| text(one) == name);
+            let outline = outline(name);
+            return given.iter().position(|one| one.is(outline, name));
         }
-        sorted.binary_search_by(|place| text(&given[*place]).cmp(name)).ok().map(|index| sorted[index])
+        sorted.binary_search_by(|place| given[*place].as_str().cmp(name)).ok().map(|index| sorted[index])
     }
-}
-
-fn text(name: &TemplateValue) -> &str {
-    name.as_str().unwrap_or_default()
 }
 
 /// A mapping whose names may be shared with others.
@@ -89,7 +113,7 @@ impl Object for Mapping {
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         self.mapped_rev_key_value_enumerator(|this| {
             let NamesInner { given, sorted } = &*this.names.0;
-            Box::new(sorted.iter().map(|place| (given[*place].clone(), this.values[*place].clone())))
+            Box::new(sorted.iter().map(|place| (given[*place].text.clone(), this.values[*place].clone())))
         })
     }
 
@@ -110,7 +134,7 @@ pub struct Pairs {
     /// The names of an earlier mapping, as long as those given are the same.
     expected: Option<Names>,
     /// The names, once they are not as expected.
-    names: Vec<TemplateValue>,
+    names: Vec<Name>,
     values: Vec<TemplateValue>,
 }
 
@@ -124,7 +148,7 @@ impl Pairs {
             }
             self.give_up_expected();
         }
-        self.names.push(TemplateValue::from(name));
+        self.names.push(Name::new(name));
         self.values.push(value);
     }
 
@@ -167,7 +191,7 @@ impl Mappings {
             }
             Err((given, counting)) => {
                 let values = counting.iter().map(|place| std::mem::take(&mut values[*place])).collect();
-                mapping(Names::of_sorted(counting.iter().map(|place| text(&given[*place]))), values)
+                mapping(Names::of_sorted(counting.iter().map(|place| given[*place].as_str())), values)
             }
         }
     }
