@@ -29,6 +29,7 @@ struct NamesInner {
 
 #[derive(Debug, Clone)]
 struct Name {
+    /// See [`outline`].
     outline: u64,
     /// A text, which needs no memory of its own up to 22 bytes.
     text: TemplateValue,
@@ -56,7 +57,7 @@ fn outline(name: &str) -> u64 {
 }
 
 impl Names {
-    /// Keeps `names`, or returns the places of those that count when some are the same: the last of each.
+    /// Keeps `given`, or returns it with the places of those that count when some are the same: the last of each.
     fn new(given: Vec<Name>) -> Result<Self, (Vec<Name>, Vec<usize>)> {
         let mut sorted: Vec<usize> = (0..given.len()).collect();
         // The later of two places with the same name comes first, and stays.
