@@ -145,6 +145,8 @@ fn environment() -> Environment<'static> {
     environment.set_formatter(format);
     environment.set_syntax(syntax());
     environment.set_fuel(Some(MAX_FUEL));
+    // With it a loop could put a value into itself until dropping it fills the stack, which no fuel bounds.
+    environment.remove_global("namespace");
     environment.set_debug(false);
     environment
 }
@@ -486,6 +488,19 @@ mod tests {
         let chain = format!("one\n{{{{ 1{} }}}}", " + 1".repeat(15_000));
         let error = Renderer::new(&template(&chain, json!({}))).unwrap_err();
         assert!(error.to_string().starts_with("template, line 2: an expression has more than 500 steps"), "{error}");
+    }
+
+    #[test]
+    fn refuses_what_would_nest_values_without_end() {
+        let nested = "{% set l = [l] %}\n".repeat(101);
+        let error = Renderer::new(&template(&format!("{{% set l = 1 %}}{nested}"), json!({}))).unwrap_err();
+        assert!(error.to_string().contains("more than 100 `set`"), "{error}");
+        let in_loop = "{% set n = namespace(x=1) %}{% for i in range(9000) %}{% set n.x = [n.x] %}{% endfor %}";
+        let error = render(&template(in_loop, json!({})), json!({})).unwrap_err();
+        assert!(error.to_string().contains("namespace"), "{error}");
+        let deepest =
+            format!("{{% set l = 1 %}}{}x", format!("{{% set l = {}l{} %}}\n", "[".repeat(60), "]".repeat(60)).repeat(99));
+        assert!(render(&template(&deepest, json!({})), json!({})).is_ok());
     }
 
     #[test]

@@ -57,11 +57,13 @@ pub struct SyntaxError {
 pub const MAX_STEPS: usize = 500;
 /// The most `elif` of one `if`.
 pub const MAX_BRANCHES: usize = 100;
+/// The most `set` and `with` of one template.
+pub const MAX_ASSIGNMENTS: usize = 100;
 /// A line must be shorter, in characters; the engine counts columns no further.
 pub const MAX_LINE_CHARS: usize = 65_535;
 
 /// Names that every template has.
-const GLOBALS: [&str; 5] = ["range", "dict", "namespace", "debug", "self"];
+const GLOBALS: [&str; 4] = ["range", "dict", "debug", "self"];
 
 /// Reads what `template` uses.
 ///
@@ -79,11 +81,12 @@ pub fn analyse(template: &str) -> Result<TemplateUse, SyntaxError> {
     Ok(walk.found)
 }
 
-/// Refuses what the engine's parser and compiler would follow with one call inside another until the stack is full, which ends
-/// the whole process. They bound brackets and blocks themselves, but neither chains of operators nor of `elif`.
+/// Refuses what the engine would follow with one call inside another until the stack is full, which ends the whole process. Its
+/// parser bounds brackets and blocks itself, but neither chains of operators nor of `elif`, nor values that assignments put
+/// one into another.
 ///
 /// # Errors
-/// [`SyntaxError`] at the first place beyond [`MAX_STEPS`], [`MAX_BRANCHES`] or [`MAX_LINE_CHARS`].
+/// [`SyntaxError`] at the first place beyond [`MAX_STEPS`], [`MAX_BRANCHES`], [`MAX_ASSIGNMENTS`] or [`MAX_LINE_CHARS`].
 pub(crate) fn within_bounds(template: &str) -> Result<(), SyntaxError> {
     let refuse = |place: Range<usize>, message: String| Err(SyntaxError { message, place });
     let mut start = 0;
@@ -99,6 +102,7 @@ pub(crate) fn within_bounds(template: &str) -> Result<(), SyntaxError> {
     let mut open = vec![Steps::default()];
     let mut branches: Vec<usize> = Vec::new();
     let mut is_tag_name = false;
+    let mut assignments = 0;
     for token in tokenize(template, false, render::syntax()) {
         // What is no token is told by the parser.
         let Ok((token, span)) = token else { return Ok(()) };
@@ -106,11 +110,18 @@ pub(crate) fn within_bounds(template: &str) -> Result<(), SyntaxError> {
             (Token::Ident("if"), true) => branches.push(0),
             (Token::Ident("elif"), true) => branches.iter_mut().last().into_iter().for_each(|count| *count += 1),
             (Token::Ident("endif"), true) => drop(branches.pop()),
+            (Token::Ident("set" | "with"), true) => assignments += 1,
             _ => {}
         }
         is_tag_name = matches!(token, Token::BlockStart);
         if branches.last().is_some_and(|count| *count > MAX_BRANCHES) {
             return refuse(place(span), format!("one `if` has more than {MAX_BRANCHES} `elif`; look the value up in a mapping"));
+        }
+        if assignments > MAX_ASSIGNMENTS {
+            return refuse(
+                place(span),
+                format!("the template has more than {MAX_ASSIGNMENTS} `set` and `with`; pass values as inputs"),
+            );
         }
         Steps::count(&mut open, &token);
         if open.last().is_some_and(|steps| steps.depth() > MAX_STEPS) {
