@@ -69,7 +69,7 @@ class Bench:
     def check_many(self) -> dict[str, float]:
         """`promptops check` on many prompts next to the playbook's validator."""
         project = self.tree(MANY)
-        files = sorted(project.rglob("*.yaml"))
+        files = sorted((project / "prompts").rglob("*.yaml"))
         for file in files:
             file.read_bytes()
         check = [self.promptops, "check"]
