@@ -1,6 +1,7 @@
 //! `promptops stats`: volume, errors, latency, tokens and cost.
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use promptops_lake::{GroupBy, StatisticsRow};
 use serde::Serialize;
 
@@ -13,8 +14,8 @@ use crate::output::table::{Align, Table};
 /// Show volume, errors, latency, tokens and cost of recorded invocations.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// What makes a row, several joined by commas: prompt, version, model, service, environment, label, day.
-    #[arg(long, value_parser = group, value_delimiter = ',', default_value = "prompt,version,model", value_name = "COLUMN,…")]
+    /// What makes a row; several may be given.
+    #[arg(long, value_parser = groups(), value_delimiter = ',', default_value = "prompt,version,model", value_name = "COLUMN,…")]
     by: Vec<GroupBy>,
     /// How rows are shown.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -27,9 +28,12 @@ pub struct Arguments {
     window: WindowArguments,
 }
 
-fn group(name: &str) -> Result<GroupBy, String> {
-    let known = || GroupBy::ALL.map(GroupBy::as_str).join(", ");
-    GroupBy::ALL.into_iter().find(|group| group.as_str() == name).ok_or_else(|| format!("one of {}", known()))
+/// Reads the names of the columns, so that help and errors list them.
+fn groups() -> impl TypedValueParser<Value = GroupBy> {
+    PossibleValuesParser::new(GroupBy::ALL.map(GroupBy::as_str)).try_map(|name| {
+        let found = GroupBy::ALL.into_iter().find(|group| group.as_str() == name);
+        found.ok_or("not a column")
+    })
 }
 
 /// One row as JSON. Percentiles are exact; costs in US dollars; times UTC.
