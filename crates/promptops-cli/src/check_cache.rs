@@ -22,6 +22,8 @@ pub struct CheckCache {
 }
 
 const CHECKSUM_BYTES: usize = 32;
+/// Results are written when at least one in this many is new or gone.
+const WORTH_WRITING: usize = 100;
 
 impl CheckCache {
     /// Reads the results kept below `folder`; none when there are none or they do not fit.
@@ -59,12 +61,13 @@ impl CheckCache {
         report
     }
 
-    /// Keeps exactly `used`, unless that is what was kept and taken out. A failure only costs time at the next run, so it is
+    /// Keeps exactly `used`, unless that is nearly what was kept and taken out. A failure only costs time at the next run, so it is
     /// returned to be mentioned, not to stop anything.
     pub fn write(&self, used: &[(Key, FileReport)]) -> std::io::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
-        let is_same = self.reports.is_empty() && self.taken == used.len();
-        if is_same {
+        // Looking at a few files again next time costs less than writing all results now.
+        let (gone, new) = (self.reports.len(), used.len() - self.taken);
+        if (gone + new) * WORTH_WRITING <= used.len() {
             return Ok(());
         }
         let folder = path.parent().unwrap_or(Path::new("."));
