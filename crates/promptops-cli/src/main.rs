@@ -5,6 +5,7 @@
 
 mod check_cache;
 mod checks;
+mod ci_run;
 mod cli;
 mod closure;
 mod commands;

@@ -355,16 +355,21 @@ fn the_log_shows_who_did_what_and_that_it_is_whole() {
     let log = desk.run(&["audit", "list", "--json"]).well();
     let actions: Vec<String> = log
         .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["action"].as_str().unwrap().to_owned())
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|batch| {
+            let entries = batch["entries"].as_array().unwrap();
+            entries.iter().map(|entry| entry["action"].as_str().unwrap()).collect::<Vec<_>>().join(" ")
+        })
         .collect();
-    assert_eq!(actions, ["init", "publish", "publish", "publish", "approve", "deploy"]);
+    // The include comes first, and what includes it is logged behind it in a batch of its own.
+    assert_eq!(actions, ["init", "publish", "publish publish", "approve", "deploy"]);
     assert!(desk.run(&["audit", "list"]).well().contains("approver=bob"));
     desk.run(&["audit", "verify"]).well();
     let head = desk.run(&["audit", "head"]).well();
     desk.run(&["audit", "verify", "--expect-head", head.trim()]).well();
     assert!(desk.run(&["registry", "verify"]).well().starts_with("sound: "));
 
-    let last = desk.path(".promptops/registry/log/00000000000000000006.json");
+    let last = desk.path(".promptops/registry/log/00000000000000000005.json");
     let bytes = std::fs::read(&last).unwrap();
     std::fs::remove_file(&last).unwrap();
     let cut = desk.run(&["audit", "verify", "--expect-head", head.trim()]);

@@ -252,7 +252,7 @@ impl Registry {
         let nothing = || RegistryError::NothingDeployed { environment: environment.clone() };
         let current = self.current(environment).await?.ok_or_else(nothing)?;
         let was_interrupted = !self.log.has(&release_act(&current)).await?;
-        self.log.complete(&release_act(&current), actor).await?;
+        self.log.complete([release_act(&current)], actor).await?;
         if was_interrupted && current.action == ReleaseAction::Rollback && (to.is_none() || to == current.based_on) {
             return Ok(Released { release: current, is_new: false });
         }
@@ -316,11 +316,11 @@ impl Registry {
         let act = release_act(&release);
         match self.releases(draft.environment)?.append(sequence, to_bytes(&release)).await {
             Ok(Created::New) => {
-                self.log.append(&act).await?;
+                self.log.append([act]).await?;
                 Ok(Released { release, is_new: true })
             }
             Ok(Created::Same) => {
-                self.log.complete(&act, actor).await?;
+                self.log.complete([act], actor).await?;
                 Ok(Released { release, is_new: false })
             }
             Err(StoreError::Conflict { .. }) => Err(moved(draft.environment, draft.previous, sequence)),

@@ -97,7 +97,7 @@ impl Registry {
             Act { time: recorded.time, actor: recorded.by, action, subject, digest: object, details }
         };
         if let Some((object, stored)) = earlier {
-            self.log.complete(&act(object, stored.recorded), actor).await?;
+            self.log.complete([act(object, stored.recorded)], actor).await?;
             return Ok(object);
         }
         let recorded = Published { time: now, by: actor.to_owned() };
@@ -105,8 +105,8 @@ impl Registry {
         let bytes = to_bytes(&stored);
         let object = Digest::of(&bytes);
         match self.store.create(&Key::Evidence { subject, object }.to_string(), bytes).await? {
-            Created::New => self.log.append(&act(object, recorded)).await?,
-            Created::Same => self.log.complete(&act(object, recorded), actor).await?,
+            Created::New => self.log.append([act(object, recorded)]).await?,
+            Created::Same => self.log.complete([act(object, recorded)], actor).await?,
         }
         Ok(object)
     }

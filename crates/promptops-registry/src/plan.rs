@@ -225,7 +225,7 @@ impl Registry {
         let current = self.current(&plan.environment).await?;
         let digest = plan.digest();
         if let Some(release) = &current {
-            self.log.complete(&release_act(release), actor).await?;
+            self.log.complete([release_act(release)], actor).await?;
             if release.plan == Some(digest) {
                 return Ok(Released { release: release.clone(), is_new: false });
             }

@@ -70,6 +70,9 @@ pub struct Provenance {
     pub source: String,
     /// The file in it.
     pub path: String,
+    /// The run of the pipeline that published it, as a URL or the name its system gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
 }
 
 /// When and by whom something was published.

@@ -8,7 +8,7 @@ use promptops_prompt::Digest;
 use promptops_store::{Created, Store, probe};
 use serde::de::DeserializeOwned;
 
-use crate::audit::{Act, AuditAction, AuditEntry, Head, Log};
+use crate::audit::{Act, AuditAction, AuditBatch, Head, Log};
 use crate::error::{RegistryError, Result};
 use crate::layout::Key;
 use crate::record::{FORMAT, FormatRecord, from_bytes, to_bytes};
@@ -54,8 +54,8 @@ impl Registry {
             details: BTreeMap::new(),
         };
         match created {
-            Created::New => registry.log.append(&act).await?,
-            Created::Same => registry.log.complete(&act, actor).await?,
+            Created::New => registry.log.append([act]).await?,
+            Created::Same => registry.log.complete([act], actor).await?,
         }
         Ok((registry, created))
     }
@@ -85,12 +85,12 @@ impl Registry {
         self.log.head().await
     }
 
-    /// Returns entries of the audit log from number `first` on, at most `limit` of them.
+    /// Returns batches of the audit log from number `first` on, at most `limit` of them.
     ///
     /// # Errors
     /// [`RegistryError::Corrupt`] when one is missing or unreadable.
-    pub async fn log_entries(&self, first: u64, limit: usize) -> Result<Vec<AuditEntry>> {
-        self.log.entries(first, limit).await
+    pub async fn log_batches(&self, first: u64, limit: usize) -> Result<Vec<AuditBatch>> {
+        self.log.batches(first, limit).await
     }
 
     /// Reads an object; nothing when there is none.

@@ -40,6 +40,7 @@ async fn publish(folder: &Path) {
             time: now,
             source: "github.com/example/prompts".into(),
             path: path.into(),
+            run: None,
         };
         let submission = Submission { prompt: &prompt, provenance: &provenance };
         registry.publish(&submission, &Policy::default(), "ada@example.com", now).await.unwrap();

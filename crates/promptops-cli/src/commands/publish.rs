@@ -14,6 +14,7 @@ use promptops_store::Repository;
 
 use super::evidence::record_files;
 use crate::checks::{files_at, git_failure};
+use crate::ci_run::ci_run;
 use crate::closure::direct_includes;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -63,20 +64,17 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let actor = context.actor(&project)?;
     context.block_on(async {
         let registry = open(context, &project).await?;
-        let mut rows = Vec::new();
-        for version in order {
-            let reference = version.prompt.reference();
-            let provenance = provenance(version, &source);
-            let submission = Submission { prompt: &version.prompt, provenance: &provenance };
-            let result = registry.publish(&submission, rules.authority().policy, &actor, context.now()).await;
-            match result {
-                // What fails for this version will fail for the others too. What was published before stays.
-                Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Corrupt | ErrorKind::Full) => {
-                    return Err(failure(error));
-                }
-                result => rows.push(Row { reference, result }),
-            }
-        }
+        let run = ci_run(&context.environment);
+        let provenances: Vec<Provenance> = order.iter().map(|version| provenance(version, &source, run.clone())).collect();
+        let submissions: Vec<Submission<'_>> = order
+            .iter()
+            .zip(&provenances)
+            .map(|(version, provenance)| Submission { prompt: &version.prompt, provenance })
+            .collect();
+        let policy = rules.authority().policy;
+        let results = registry.publish_all(&submissions, policy, &actor, context.now()).await.map_err(failure)?;
+        let references = order.iter().map(|version| version.prompt.reference());
+        let rows: Vec<Row> = references.zip(results).map(|(reference, result)| Row { reference, result }).collect();
         let exit = show(&rows, &history, context);
         if exit == Exit::Success {
             record_files(&registry, &arguments.evidence, &actor, context).await?;
@@ -137,7 +135,7 @@ fn order<'a>(history: &'a PromptHistory, ids: &BTreeSet<PromptId>) -> Vec<&'a Co
     ordered
 }
 
-fn provenance(version: &CommittedVersion, source: &str) -> Provenance {
+fn provenance(version: &CommittedVersion, source: &str, run: Option<String>) -> Provenance {
     let commit = &version.commit;
     Provenance {
         commit: Some(commit.id.to_string()),
@@ -145,6 +143,7 @@ fn provenance(version: &CommittedVersion, source: &str) -> Provenance {
         time: DateTime::from_timestamp(commit.author_time_s, 0).unwrap_or(DateTime::UNIX_EPOCH),
         source: source.to_owned(),
         path: version.path.clone(),
+        run,
     }
 }
 

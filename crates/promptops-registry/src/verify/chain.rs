@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use promptops_prompt::Digest;
 
 use super::{Objects, Problems};
-use crate::audit::{AuditEntry, Head};
+use crate::audit::{AuditBatch, Head};
 use crate::environment::EnvironmentName;
 use crate::layout::Key;
 use crate::record::from_bytes;
@@ -21,44 +21,44 @@ pub(super) fn check(objects: &Objects, expected: Option<Head>, problems: &mut Pr
     log.last().map(|logged| Head { sequence: logged.number, digest: logged.digest })
 }
 
-/// An entry of the log as it was found.
+/// A batch of the log as it was found.
 struct Logged {
     number: u64,
     digest: Digest,
     /// Nothing when it is unreadable.
-    entry: Option<AuditEntry>,
+    batch: Option<AuditBatch>,
 }
 
 fn read(objects: &Objects, problems: &mut Problems) -> Vec<Logged> {
     let mut log = Vec::new();
     for (key, bytes) in objects {
         let Key::Log(number) = key else { continue };
-        let entry = match from_bytes::<AuditEntry>(key, bytes) {
-            Ok(entry) => Some(entry),
+        let batch = match from_bytes::<AuditBatch>(key, bytes) {
+            Ok(batch) => Some(batch),
             Err(error) => {
                 problems.damage(key, error.to_string(), TAMPERED);
                 None
             }
         };
-        log.push(Logged { number: *number, digest: Digest::of(bytes), entry });
+        log.push(Logged { number: *number, digest: Digest::of(bytes), batch });
     }
     log
 }
 
-/// Checks numbers and links. No entry links to the last, so only a head kept elsewhere shows its alteration.
+/// Checks numbers and links. No batch links to the last, so only a head kept elsewhere shows its alteration.
 fn check_order(log: &[Logged], problems: &mut Problems) {
     let mut next = 1;
     let mut previous: Option<Digest> = None;
-    for Logged { number, digest, entry } in log {
+    for Logged { number, digest, batch } in log {
         let has_gap = *number != next;
         for missing in (next..*number).take(100) {
-            problems.damage(Key::Log(missing), "an entry of the log was removed", TAMPERED);
+            problems.damage(Key::Log(missing), "a batch of the log was removed", TAMPERED);
         }
-        if let Some(entry) = entry {
-            if entry.sequence != *number {
-                problems.damage(Key::Log(*number), format!("the entry was number {}", entry.sequence), TAMPERED);
-            } else if !has_gap && entry.previous != previous {
-                let what = "the entry does not follow the one before it: one of them was altered or replaced";
+        if let Some(batch) = batch {
+            if batch.sequence != *number {
+                problems.damage(Key::Log(*number), format!("the batch was number {}", batch.sequence), TAMPERED);
+            } else if !has_gap && batch.previous != previous {
+                let what = "the batch does not follow the one before it: one of them was altered or replaced";
                 problems.damage(Key::Log(*number), what, TAMPERED);
             }
         }
@@ -82,18 +82,20 @@ fn check_expected(log: &[Logged], expected: Option<Head>, problems: &mut Problem
 /// Checks that what entries name is unchanged, and that everything that should be named is.
 fn check_subjects(objects: &Objects, log: &[Logged], problems: &mut Problems) {
     let mut named: BTreeSet<Key> = BTreeSet::new();
-    for Logged { number, entry, .. } in log {
-        let Some(entry) = entry else { continue };
+    let entries = log
+        .iter()
+        .flat_map(|Logged { number, batch, .. }| batch.iter().flat_map(|batch| &batch.entries).map(move |entry| (number, entry)));
+    for (number, entry) in entries {
         let Some(subject) = Key::parse(&entry.subject) else {
             problems.damage(Key::Log(*number), format!("the entry names no object: `{}`", entry.subject), TAMPERED);
             continue;
         };
         match objects.get(&subject).map(|bytes| Digest::of(bytes)) {
-            None => problems.damage(&subject, format!("the object is gone; entry {number} of the log names it"), TAMPERED),
+            None => problems.damage(&subject, format!("the object is gone; batch {number} of the log names it"), TAMPERED),
             Some(digest) if digest != entry.digest => {
                 problems.damage(
                     &subject,
-                    format!("the object was altered; entry {number} of the log has another digest"),
+                    format!("the object was altered; batch {number} of the log has another digest"),
                     TAMPERED,
                 );
             }

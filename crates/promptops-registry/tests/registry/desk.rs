@@ -8,6 +8,7 @@ use promptops_prompt::evidence::{EVAL_PREDICATE, Statement};
 use promptops_prompt::owners::{Owners, Person};
 use promptops_prompt::{Body, Metadata, Prompt, PromptRef};
 use promptops_registry::approval::ApprovalRequest;
+use promptops_registry::audit::AuditEntry;
 use promptops_registry::plan::PlannedChange;
 use promptops_registry::publish::Publication;
 use promptops_registry::{
@@ -65,6 +66,7 @@ pub fn provenance(author: &str) -> Provenance {
         time: minute(-60),
         source: SOURCE.into(),
         path: "prompts/x.yaml".into(),
+        run: None,
     }
 }
 
@@ -150,6 +152,20 @@ impl Desk {
         let provenance = provenance("ann@example.com");
         let submission = Submission { prompt, provenance: &provenance };
         self.registry.publish(&submission, &self.policy, "ci@example.com", minute(0)).await
+    }
+
+    /// Publishes what Ann wrote, all at once.
+    pub async fn publish_all(&self, prompts: &[Prompt]) -> Result<Vec<Result<Publication, RegistryError>>, RegistryError> {
+        let provenance = provenance("ann@example.com");
+        let submissions: Vec<Submission<'_>> =
+            prompts.iter().map(|prompt| Submission { prompt, provenance: &provenance }).collect();
+        self.registry.publish_all(&submissions, &self.policy, "ci@example.com", minute(0)).await
+    }
+
+    /// Every entry of the log.
+    pub async fn log(&self) -> Vec<AuditEntry> {
+        let batches = self.registry.log_batches(1, 1000).await.unwrap();
+        batches.into_iter().flat_map(|batch| batch.entries).collect()
     }
 
     pub async fn plan(&self, versions: &[&str], at: i64) -> Result<Plan, RegistryError> {

@@ -27,7 +27,7 @@ async fn a_version_is_published_once_and_found_again() {
         assert_eq!(desk.registry.latest(&root.id).await.unwrap(), record);
         assert_eq!(desk.registry.list().await.unwrap().len(), 2);
 
-        let log = desk.registry.log_entries(1, 100).await.unwrap();
+        let log = desk.log().await;
         let actions: Vec<AuditAction> = log.iter().map(|entry| entry.action).collect();
         assert_eq!(actions, [AuditAction::Init, AuditAction::Publish, AuditAction::Publish]);
         assert_eq!(log[2].digest, record.record_digest());
@@ -102,9 +102,9 @@ async fn metadata_changes_are_records_of_their_own() {
             assert_eq!(desk.registry.metadata(&record).await.unwrap().owner, owner);
         }
         assert_eq!(desk.registry.version(&prompt.reference()).await.unwrap(), record, "the version itself never changes");
-        let log = desk.registry.log_entries(3, 10).await.unwrap();
+        let log = desk.log().await;
         assert_eq!(
-            log.iter().map(|entry| entry.subject.as_str()).collect::<Vec<_>>(),
+            log[2..].iter().map(|entry| entry.subject.as_str()).collect::<Vec<_>>(),
             ["prompts/a.b/metadata/00000000000000000001.json", "prompts/a.b/metadata/00000000000000000002.json"]
         );
         desk.assert_sound().await;
@@ -208,11 +208,58 @@ async fn racing_publishers_of_different_versions_all_get_into_the_log() {
         let prompts: Vec<Prompt> = (0..24).map(|number| prompt(&format!("a.p{number}@1"), "x")).collect();
         let outcomes = futures::future::join_all(prompts.iter().map(|prompt| desk.publish(prompt))).await;
         assert!(outcomes.iter().all(Result::is_ok));
-        let log = desk.registry.log_entries(1, 100).await.unwrap();
+        let log = desk.log().await;
         let subjects: BTreeSet<&str> = log.iter().map(|entry| entry.subject.as_str()).collect();
         assert_eq!((log.len(), subjects.len()), (25, 25));
         desk.assert_sound().await;
     }
+}
+
+#[tokio::test]
+async fn many_are_published_in_the_order_they_need_and_logged_together() {
+    for desk in desks().await {
+        let mut prompts = vec![prompt("a.tone@1", "Be kind.")];
+        prompts.extend((0..300).map(|number| prompt(&format!("b.p{number}@1"), "{% include \"a.tone@1\" %} x")));
+        prompts.push(prompt("b.p7@2", "y"));
+        let results = desk.publish_all(&prompts).await.unwrap();
+        let references: Vec<_> = results.iter().map(|result| result.as_ref().unwrap().reference.clone()).collect();
+        assert_eq!(references, prompts.iter().map(Prompt::reference).collect::<Vec<_>>(), "results are in the order given");
+        assert!(results.iter().all(|result| result.as_ref().unwrap().outcome == Outcome::New));
+
+        let batches = desk.registry.log_batches(2, 10).await.unwrap();
+        let sizes: Vec<usize> = batches.iter().map(|batch| batch.entries.len()).collect();
+        assert_eq!(sizes, [1, 256, 44, 1], "the include, what includes it in batches that stay small, and the second version");
+        desk.assert_sound().await;
+
+        assert!(
+            desk.publish_all(&prompts).await.unwrap().iter().all(|result| result.as_ref().unwrap().outcome == Outcome::Already)
+        );
+        assert_eq!(desk.registry.log_head().await.unwrap().unwrap().sequence, 5, "nothing is logged twice");
+    }
+}
+
+#[tokio::test]
+async fn one_that_is_refused_keeps_back_only_what_needs_it() {
+    let desk = Desk::memory().await;
+    desk.publish(&prompt("a.tone@1", "Be kind.")).await.unwrap();
+    let prompts = [
+        prompt("a.tone@1", "Be rude."),
+        prompt("a.other@1", "x"),
+        prompt("c.orphan@2", "no parent"),
+        prompt("c.user@1", "{% include \"c.orphan@2\" %}"),
+        prompt("a.other@1", "x"),
+    ];
+    let results = desk.publish_all(&prompts).await.unwrap();
+    let texts: Vec<String> = results
+        .iter()
+        .map(|result| result.as_ref().map_or_else(ToString::to_string, |done| format!("{:?}", done.outcome)))
+        .collect();
+    assert!(texts[0].contains("cannot become"), "{texts:?}");
+    assert_eq!(texts[1], "New");
+    assert_eq!(texts[2], "`c.orphan@2` comes from `c.orphan@1`, which is not published");
+    assert_eq!(texts[3], "`c.user@1` includes `c.orphan@2`, which is not published");
+    assert_eq!(texts[4], "Already", "the same version twice is published once");
+    desk.assert_sound().await;
 }
 
 #[tokio::test]
