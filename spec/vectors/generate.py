@@ -8,7 +8,8 @@ load.json: a registry, a lock and a folder of prompts, as texts by path. A test 
 
     registry/<key>           the registry; a case's `registry` replaces texts, or deletes them where it is null
     promptops.lock           the lock, whose registry is `file://registry`
-    app.bundle               ZIP, stored: lock.json, records/<id>/<version>.json, blobs/sha256/<hex>
+    app.bundle               ZIP, stored: bundle.json (the lock without its prompts), pins/<shard>.json (the lock's prompts by the
+                             first two digits of the SHA-256 of the id), records/<id>/<version>.json, blobs/sha256/<hex>
     prompts/<path>           the folder
 
 and loads with `source` as the only source. `expect` holds either `prompt` or `error` (the code, a part of the message,

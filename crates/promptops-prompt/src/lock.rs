@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
@@ -47,6 +48,68 @@ pub struct LockedPrompt {
     pub record: Digest,
 }
 
+/// Which version of which prompt is pinned: a whole set, or one shard of it.
+///
+/// Sets are kept in shards, so that one pin is found, or moved, by reading one small object whatever the set holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PinSet {
+    /// [`LOCK_FORMAT`].
+    pub format: u32,
+    /// The pins.
+    pub prompts: BTreeMap<PromptId, LockedPrompt>,
+}
+
+impl Default for PinSet {
+    fn default() -> Self {
+        Self { format: LOCK_FORMAT, prompts: BTreeMap::new() }
+    }
+}
+
+impl PinSet {
+    /// Returns the name of the shard that holds a prompt: the first two hexadecimal digits of the SHA-256 of its id.
+    pub fn shard_name(id: &PromptId) -> String {
+        Digest::of(id.as_str().as_bytes()).hex()[..2].to_owned()
+    }
+
+    /// Reads a shard.
+    ///
+    /// # Errors
+    /// [`LockError`] when the bytes are not a set of pins of [`LOCK_FORMAT`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, LockError> {
+        from_bytes(bytes)
+    }
+}
+
+/// The first entry of a bundle: where its pins came from. The pins themselves lie in shards beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BundleHeader {
+    /// [`LOCK_FORMAT`].
+    pub format: u32,
+    /// The URL of the registry that it was made from.
+    pub registry: String,
+    /// The environment whose release was locked, and the number of that release, when it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<LockedRelease>,
+}
+
+impl BundleHeader {
+    /// The name of the entry.
+    pub const NAME: &str = "bundle.json";
+
+    /// Returns the name of the entry that holds the pin of a prompt: a [`PinSet`].
+    pub fn pins_name(shard: &str) -> String {
+        format!("pins/{shard}.json")
+    }
+
+    /// Reads a header.
+    ///
+    /// # Errors
+    /// [`LockError`] when the bytes are not a header of [`LOCK_FORMAT`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, LockError> {
+        from_bytes(bytes)
+    }
+}
+
 /// Says why a lock cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
@@ -64,11 +127,7 @@ impl Lock {
     /// # Errors
     /// [`LockError`] when the bytes are not a lock of [`LOCK_FORMAT`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, LockError> {
-        let json: serde_json::Value = serde_json::from_slice(bytes).map_err(LockError::Malformed)?;
-        match json.get("format").and_then(serde_json::Value::as_u64) {
-            Some(format) if format != u64::from(LOCK_FORMAT) => Err(LockError::Format(u32::try_from(format).unwrap_or(u32::MAX))),
-            _ => serde_json::from_value(json).map_err(LockError::Malformed),
-        }
+        from_bytes(bytes)
     }
 
     /// Writes the lock: indented, sorted by id, with a final newline, so that equal locks are equal files.
@@ -76,5 +135,14 @@ impl Lock {
         let mut bytes = serde_json::to_vec_pretty(self).expect("a lock has only string keys");
         bytes.push(b'\n');
         bytes
+    }
+}
+
+/// Reads JSON of [`LOCK_FORMAT`]; another format is named before anything else is found wrong.
+fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, LockError> {
+    let json: serde_json::Value = serde_json::from_slice(bytes).map_err(LockError::Malformed)?;
+    match json.get("format").and_then(serde_json::Value::as_u64) {
+        Some(format) if format != u64::from(LOCK_FORMAT) => Err(LockError::Format(u32::try_from(format).unwrap_or(u32::MAX))),
+        _ => serde_json::from_value(json).map_err(LockError::Malformed),
     }
 }

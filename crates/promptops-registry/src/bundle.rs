@@ -1,7 +1,8 @@
 //! Bundles: the closure of a lock in one file, for applications that cannot reach the registry.
 //!
 //! ```text
-//! lock.json                      the lock
+//! bundle.json                    where the pins came from
+//! pins/<shard>.json              the pins of the lock, so that one is found without reading all
 //! records/<id>/<version>.json    the version records that the lock pins
 //! blobs/sha256/<hex>             their contents, and everything those include
 //! ```
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
-use promptops_prompt::lock::LockedPrompt;
+use promptops_prompt::lock::{BundleHeader, LOCK_FORMAT, LockedPrompt, PinSet};
 use promptops_prompt::{Digest, Lock, PromptId};
 use promptops_store::BundleWriter;
 
@@ -43,7 +44,15 @@ impl Registry {
             .try_collect()
             .await?;
         let mut bundle = BundleWriter::new();
-        bundle.add("lock.json", lock.to_bytes())?;
+        let header = BundleHeader { format: LOCK_FORMAT, registry: lock.registry.clone(), release: lock.release.clone() };
+        bundle.add(BundleHeader::NAME, to_bytes(&header))?;
+        let mut shards: BTreeMap<String, PinSet> = BTreeMap::new();
+        for (id, pin) in &lock.prompts {
+            shards.entry(PinSet::shard_name(id)).or_default().prompts.insert(id.clone(), pin.clone());
+        }
+        for (shard, pins) in &shards {
+            bundle.add(&BundleHeader::pins_name(shard), to_bytes(pins))?;
+        }
         let mut contents = BTreeMap::new();
         for part in parts {
             bundle.add(&part.name, part.record)?;

@@ -4,38 +4,16 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use promptops_prompt::lock::LockedPrompt;
+pub use promptops_prompt::lock::PinSet;
 use promptops_prompt::{Digest, PromptId};
-use serde::{Deserialize, Serialize};
 
 use crate::error::{RegistryError, Result};
 use crate::layout::Key;
-use crate::record::{FORMAT, to_bytes};
+use crate::record::to_bytes;
 use crate::registry::Registry;
 
 /// Shards written at the same time.
 const CONCURRENT_WRITES: usize = 16;
-
-/// Which version of which prompt is live: a whole set, or one shard of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PinSet {
-    /// [`FORMAT`].
-    pub format: u32,
-    /// The pins.
-    pub prompts: BTreeMap<PromptId, LockedPrompt>,
-}
-
-impl Default for PinSet {
-    fn default() -> Self {
-        Self { format: FORMAT, prompts: BTreeMap::new() }
-    }
-}
-
-impl PinSet {
-    /// Returns the name of the shard that holds a prompt: the first two hexadecimal digits of the SHA-256 of its id.
-    pub fn shard_name(id: &PromptId) -> String {
-        Digest::of(id.as_str().as_bytes()).hex()[..2].to_owned()
-    }
-}
 
 impl Registry {
     /// Writes the shards that changes touch and returns the names and digests of all. A change to nothing removes.

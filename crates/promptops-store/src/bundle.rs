@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read, Seek, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
+use rawzip::{
+    CompressionMethod, ErrorKind, FileReader, RECOMMENDED_BUFFER_SIZE, ZipArchive, ZipArchiveEntryWayfinder, ZipArchiveWriter,
+};
 use thiserror::Error;
-use zip::result::{ZipError, ZipResult};
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
 use crate::error::{Cause, StoreError};
 use crate::key::check_key;
@@ -156,8 +155,7 @@ impl BundleWriter {
     /// Returns the bundle as bytes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let zipped = self.zip(Cursor::new(Vec::new()));
-        zipped.expect("names and sizes were checked, and memory can be written").into_inner()
+        self.zip(Vec::new()).expect("names and sizes were checked, and memory can be written")
     }
 
     /// Writes the bundle to a file, replacing one that is there.
@@ -178,23 +176,24 @@ impl BundleWriter {
         builder.prefix(".bundle-");
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-        let staged = self.zip(builder.tempfile_in(folder)?)?;
+        let staged = self.zip(BufWriter::new(builder.tempfile_in(folder)?))?;
+        let staged = staged.into_inner().map_err(io::IntoInnerError::into_error)?;
         staged.as_file().sync_all()?;
         staged.persist(path)?;
         Ok(())
     }
 
-    fn zip<W: Write + Seek>(&self, writer: W) -> ZipResult<W> {
-        let options = SimpleFileOptions::default()
-            .compression_method(CompressionMethod::Stored)
-            .last_modified_time(DateTime::default())
-            .unix_permissions(0o644);
-        let mut zip = ZipWriter::new(writer);
+    fn zip<W: Write>(&self, writer: W) -> io::Result<W> {
+        let mut zip = ZipArchiveWriter::builder().with_capacity(self.entries.len()).build(writer);
         for (name, bytes) in &self.entries {
-            zip.start_file(name.as_str(), options)?;
-            zip.write_all(bytes)?;
+            let file = zip.new_file(name.as_str()).compression_method(CompressionMethod::STORE).unix_permissions(0o644);
+            let (mut entry, config) = file.start().map_err(io::Error::other)?;
+            let mut content = config.wrap(&mut entry);
+            content.write_all(bytes)?;
+            let (_, descriptor) = content.finish().map_err(io::Error::other)?;
+            entry.finish(descriptor).map_err(io::Error::other)?;
         }
-        zip.finish()
+        zip.finish().map_err(io::Error::other)
     }
 }
 
@@ -202,11 +201,26 @@ impl BundleWriter {
 ///
 /// Opening reads the list of entries at the end of the file and nothing else; each entry is read when it is asked for,
 /// and checked against its checksum. That finds accidents, not intent: whoever needs to trust an entry compares its digest.
-/// Can be shared between threads, which then read one after the other.
-#[derive(Debug)]
+/// Reading moves no position, so threads, and processes after a `fork`, can share an open bundle.
 pub struct Bundle {
     path: PathBuf,
-    archive: Mutex<ZipArchive<BufReader<File>>>,
+    archive: ZipArchive<FileReader>,
+    directory: Directory,
+}
+
+/// The list of entries, sorted by name, the names one after the other in one text.
+#[derive(Default)]
+struct Directory {
+    names: String,
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    /// The place of the name in the text, in bytes.
+    name_start: usize,
+    name_end: usize,
+    is_stored: bool,
+    place: ZipArchiveEntryWayfinder,
 }
 
 impl Bundle {
@@ -222,12 +236,14 @@ impl Bundle {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(BundleError::NotFound { path }),
             Err(source) => return Err(BundleError::Unreadable { path, source }),
         };
-        match ZipArchive::new(BufReader::new(file)) {
-            Ok(archive) => Ok(Self { path, archive: Mutex::new(archive) }),
-            Err(ZipError::Io(source)) if source.kind() != io::ErrorKind::UnexpectedEof => {
-                Err(BundleError::Unreadable { path, source })
-            }
-            Err(error) => Err(BundleError::Corrupt { path, source: Cause::new(error) }),
+        match read_directory(file) {
+            Ok((archive, directory)) => Ok(Self { path, archive, directory }),
+            Err(error) => match error.kind() {
+                ErrorKind::IO(inner) if inner.kind() != io::ErrorKind::UnexpectedEof => {
+                    Err(BundleError::Unreadable { path, source: io::Error::new(inner.kind(), error.to_string()) })
+                }
+                _ => Err(BundleError::Corrupt { path, source: Cause::new(error) }),
+            },
         }
     }
 
@@ -238,12 +254,8 @@ impl Bundle {
     }
 
     /// Returns the names of all entries, sorted. Reads nothing.
-    #[must_use]
-    pub fn names(&self) -> Vec<String> {
-        let archive = self.archive.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut names: Vec<String> = archive.file_names().map(str::to_owned).collect();
-        names.sort_unstable();
-        names
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.directory.entries.iter().map(|entry| self.directory.name(entry))
     }
 
     /// Reads an entry; `None` when the bundle has none of this name.
@@ -252,31 +264,70 @@ impl Bundle {
     ///
     /// [`BundleError::CorruptEntry`] when it is cut off, changed, compressed, or larger than [`MAX_OBJECT_BYTES`].
     pub fn get(&self, name: &str) -> Result<Option<Bytes>, BundleError> {
-        let mut archive = self.archive.lock().unwrap_or_else(PoisonError::into_inner);
-        match read_entry(&mut archive, name) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(ZipError::FileNotFound) => Ok(None),
-            Err(error) => {
-                let source = Cause::new(error);
-                Err(BundleError::CorruptEntry { path: self.path.clone(), name: name.to_owned(), source })
-            }
+        let Some(entry) = self.directory.find(name) else { return Ok(None) };
+        self.read(entry).map(Some).map_err(|error| {
+            let source = Cause::new(error);
+            BundleError::CorruptEntry { path: self.path.clone(), name: name.to_owned(), source }
+        })
+    }
+
+    fn read(&self, entry: &Entry) -> io::Result<Bytes> {
+        let size = entry.place.uncompressed_size_hint();
+        if !entry.is_stored || size != entry.place.compressed_size_hint() {
+            return Err(io::Error::other("the entry is compressed"));
         }
+        if size > MAX_OBJECT_BYTES {
+            return Err(io::Error::other("the entry is too large"));
+        }
+        let file = self.archive.get_entry(entry.place).map_err(io::Error::other)?;
+        // The size is only claimed, so it sets a limit and reserves no memory.
+        let mut bytes = Vec::new();
+        file.verifying_reader(file.reader()).read_to_end(&mut bytes)?;
+        Ok(bytes.into())
     }
 }
 
-fn read_entry(archive: &mut ZipArchive<BufReader<File>>, name: &str) -> ZipResult<Bytes> {
-    let mut entry = archive.by_name(name)?;
-    if entry.compression() != CompressionMethod::Stored || entry.size() != entry.compressed_size() {
-        return Err(ZipError::UnsupportedArchive("the entry is compressed"));
+impl std::fmt::Debug for Bundle {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Bundle").field("path", &self.path).finish_non_exhaustive()
     }
-    if entry.size() > MAX_OBJECT_BYTES {
-        return Err(ZipError::UnsupportedArchive("the entry is too large"));
+}
+
+impl Directory {
+    fn name(&self, entry: &Entry) -> &str {
+        &self.names[entry.name_start..entry.name_end]
     }
-    // The size is only claimed, so it sets a limit and reserves no memory.
-    let mut bytes = Vec::new();
-    entry.read_to_end(&mut bytes)?;
-    if bytes.len() as u64 != entry.size() {
-        return Err(ZipError::InvalidArchive("the entry is cut off".into()));
+
+    fn find(&self, name: &str) -> Option<&Entry> {
+        let found = self.entries.binary_search_by(|entry| self.name(entry).cmp(name)).ok()?;
+        Some(&self.entries[found])
     }
-    Ok(bytes.into())
+}
+
+fn read_directory(file: File) -> Result<(ZipArchive<FileReader>, Directory), rawzip::Error> {
+    let mut buffer = vec![0; RECOMMENDED_BUFFER_SIZE];
+    let archive = ZipArchive::from_file(file, &mut buffer)?;
+    let mut directory = Directory::default();
+    // How many there are is only claimed, so it reserves no more than a bundle may have.
+    directory.entries.reserve(usize::try_from(archive.entries_hint()).unwrap_or(MAX_BUNDLE_ENTRIES).min(MAX_BUNDLE_ENTRIES));
+    let mut entries = archive.entries(&mut buffer);
+    while let Some(entry) = entries.next_entry()? {
+        // A name that is not text is none that can be asked for.
+        let Ok(name) = std::str::from_utf8(entry.file_path().as_bytes()) else { continue };
+        let name_start = directory.names.len();
+        directory.names.push_str(name);
+        directory.entries.push(Entry {
+            name_start,
+            name_end: directory.names.len(),
+            is_stored: entry.compression_method() == CompressionMethod::STORE,
+            place: entry.wayfinder(),
+        });
+    }
+    let Directory { names, entries } = &mut directory;
+    let name = |entry: &Entry| &names[entry.name_start..entry.name_end];
+    // A bundle is written in this order; another program may have repacked it.
+    if !entries.is_sorted_by(|one, other| name(one) <= name(other)) {
+        entries.sort_by(|one, other| name(one).cmp(name(other)));
+    }
+    Ok((archive, directory))
 }

@@ -8,6 +8,7 @@ mod remote;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use promptops_prompt::lock::BundleHeader;
 use promptops_prompt::{Closure, Digest, Lock, PromptId, Version};
 use promptops_store::StoreOptions;
 
@@ -15,6 +16,7 @@ pub(crate) use self::folder::FolderSource;
 pub(crate) use self::published::PublishedSource;
 
 use self::objects::Objects;
+use self::published::Pins;
 use self::remote::RemoteStore;
 use crate::disk_cache::DiskCache;
 use crate::error::Error;
@@ -70,11 +72,11 @@ impl Source {
             let path = settings.base_dir.join(bundle);
             let objects = Objects::open_bundle(&path)?;
             let pins = match lock {
-                Some(lock) => lock,
-                None => parse_lock("the bundle", &path, &objects.required("lock.json")?)?,
+                Some(lock) => Pins::Lock(lock),
+                None => Pins::Bundle(read_header(&path, &objects.required(BundleHeader::NAME)?)?),
             };
             // A bundle has nothing beyond its pins, so there is nothing that leniency could allow.
-            return Ok(Self::Published(Box::new(PublishedSource::new(objects, Some(pins), true))));
+            return Ok(Self::Published(Box::new(PublishedSource::new(objects, pins, true))));
         }
         if let Some(lock) = lock {
             let lock_dir = lock_path.as_deref().and_then(Path::parent).unwrap_or(&settings.base_dir);
@@ -82,11 +84,11 @@ impl Source {
                 Some(url) => open_registry(url, &settings.base_dir, settings)?,
                 None => open_registry(&lock.registry, lock_dir, settings)?,
             };
-            return Ok(Self::Published(Box::new(PublishedSource::new(objects, Some(lock), strict))));
+            return Ok(Self::Published(Box::new(PublishedSource::new(objects, Pins::Lock(lock), strict))));
         }
         if let Some(url) = &settings.registry {
             let objects = open_registry(url, &settings.base_dir, settings)?;
-            return Ok(Self::Published(Box::new(PublishedSource::new(objects, None, strict))));
+            return Ok(Self::Published(Box::new(PublishedSource::new(objects, Pins::None, strict))));
         }
         match &settings.folder {
             Some(folder) => Ok(Self::Folder(FolderSource::new(settings.base_dir.join(folder), strict))),
@@ -114,12 +116,12 @@ impl Source {
 fn read_lock(path: &Path) -> Result<Lock, Error> {
     let unusable = |source| Error::Setting { setting: "the lock", place: path.display().to_string(), source };
     let bytes = std::fs::read(path).map_err(|error| unusable(error.into()))?;
-    parse_lock("the lock", path, &bytes)
+    Lock::from_bytes(&bytes).map_err(|error| unusable(error.into()))
 }
 
-fn parse_lock(setting: &'static str, path: &Path, bytes: &[u8]) -> Result<Lock, Error> {
-    let place = || path.display().to_string();
-    Lock::from_bytes(bytes).map_err(|error| Error::Setting { setting, place: place(), source: error.into() })
+fn read_header(path: &Path, bytes: &[u8]) -> Result<BundleHeader, Error> {
+    let unusable = |source| Error::Setting { setting: "the bundle", place: path.display().to_string(), source };
+    BundleHeader::from_bytes(bytes).map_err(|error| unusable(error.into()))
 }
 
 /// Opens the registry at `url`, or at the path `url`: local folders are read directly, others through the store.

@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its own functions too")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use promptops::{Error, Loader, Prompt, Settings, Warning};
+use promptops_prompt::lock::PinSet;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -58,7 +60,16 @@ fn write_sources(vectors: &Value, case: &Value) -> TempDir {
 
 fn write_bundle(path: &Path, lock: &str, objects: &Map<String, Value>) {
     let mut bundle = promptops_store::BundleWriter::new();
-    bundle.add("lock.json", lock.to_owned()).unwrap();
+    let lock: Value = serde_json::from_str(lock).unwrap();
+    let header = json!({"format": 1, "registry": lock["registry"], "release": lock["release"]});
+    bundle.add("bundle.json", header.to_string()).unwrap();
+    let mut shards: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+    for (id, pin) in lock["prompts"].as_object().unwrap() {
+        shards.entry(PinSet::shard_name(&id.parse().unwrap())).or_default().insert(id.clone(), pin.clone());
+    }
+    for (shard, pins) in shards {
+        bundle.add(&format!("pins/{shard}.json"), json!({"format": 1, "prompts": pins}).to_string()).unwrap();
+    }
     for (key, text) in objects {
         let name = match key.strip_prefix("prompts/").and_then(|rest| rest.strip_suffix(".json")?.rsplit_once('/')) {
             Some((id, version)) => format!("records/{id}/{}.json", version.trim_start_matches('0')),

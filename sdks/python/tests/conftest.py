@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import zipfile
@@ -39,7 +40,13 @@ def write_sources(folder: Path, data: dict[str, Any], case: dict[str, Any]) -> N
     lock = json.dumps(data["lock"])
     (folder / "promptops.lock").write_text(lock)
     with zipfile.ZipFile(folder / "app.bundle", "w", zipfile.ZIP_STORED) as bundle:
-        bundle.writestr("lock.json", lock)
+        header = {"format": 1, "registry": data["lock"]["registry"], "release": data["lock"].get("release")}
+        bundle.writestr("bundle.json", json.dumps(header))
+        shards: dict[str, dict[str, Any]] = {}
+        for id, pin in data["lock"]["prompts"].items():
+            shards.setdefault(hashlib.sha256(id.encode()).hexdigest()[:2], {})[id] = pin
+        for shard, pins in shards.items():
+            bundle.writestr(f"pins/{shard}.json", json.dumps({"format": 1, "prompts": pins}))
         for key, text in objects.items():
             if key.startswith("prompts/"):
                 _, id, version = key.removesuffix(".json").split("/")

@@ -3,10 +3,9 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use promptops_prompt::{Digest, PromptRef};
-use promptops_store::{Bundle, BundleError};
+use promptops_store::Bundle;
 
 use super::remote::RemoteStore;
 use crate::disk_cache::DiskCache;
@@ -23,10 +22,8 @@ pub(crate) enum Objects {
     },
     /// A bundle, read in place.
     Bundle {
-        /// The open file.
-        open: Mutex<OpenBundle>,
-        /// Its path.
-        path: PathBuf,
+        /// The open file. It is read at places, not from a position on, so that threads and children of `fork` can share it.
+        bundle: Bundle,
     },
     /// A registry behind a network.
     Remote {
@@ -37,34 +34,21 @@ pub(crate) enum Objects {
     },
 }
 
-/// A bundle and the process that opened it: a child of `fork` shares the position in the file and must open its own.
-#[derive(Debug)]
-pub(crate) struct OpenBundle {
-    process: u32,
-    bundle: Bundle,
-}
-
-impl OpenBundle {
-    fn open(path: &Path) -> Result<Self, BundleError> {
-        Ok(Self { process: std::process::id(), bundle: Bundle::open(path)? })
-    }
-}
-
 impl Objects {
     pub(crate) fn open_bundle(path: &Path) -> Result<Self, Error> {
-        let open = OpenBundle::open(path).map_err(|error| Error::Setting {
+        let bundle = Bundle::open(path).map_err(|error| Error::Setting {
             setting: "the bundle",
             place: path.display().to_string(),
             source: error.into(),
         })?;
-        Ok(Self::Bundle { open: Mutex::new(open), path: path.to_owned() })
+        Ok(Self::Bundle { bundle })
     }
 
     /// Describes the place for messages.
     pub(crate) fn place(&self) -> String {
         match self {
             Self::LocalFolder { folder } => format!("registry `{}`", folder.display()),
-            Self::Bundle { path, .. } => format!("bundle `{}`", path.display()),
+            Self::Bundle { bundle } => format!("bundle `{}`", bundle.path().display()),
             Self::Remote { store, .. } => format!("registry `{}`", store.url()),
         }
     }
@@ -82,12 +66,21 @@ impl Objects {
     pub(crate) fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         match self {
             Self::LocalFolder { folder } => read_file(folder, key),
-            Self::Bundle { open, path } => read_entry(open, path, key).map_err(|error| Error::Corrupt {
-                place: format!("`{key}` in bundle `{}`", path.display()),
-                source: error.into(),
-            }),
+            Self::Bundle { bundle } => match bundle.get(key) {
+                Ok(bytes) => Ok(bytes.map(Into::into)),
+                Err(error) => Err(Error::Corrupt { place: format!("`{key}` in {}", self.place()), source: error.into() }),
+            },
             Self::Remote { store, .. } => store.get(key),
         }
+    }
+
+    /// Returns the ids that a bundle has records of, each once; none of a registry, which would have to be listed.
+    pub(crate) fn bundled_ids(&self) -> Vec<String> {
+        let Self::Bundle { bundle } = self else { return Vec::new() };
+        let id = |name: &str| Some(name.strip_prefix("records/")?.rsplit_once('/')?.0.to_owned());
+        let mut ids: Vec<String> = bundle.names().filter_map(id).collect();
+        ids.dedup();
+        ids
     }
 
     /// Reads an object that must be there.
@@ -131,12 +124,4 @@ fn read_file(folder: &Path, key: &str) -> Result<Option<Vec<u8>>, Error> {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(Error::Unavailable { place: folder.join(key).display().to_string(), source: error.into() }),
     }
-}
-
-fn read_entry(open: &Mutex<OpenBundle>, path: &Path, name: &str) -> Result<Option<Vec<u8>>, BundleError> {
-    let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
-    if open.process != std::process::id() {
-        *open = OpenBundle::open(path)?;
-    }
-    Ok(open.bundle.get(name)?.map(Into::into))
 }

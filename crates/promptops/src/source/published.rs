@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
 
-use promptops_prompt::lock::LockedPrompt;
+use promptops_prompt::lock::{BundleHeader, LockedPrompt, PinSet};
 use promptops_prompt::{Closure, Content, Digest, Lock, Prompt, PromptId, PromptRef, Version};
 
 use super::Loaded;
@@ -15,31 +15,61 @@ use crate::warning::{Warning, Warnings};
 /// Contents that one prompt may include, directly or not.
 const MAX_INCLUDES: usize = 1000;
 
+/// What decides which versions load.
+#[derive(Debug)]
+pub(crate) enum Pins {
+    /// A lock, read whole.
+    Lock(Lock),
+    /// The pins inside of the bundle that the objects come from, read one shard at a time.
+    Bundle(BundleHeader),
+    /// Nothing.
+    None,
+}
+
 /// A registry or a bundle, with the pins that decide what loads.
 #[derive(Debug)]
 pub(crate) struct PublishedSource {
     objects: Objects,
-    pins: Option<Lock>,
+    pins: Pins,
     strict: bool,
 }
 
 impl PublishedSource {
-    pub(crate) fn new(objects: Objects, pins: Option<Lock>, strict: bool) -> Self {
+    pub(crate) fn new(objects: Objects, pins: Pins, strict: bool) -> Self {
         Self { objects, pins, strict }
     }
 
     pub(crate) fn environment(&self) -> Option<&str> {
-        self.pins.as_ref()?.release.as_ref().map(|release| release.environment.as_str())
+        let release = match &self.pins {
+            Pins::Lock(lock) => lock.release.as_ref(),
+            Pins::Bundle(header) => header.release.as_ref(),
+            Pins::None => None,
+        };
+        release.map(|release| release.environment.as_str())
     }
 
     pub(crate) fn load(&self, id: &PromptId, version: Option<Version>, warnings: &Warnings) -> Result<Loaded, Error> {
-        let pin = self.pins.as_ref().and_then(|lock| lock.prompts.get(id));
-        match (pin, version) {
+        let pin = self.pin(id)?;
+        match (&pin, version) {
             (Some(pin), None) => self.load_pinned(id, pin, warnings),
             (Some(pin), Some(version)) if pin.version == version => self.load_pinned(id, pin, warnings),
             (_, Some(version)) if !self.strict => self.load_unpinned(&id.at(version), warnings),
-            (None, _) if self.pins.is_some() => Err(self.not_in_lock(id)),
+            (None, _) if !matches!(self.pins, Pins::None) => Err(self.not_in_lock(id)),
             _ => Err(Error::NotPinned { id: id.clone(), version, pinned: pin.map(|pin| pin.version) }),
+        }
+    }
+
+    /// Returns the pin of a prompt, if it has one.
+    fn pin(&self, id: &PromptId) -> Result<Option<LockedPrompt>, Error> {
+        match &self.pins {
+            Pins::Lock(lock) => Ok(lock.prompts.get(id).cloned()),
+            Pins::Bundle(_) => {
+                let name = BundleHeader::pins_name(&PinSet::shard_name(id));
+                let Some(bytes) = self.objects.get(&name)? else { return Ok(None) };
+                let mut pins = PinSet::from_bytes(&bytes).map_err(|error| self.corrupt(&name, error))?;
+                Ok(pins.prompts.remove(id))
+            }
+            Pins::None => Ok(None),
         }
     }
 
@@ -127,10 +157,14 @@ impl PublishedSource {
         Error::NotFound { id: id.clone(), place, close: self.close_names(id) }
     }
 
+    /// Returns names like one that is not there, for the error that says so.
     fn close_names(&self, id: &PromptId) -> Vec<String> {
-        let names =
-            self.pins.iter().flat_map(|lock| lock.prompts.keys()).map(PromptId::as_str).filter(|name| *name != id.as_str());
-        close_names(id.as_str(), names)
+        let others = |names: &mut dyn Iterator<Item = &str>| close_names(id.as_str(), names.filter(|name| *name != id.as_str()));
+        match &self.pins {
+            Pins::Lock(lock) => others(&mut lock.prompts.keys().map(PromptId::as_str)),
+            Pins::Bundle(_) => others(&mut self.objects.bundled_ids().iter().map(String::as_str)),
+            Pins::None => Vec::new(),
+        }
     }
 
     fn corrupt(&self, key: &str, error: impl StdError + Send + Sync + 'static) -> Error {
