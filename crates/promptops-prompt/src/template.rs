@@ -99,6 +99,11 @@ pub(crate) fn within_bounds(template: &str) -> Result<(), SyntaxError> {
         }
         start += line.len();
     }
+    if is_surely_within_bounds(template) { Ok(()) } else { tokens_within_bounds(template) }
+}
+
+fn tokens_within_bounds(template: &str) -> Result<(), SyntaxError> {
+    let refuse = |place: Range<usize>, message: String| Err(SyntaxError { message, place });
     let mut open = vec![Steps::default()];
     let mut branches: Vec<usize> = Vec::new();
     let mut is_tag_name = false;
@@ -130,6 +135,37 @@ pub(crate) fn within_bounds(template: &str) -> Result<(), SyntaxError> {
         }
     }
     Ok(())
+}
+
+/// Tells quickly, without reading tokens, that a template is as most are: a hundred tags at most, each shorter than a chain of
+/// steps could be. A tag that is hard to see the end of (a `}}` in a text, a mapping) is left to the tokens, and so are comments and
+/// `raw`, in which tags are none.
+fn is_surely_within_bounds(template: &str) -> bool {
+    if template.contains("raw") {
+        return false;
+    }
+    let bytes = template.as_bytes();
+    let (mut at, mut tags) = (0, 0);
+    while let Some(found) = template[at..].find('{') {
+        at += found + 1;
+        let end = match bytes.get(at) {
+            Some(b'{') => "}}",
+            Some(b'%') => "%}",
+            Some(b'#') => return false,
+            _ => continue,
+        };
+        let Some(length) = template[at + 1..].find(end) else { return false };
+        let tag = &bytes[at + 1..at + 1 + length];
+        let quotes = tag.iter().filter(|byte| **byte == b'"').count();
+        let is_plain = quotes % 2 == 0 && !tag.iter().any(|byte| matches!(byte, b'\'' | b'\\' | b'{'));
+        tags += 1;
+        // Each step takes a byte at least, each branch and each assignment a tag.
+        if !is_plain || length >= MAX_STEPS || tags > MAX_BRANCHES.min(MAX_ASSIGNMENTS) {
+            return false;
+        }
+        at += 1 + length + end.len();
+    }
+    true
 }
 
 /// The steps between two brackets: no tree of an expression is deeper than it has steps, those of its deepest element added.
@@ -433,6 +469,36 @@ mod tests {
     fn points_at_a_whole_letter() {
         let template = "{{ x\u{2028} }}";
         assert_eq!(&template[analyse(template).unwrap_err().place], "\u{2028}");
+    }
+
+    proptest::proptest! {
+        /// Whatever is let through without looking at its tokens is let through by them as well: pieces that open, close and hide
+        /// tags, around chains that are long enough to be refused.
+        #[test]
+        fn a_quick_look_lets_nothing_through_that_tokens_refuse(pieces in proptest::collection::vec(0..14_usize, 0..12)) {
+            let chain = "+a".repeat(MAX_STEPS);
+            let branches = format!("{{% if a %}}{}{{% endif %}}", "{% elif a %}".repeat(MAX_BRANCHES + 1));
+            let parts = [
+                "{{ a", "}}", "{% if a", "%}", "{#", "#}", "{% raw %}", "{% endraw %}", "\"", "'", "{", " a ", &chain, &branches,
+            ];
+            let template: String = pieces.into_iter().map(|piece| parts[piece]).collect();
+            proptest::prop_assert!(!is_surely_within_bounds(&template) || tokens_within_bounds(&template).is_ok(), "{}", template);
+        }
+    }
+
+    #[test]
+    fn most_templates_need_no_look_at_their_tokens() {
+        for template in [
+            "plain",
+            "{{ a }} {",
+            "{% include \"a.b@1\" %}{% if x == \"}\" %}{% endif %}",
+            "{% for a in b %}{{ a.c }}{% endfor %}",
+        ] {
+            assert!(is_surely_within_bounds(template), "{template}");
+        }
+        for template in ["{{ '}}' }}", "{{ {1: {2: 3}} }}", "{# {{ #}", "{% raw %}{{{% endraw %}", "{{ \"}}\" }}", "{{ a"] {
+            assert!(!is_surely_within_bounds(template), "{template}");
+        }
     }
 
     #[test]

@@ -29,16 +29,14 @@ const EMPTY: u16 = u16::MAX;
 /// Returns the MinHash of the words of all templates, [`BIN_BYTES`] for each bin; empty for a short prompt.
 pub(super) fn signature<'text>(templates: impl Iterator<Item = &'text str>) -> Vec<u8> {
     let mut words = Vec::new();
-    for template in templates {
-        let parts = template.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
-        words.extend(parts.map(hash_word));
-    }
+    templates.for_each(|template| hash_words(template, &mut words));
     if words.len() < MIN_RUNS + RUN - 1 {
         return Vec::new();
     }
     let mut bins = [EMPTY; BINS];
     for run in words.windows(RUN) {
-        let hash = run.iter().fold(0_u64, |hash, word| mix(hash.rotate_left(23) ^ word));
+        // The words are hashes already; turning each by another amount keeps their order.
+        let hash = mix(run.iter().zip([0, 17, 34, 51]).fold(0, |hash, (word, turn)| hash ^ word.rotate_left(turn)));
         let bin = bin(hash);
         bins[bin] = bins[bin].min((hash as u16).saturating_sub(1));
     }
@@ -65,10 +63,70 @@ fn densify(bins: &mut [u16; BINS]) {
     }
 }
 
-/// FNV-1a over the lower-case bytes.
-fn hash_word(word: &str) -> u64 {
-    word.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x100_0000_01b3))
+/// Adds the hash of each word of a text. A word is letters and digits; ASCII ones count in lower case.
+fn hash_words(text: &str, words: &mut Vec<u64>) {
+    let bytes = text.as_bytes();
+    let mut word = Word::default();
+    let mut at = 0;
+    while at < bytes.len() {
+        let byte = bytes[at];
+        // Most letters are ASCII, which needs no decoding.
+        if byte.is_ascii() {
+            at += 1;
+            match LOWER_CASE[usize::from(byte)] {
+                0 => words.extend(word.take()),
+                letter => word.add(letter),
+            }
+            continue;
+        }
+        let letter = text[at..].chars().next().expect("the place is the first byte of a letter");
+        let end = at + letter.len_utf8();
+        if letter.is_alphanumeric() {
+            bytes[at..end].iter().for_each(|byte| word.add(*byte));
+        } else {
+            words.extend(word.take());
+        }
+        at = end;
+    }
+    words.extend(word.take());
+}
+
+/// For each byte of ASCII its lower case if it is a letter or digit, else 0.
+static LOWER_CASE: [u8; 128] = {
+    let mut table = [0; 128];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        if byte.is_ascii_alphanumeric() {
+            table[byte as usize] = byte.to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    table
+};
+
+/// A word that is being read, hashed eight bytes at a time.
+#[derive(Default)]
+struct Word {
+    hash: u64,
+    last: u64,
+    length: u64,
+}
+
+impl Word {
+    fn add(&mut self, byte: u8) {
+        self.last = self.last << 8 | u64::from(byte);
+        self.length += 1;
+        if self.length.is_multiple_of(8) {
+            self.hash = mix(self.hash.rotate_left(23) ^ self.last);
+            self.last = 0;
+        }
+    }
+
+    /// Returns the hash of the word and begins the next; nothing when there is no word.
+    fn take(&mut self) -> Option<u64> {
+        let Self { hash, last, length } = std::mem::take(self);
+        (length > 0).then(|| mix(hash.rotate_left(23) ^ last ^ length << 56))
+    }
 }
 
 /// The finalizer of SplitMix64.
