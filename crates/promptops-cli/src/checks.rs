@@ -2,19 +2,19 @@
 
 use std::collections::{HashMap, HashSet};
 
-use promptops_prompt::check::{self, Base, BaseVersion, FileReport, Summary, Surroundings};
+use promptops_prompt::check::{self, Base, BaseVersion, Summary, Surroundings};
 use promptops_prompt::finding::{self, Finding, Severity};
 use promptops_prompt::owners::Owners;
 use promptops_store::{GitError, Repository};
 use rayon::prelude::*;
 
-use crate::check_cache::{CheckCache, Key};
+use crate::check_cache::{CheckCache, Key, LookedAt};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::project::Project;
 use crate::secret_mask;
 use crate::text_file;
-use crate::working_tree::{PromptFile, WorkingTree, is_prompt_file};
+use crate::working_tree::{Listing, PromptFile, is_prompt_file};
 
 /// The name of the file with people and teams.
 pub const OWNERS_FILE: &str = "owners.yaml";
@@ -51,49 +51,74 @@ impl Checked {
 /// Runs every check over the project's working tree.
 pub fn run(project: &Project, options: &CheckOptions) -> Outcome<Checked> {
     let read_cache = || if options.without_cache { CheckCache::none() } else { CheckCache::read(&project.cache_folder()) };
-    let (tree, mut cache) = rayon::join(|| WorkingTree::read(project), read_cache);
-    let tree = tree?;
+    let (listing, cache) = rayon::join(|| Listing::read(project), read_cache);
+    let listing = listing?;
     let base_files = options.base.as_deref().map(|revision| files_at(project, revision)).transpose()?;
     let base = base_files.map(|files| base(&files, &cache));
-    let reports = look_at(&tree.files, &mut cache);
+    let (looked_at, unreadable) = look_at(&listing, &cache);
     let (owners, owners_text, owners_findings) = read_owners(project)?;
 
-    let file_count = tree.file_count;
     let has_file = |path: &str| project.root.join(path).is_file();
     let surroundings = Surroundings { owners: owners.as_ref(), base: base.as_ref(), has_file: Some(&has_file) };
-    let summaries: Vec<&Summary> = reports.iter().filter_map(|(_, report)| report.summary.as_ref()).collect();
-    let (project_findings, kept) = rayon::join(|| check::check_project(&summaries, surroundings), || cache.write(&reports));
+    let summaries: Vec<&Summary> = looked_at.iter().filter_map(|looked| looked.report.summary.as_ref()).collect();
+    let (project_findings, kept) = rayon::join(|| check::check_project(&summaries, surroundings), || cache.write(&looked_at));
 
-    let mut findings = tree.findings;
+    let mut findings = unreadable;
     findings.extend(owners_findings);
     findings.extend(project_findings);
-    findings.extend(reports.iter().flat_map(|(_, report)| report.findings.iter().cloned()));
+    findings.extend(looked_at.iter().flat_map(|looked| looked.report.findings.iter().cloned()));
+    let file_count = listing.paths.len();
+    let mut texts = shown_texts(&findings, &listing, &looked_at);
+    findings.extend(listing.findings);
     finding::sort(&mut findings);
-    // Only a file that something is said about is shown.
-    let is_shown: HashSet<&str> = findings.iter().flat_map(Finding::locations).map(|location| location.path.as_str()).collect();
-    let shown = tree.files.into_iter().filter(|file| is_shown.contains(file.path.as_str()));
-    let mut texts: HashMap<String, String> = shown.map(|file| (file.path, file.text)).collect();
     texts.extend(owners_text.map(|text| (OWNERS_FILE.to_owned(), text)));
     secret_mask::mask(&mut findings, &mut texts);
     // The process ends soon; giving back ten thousand reports piece by piece would take longer than some checks.
-    std::mem::forget(reports);
+    std::mem::forget(looked_at);
     Ok(Checked { findings, texts, file_count, cache_failure: kept.err() })
 }
 
-/// Takes the reports of known files from the cache, and looks at the others.
-fn look_at(files: &[PromptFile], cache: &mut CheckCache) -> Vec<(Key, FileReport)> {
-    let keys: Vec<Key> = files.par_iter().map(CheckCache::key).collect();
-    let known: Vec<Option<FileReport>> = keys.iter().map(|key| cache.take(key)).collect();
-    let look = |((file, key), known): ((&PromptFile, Key), Option<FileReport>)| {
-        (key, known.unwrap_or_else(|| check::check_file(&file.path, &file.path_in_folder, &file.text)))
+/// Reads each file, takes its report from the cache if it is known, and looks at it otherwise. One file after the other on each
+/// thread, so that a text is read, hashed and looked at while it is in the processor's cache, and its memory serves the next.
+///
+/// Also returns what is wrong with files that cannot be read.
+fn look_at(listing: &Listing, cache: &CheckCache) -> (Vec<LookedAt>, Vec<Finding>) {
+    let look = |path_in_folder: &String| {
+        let file = listing.file(path_in_folder)?;
+        let key = CheckCache::key(&file);
+        let known = cache.get(&key);
+        let is_new = known.is_none();
+        let report = known.unwrap_or_else(|| check::check_file(&file.path, &file.path_in_folder, &file.text));
+        Ok(LookedAt { key, report, is_new })
     };
-    files.par_iter().zip(keys).zip(known).map(look).collect()
+    let looked: Vec<Result<LookedAt, Box<Finding>>> = listing.paths.par_iter().map(look).collect();
+    let (mut looked_at, mut unreadable) = (Vec::with_capacity(looked.len()), Vec::new());
+    for result in looked {
+        match result {
+            Ok(looked) => looked_at.push(looked),
+            Err(finding) => unreadable.push(*finding),
+        }
+    }
+    (looked_at, unreadable)
+}
+
+/// Returns the texts of the files that something is said about, read once more. One that changed since it was looked at is left
+/// out: places in it would be wrong.
+fn shown_texts(findings: &[Finding], listing: &Listing, looked_at: &[LookedAt]) -> HashMap<String, String> {
+    let is_shown: HashSet<&str> = findings.iter().flat_map(Finding::locations).map(|location| location.path.as_str()).collect();
+    if is_shown.is_empty() {
+        return HashMap::new();
+    }
+    let keys: HashSet<&Key> = looked_at.iter().map(|looked| &looked.key).collect();
+    let shown = listing.paths.par_iter().filter(|path| is_shown.contains(listing.path_from_root(path).as_str()));
+    let files = shown.filter_map(|path| listing.file(path).ok()).filter(|file| keys.contains(&CheckCache::key(file)));
+    files.map(|file| (file.path, file.text)).collect()
 }
 
 /// Returns the prompts of a revision. A file that did not change since costs no second look.
 fn base(files: &[PromptFile], cache: &CheckCache) -> Base {
     let summary = |file: &PromptFile| match cache.get(&CheckCache::key(file)) {
-        Some(report) => report.summary.clone(),
+        Some(report) => report.summary,
         None => check::check_file(&file.path, &file.path_in_folder, &file.text).summary,
     };
     let summaries: Vec<Option<Summary>> = files.par_iter().map(summary).collect();

@@ -1,7 +1,7 @@
 //! The prompt files of the working tree, read in parallel and within bounds.
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use promptops_prompt::finding::{Finding, Severity};
 use promptops_prompt::yaml::MAX_FILE_BYTES;
@@ -29,12 +29,38 @@ pub struct WorkingTree {
     pub files: Vec<PromptFile>,
     /// What is wrong with the others.
     pub findings: Vec<Finding>,
-    /// How many prompt files there are, readable or not.
-    pub file_count: usize,
 }
 
 impl WorkingTree {
-    /// Reads every `.yaml` and `.yml` file below the prompts folder. Symbolic links are not followed, and named.
+    /// Reads every prompt file of a project.
+    pub fn read(project: &Project) -> Outcome<Self> {
+        let Listing { paths, findings, folder, prefix } = Listing::read(project)?;
+        let read: Vec<Result<PromptFile, Box<Finding>>> =
+            paths.into_par_iter().map(|path_in_folder| read_file(&folder, &prefix, path_in_folder)).collect();
+        let mut tree = Self { files: Vec::new(), findings };
+        for result in read {
+            match result {
+                Ok(file) => tree.files.push(file),
+                Err(finding) => tree.findings.push(*finding),
+            }
+        }
+        Ok(tree)
+    }
+}
+
+/// The names of the prompt files, before any is read.
+#[derive(Debug)]
+pub struct Listing {
+    /// The paths below the prompts folder, with `/`, sorted.
+    pub paths: Vec<String>,
+    /// What is wrong with what is named like a prompt and is no file.
+    pub findings: Vec<Finding>,
+    folder: PathBuf,
+    prefix: String,
+}
+
+impl Listing {
+    /// Finds every `.yaml` and `.yml` file below the prompts folder. Symbolic links are not followed, and named.
     pub fn read(project: &Project) -> Outcome<Self> {
         let folder = project.prompts_folder();
         let mut found = Found::default();
@@ -49,17 +75,18 @@ impl WorkingTree {
         let Found { mut paths, others } = found;
         paths.sort_unstable();
         let prefix = project.config.prompts.path.trim_matches('/').to_owned();
-        let read: Vec<Result<PromptFile, Box<Finding>>> =
-            paths.into_par_iter().map(|path_in_folder| read_file(&folder, &prefix, path_in_folder)).collect();
         let findings = others.into_iter().map(|other| other.finding(&prefix)).collect();
-        let mut tree = Self { files: Vec::new(), findings, file_count: read.len() };
-        for result in read {
-            match result {
-                Ok(file) => tree.files.push(file),
-                Err(finding) => tree.findings.push(*finding),
-            }
-        }
-        Ok(tree)
+        Ok(Self { paths, findings, folder, prefix })
+    }
+
+    /// Returns the path of one of the files from the project's root.
+    pub fn path_from_root(&self, path_in_folder: &str) -> String {
+        from_root(&self.prefix, path_in_folder)
+    }
+
+    /// Reads one of the files.
+    pub fn file(&self, path_in_folder: &str) -> Result<PromptFile, Box<Finding>> {
+        read_file(&self.folder, &self.prefix, path_in_folder.to_owned())
     }
 }
 
@@ -116,7 +143,7 @@ fn from_root(prefix: &str, path_in_folder: &str) -> String {
     if prefix.is_empty() { path_in_folder.to_owned() } else { format!("{prefix}/{path_in_folder}") }
 }
 
-fn collect(folder: &Path, prefix: &str, found: &mut Found) -> Result<(), (std::path::PathBuf, std::io::Error)> {
+fn collect(folder: &Path, prefix: &str, found: &mut Found) -> Result<(), (PathBuf, std::io::Error)> {
     let fail = |error| (folder.to_owned(), error);
     for entry in std::fs::read_dir(folder).map_err(fail)? {
         let entry = entry.map_err(fail)?;

@@ -548,7 +548,7 @@ fn a_record_of_the_registry_that_is_damaged() {
       to do: repeat the command that was interrupted, or leave it: nothing refers to it
     damage prompts/support.greeting/0000000001.json: the object is not JSON (EOF while parsing a string at line 1 column 12): `prompts/support.greeting/0000000001.json`
       to do: restore the object from a copy, and find out who else writes to this store
-    damage prompts/support.greeting/0000000001.json: the object was altered; entry 2 of the log has another digest
+    damage prompts/support.greeting/0000000001.json: the object was altered; batch 2 of the log has another digest
       to do: compare with a copy, and find out who else writes to this store
     damaged: 8 objects read, 3 problems; the log ends at [HEAD]
     ----- stderr -----
