@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use crate::Outcome;
 use crate::checkout::Checkout;
 use crate::python::{Profile, Python, remove_folder};
+use crate::services;
 use crate::step::{command_step, step};
 
 /// Measures, and says whether every bar was met. The options go to `bench/run.py` as they are.
@@ -19,7 +20,10 @@ pub(crate) fn run(checkout: &Checkout, options: &[&str]) -> Result<Outcome> {
     };
     // Without the lake: what is measured does not use it, and it is most of the build.
     built("build promptops", &["build", "--release", "--locked", "-p", "promptops-cli", "--no-default-features"])?;
-    built("build bench_load", &["build", "--release", "--locked", "-p", "promptops", "--example", "bench_load"])?;
+    built("build bench_load and bench_bundle", &["build", "--release", "--locked", "-p", "promptops", "--examples"])?;
+    built("build load_http", &["build", "--release", "--locked", "-p", "promptops-server", "--example", "load_http"])?;
+    // Without it publishing to S3 is not measured, which the measuring says.
+    let s3 = step("S3 server on loopback", || services::start_s3(checkout));
     let python = step("Python environment", || Python::for_bench(checkout)).context("nothing was measured")?;
     step("build the wheel", || python.install_sdk(checkout, Profile::Release)).context("nothing was measured")?;
 
@@ -38,5 +42,11 @@ pub(crate) fn run(checkout: &Checkout, options: &[&str]) -> Result<Outcome> {
         .arg("--scratch")
         .arg(&scratch)
         .args(options);
+    if let Some(s3) = &s3 {
+        let environment: serde_json::Map<_, _> =
+            services::s3_variables(s3).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        let reached = serde_json::json!({"bucket": services::BUCKET, "environment": environment});
+        measure.arg("--s3").arg(reached.to_string());
+    }
     Ok(command_step("measure", &mut measure))
 }

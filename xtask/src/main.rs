@@ -14,6 +14,7 @@ mod demo;
 mod lint;
 mod python;
 mod server;
+mod services;
 mod step;
 mod test;
 mod tidy;
@@ -31,6 +32,8 @@ Usage: cargo xtask <TASK>
 
 Tasks:
   test    Sets up what the tests need, runs all of them, ends with one summary line
+  services up|down|status
+          Starts the servers that tests need and leaves them running; ends them; says which run
   lint    Checks formatting, clippy, tidy, and licences when cargo-deny is installed
   tidy    Checks the rules no compiler knows: arrows between crates, named paths, file sizes
   demo    Walks through the main job in a scratch folder under target/demo
@@ -76,6 +79,9 @@ fn run(words: &[&str]) -> Result<Option<Outcome>> {
             Outcome::InOrder
         }
         ["test"] => test::run(&Checkout::find()?)?,
+        ["services", "up"] => services::up(&Checkout::find()?)?,
+        ["services", "down"] => services::down(&Checkout::find()?)?,
+        ["services", "status"] => services::status(&Checkout::find()?)?,
         ["lint"] => lint::run(&Checkout::find()?)?,
         ["tidy"] => tidy::run(&Checkout::find()?)?,
         ["demo"] => demo::run(&Checkout::find()?)?,

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,9 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 pub(crate) struct Server {
     child: Child,
     pub(crate) port: u16,
+    /// A folder of its own, removed when it ends.
+    data: Option<PathBuf>,
+    is_left: bool,
 }
 
 impl Server {
@@ -30,9 +33,21 @@ impl Server {
             .stderr(output)
             .spawn()
             .with_context(|| format!("cannot start `{program}`"))?;
-        let mut server = Self { child, port };
+        let mut server = Self { child, port, data: None, is_left: false };
         server.wait_until_it_accepts(log)?;
         Ok(server)
+    }
+
+    /// Names a folder that is removed when the server ends.
+    pub(crate) fn with_data(mut self, data: Option<PathBuf>) -> Self {
+        self.data = data;
+        self
+    }
+
+    /// Lets the server outlive this task; returns its process, port and folder.
+    pub(crate) fn leave_running(mut self) -> (u32, u16, Option<PathBuf>) {
+        self.is_left = true;
+        (self.child.id(), self.port, self.data.take())
     }
 
     fn wait_until_it_accepts(&mut self, log: &Path) -> Result<()> {
@@ -53,10 +68,25 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if self.is_left {
+            return;
+        }
         // An error means that it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if let Some(data) = &self.data {
+            // What stays behind lies in the build folder.
+            let _ = std::fs::remove_dir_all(data);
+        }
     }
+}
+
+/// Keeps a Ctrl-C in this terminal, after the task has ended, from ending a server that was left running.
+pub(crate) fn outlive_terminal(command: &mut Command) {
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(command, 0);
+    #[cfg(not(unix))]
+    let _ = command;
 }
 
 fn log_text(log: &Path) -> String {

@@ -2,7 +2,6 @@
 
 mod python_tests;
 mod rust_tests;
-mod s3_server;
 mod tally;
 
 use std::time::Instant;
@@ -12,6 +11,7 @@ use anyhow::Result;
 use crate::Outcome;
 use crate::checkout::Checkout;
 use crate::python::{Profile, Python};
+use crate::services;
 use crate::step::{seconds, step};
 use crate::tidy;
 use tally::Tally;
@@ -23,17 +23,18 @@ pub(crate) fn run(checkout: &Checkout) -> Result<Outcome> {
     let mut tally = Tally::default();
 
     let python = tally.setup(step("Python environment", || Python::for_tests(checkout)));
-    // The server ends when this function is left, however it is.
-    let s3 = python.as_ref().and_then(|python| tally.setup(step("S3 server on loopback", || s3_server::start(checkout, python))));
+    // The servers end when this function is left, however it is.
+    let services = services::start(checkout, python.as_ref());
+    tally.skipped.extend(services.missing.iter().cloned());
 
     if tally.setup(step("Rust tests: build", || rust_tests::build(checkout))).is_some() {
-        tally.add(counted("Rust tests", || rust_tests::run(checkout, s3.as_ref(), python.as_ref())));
+        tally.add(counted("Rust tests", || rust_tests::run(checkout, &services, python.as_ref())));
     }
 
     if let Some(python) = &python {
         let built = step("Python tests: build the wheel", || python.install_sdk(checkout, Profile::Dev));
         if tally.setup(built).is_some() {
-            tally.add(counted("Python tests", || python_tests::run(checkout, python, s3.as_ref())));
+            tally.add(counted("Python tests", || python_tests::run(checkout, python, &services)));
         }
     }
     let in_order = tally.setup(step("tidy", || tidy::expect_order(checkout)));

@@ -1,7 +1,10 @@
 //! The suite that every backend of [`Store`] must pass.
 //!
-//! Runs against memory, a local folder and an S3 server in this crate's tests. A program that adds a backend, or that is
-//! to run against another S3 server, runs the same suite: [`run`].
+//! Runs in this crate's tests against memory, a local folder, and servers of S3, Google Cloud Storage and Azure. A program that adds a backend, or that is
+//! to run against another server, runs the same suite: [`run`].
+
+#[cfg(feature = "s3")]
+pub mod s3_server;
 
 use std::fmt::Debug;
 
@@ -30,8 +33,84 @@ pub async fn run(make_store: impl AsyncFn() -> Store) {
     keys_are_listed_by_whole_segments(&make_store().await).await;
     unusual_keys_are_kept_apart(&make_store().await).await;
     a_long_listing_is_complete(&make_store().await).await;
+    pages_join_to_the_listing(&make_store().await).await;
     one_writer_gets_each_number_of_a_sequence(&make_store().await).await;
     the_probe_passes(&make_store().await).await;
+}
+
+/// Runs the part of the suite that reads, for a store through which nothing can be created, such as one behind a server.
+///
+/// `make_stores` gives at each call a new store to write with, and the store under test, which shows the same objects. It
+/// may hold objects already, but none below the folders `a`, `b`, `d`, `n` and `environments`.
+///
+/// # Panics
+///
+/// When the store under test breaks a promise of [`Store`], saying which.
+pub async fn run_reads(make_stores: impl AsyncFn() -> (Store, Store)) {
+    let (writer, reader) = make_stores().await;
+    assert!(ok(reader.list("a").await).is_empty(), "an absent folder is empty");
+    assert!(ok(reader.folders("a").await).is_empty(), "an absent folder has no folders");
+    content_is_read_as_it_was_written(&writer, &reader).await;
+    let (writer, reader) = make_stores().await;
+    keys_are_read_by_whole_segments(&writer, &reader).await;
+    let (writer, reader) = make_stores().await;
+    a_long_listing_is_read_completely(&writer, &reader).await;
+    let (writer, reader) = make_stores().await;
+    a_sequence_is_read_as_it_grows(&writer, &reader).await;
+    nothing_is_created_by_a_reader(&make_stores().await.1).await;
+}
+
+async fn content_is_read_as_it_was_written(writer: &Store, reader: &Store) {
+    let every_byte: Vec<u8> = (0..=255).collect();
+    for (key, content) in [("empty", Vec::new()), ("bytes", every_byte), ("tile/0/x001/067.p/5", vec![7; 1024 * 1024])] {
+        assert_eq!(ok(reader.get(key).await), None, "`{key}` is not there yet");
+        ok(writer.create(key, content.clone().into()).await);
+        // Absence must not be remembered: what is created is seen at once.
+        assert!(ok(reader.get(key).await).is_some_and(|read| read == content), "`{key}` comes back as it went");
+        assert!(ok(reader.get(key).await).is_some_and(|read| read == content), "`{key}` comes back a second time");
+        assert!(ok(reader.exists(key).await), "`{key}` exists");
+    }
+    for key in ["", "/a", "a//b", "../a", "a#1", "a%41"] {
+        let refused = reader.get(key).await;
+        assert!(matches!(refused, Err(StoreError::InvalidKey { .. })), "`{key}` is refused, not {refused:?}");
+    }
+}
+
+async fn keys_are_read_by_whole_segments(writer: &Store, reader: &Store) {
+    for key in ["b/2", "b/10", "b/1/x", "bc/1", "b.d/1", "a", "B/1", "b-", "d/e=f+g@h~i/1"] {
+        ok(writer.create(key, Bytes::from(key)).await);
+    }
+    for prefix in ["", "b", "b/", "b/1", "a", "d/e=f+g@h~i", "none"] {
+        assert_eq!(ok(reader.list(prefix).await), ok(writer.list(prefix).await), "`{prefix}` is listed alike");
+        assert_eq!(ok(reader.folders(prefix).await), ok(writer.folders(prefix).await), "`{prefix}` has the same folders");
+    }
+}
+
+async fn a_long_listing_is_read_completely(writer: &Store, reader: &Store) {
+    let keys: Vec<String> = (0..2_050).map(|number| format!("n/{number:04}")).collect();
+    for some in keys.chunks(RACERS) {
+        for created in join_all(some.iter().map(|key| writer.create(key, Bytes::new()))).await {
+            ok(created);
+        }
+    }
+    assert_eq!(ok(reader.list("n").await), keys, "a listing of several pages is complete and sorted");
+}
+
+async fn a_sequence_is_read_as_it_grows(writer: &Store, reader: &Store) {
+    let (writing, reading) = (ok(Sequence::new(writer, "environments/prod")), ok(Sequence::new(reader, "environments/prod")));
+    assert_eq!(ok(reading.latest().await), None, "the sequence is empty");
+    for number in 1..=3_u64 {
+        let content = Bytes::from(number.to_string());
+        ok(writing.append(number, content.clone()).await);
+        assert_eq!(ok(reading.latest().await), Some((number, content)), "the latest entry is seen at once");
+    }
+    assert_eq!(ok(reading.entries().await), ok(writing.entries().await), "all entries are read");
+}
+
+async fn nothing_is_created_by_a_reader(reader: &Store) {
+    let refused = reader.create("a", Bytes::from_static(b"a")).await;
+    assert!(matches!(refused, Err(StoreError::Unsupported { .. })), "creating is refused, not {refused:?}");
+    assert_eq!(ok(reader.get("a").await), None, "nothing was created");
 }
 
 async fn absent_objects_are_none(store: &Store) {
@@ -134,6 +213,32 @@ async fn a_long_listing_is_complete(store: &Store) {
         }
     }
     assert_eq!(ok(store.list("n").await), keys, "a listing of more than 1,000 keys is complete and sorted");
+}
+
+async fn pages_join_to_the_listing(store: &Store) {
+    for key in ["b/2", "b/10", "b/1/x", "bc/1", "b.d/1", "a", "B/1", "b-/1", "b/1-/y", "b/0", "c/1"] {
+        ok(store.create(key, Bytes::from(key)).await);
+    }
+    for prefix in ["", "b", "b/", "b/1", "absent"] {
+        let whole = ok(store.list(prefix).await);
+        for limit in 1..=whole.len() + 1 {
+            let mut joined: Vec<String> = Vec::new();
+            loop {
+                let page = ok(store.list_page(prefix, joined.last().map(String::as_str), limit).await);
+                assert!(page.len() <= limit, "a page of `{prefix}` has at most {limit} keys: {page:?}");
+                let is_last = page.len() < limit;
+                joined.extend(page);
+                if is_last {
+                    break;
+                }
+            }
+            assert_eq!(joined, whole, "pages of {limit} keys of `{prefix}` join to the listing");
+        }
+    }
+    assert!(ok(store.list_page("", None, 0).await).is_empty(), "a page of no keys is empty");
+    assert_eq!(ok(store.list_page("b", Some("b/11"), 9).await), ["b/2"], "a page starts after a key that is absent");
+    assert!(ok(store.list_page("b", Some("c"), 9).await).is_empty(), "nothing of a folder comes after a later key");
+    assert_eq!(ok(store.list_page("b", Some("a"), 1).await), ["b/0"], "all of a folder comes after an earlier key");
 }
 
 async fn one_writer_gets_each_number_of_a_sequence(store: &Store) {

@@ -21,6 +21,14 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The settings do not fit the backend of the URL. Fix the settings.
+    #[error("{reason}: `{url}`")]
+    InvalidSettings {
+        /// The URL as given.
+        url: String,
+        /// What is missing or wrong.
+        reason: String,
+    },
     /// The key could not be stored alike on every backend. Fix the key.
     #[error("{reason}: `{key}`")]
     InvalidKey {
@@ -58,6 +66,14 @@ pub enum StoreError {
     Gap {
         /// Key of the entry that was to be appended.
         key: String,
+    },
+    /// No credentials are set, and neither a program nor the machine gave any. Set some, or log in.
+    #[error("no credentials were found for `{url}`")]
+    NoCredentials {
+        /// URL of the store.
+        url: String,
+        /// What came of asking for them.
+        source: Cause,
     },
     /// The credentials or the file's mode do not allow this. Get permission.
     #[error("permission denied for `{key}`")]
@@ -114,17 +130,32 @@ impl StoreError {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::InvalidUrl { .. } => {
-                Some("write `file:///folder`, `file://folder` (relative), `memory://` or `s3://bucket/prefix`")
-            }
+            Self::InvalidUrl { .. } => Some(
+                "write `file:///folder`, `file://folder` (relative), `memory://`, `s3://bucket/prefix`, `gs://bucket/prefix`, \
+                 `az://container/prefix` or `https://host`",
+            ),
+            Self::InvalidSettings { .. } => Some(
+                "set the environment variables of this cloud (`AWS_…`, `GOOGLE_…`, `AZURE_…`); `docs/reference/stores.md` lists them",
+            ),
             Self::InvalidKey { .. } => Some("a key is made of `A-Z a-z 0-9 . _ = + @ ~ -` in segments joined by `/`"),
             Self::TooLarge { .. } => Some("split it, or keep it outside the store and store its digest"),
-            Self::NotFound { .. } => Some("create the bucket, or correct its name and region"),
+            Self::NotFound { source, .. } if source.server().is_some() => Some("correct the URL: no registry is served there"),
+            Self::NotFound { .. } => Some("create the bucket or container, or correct its name, region and account"),
             Self::Conflict { .. } => Some("stored objects never change: give the new content a new version or sequence number"),
             Self::Gap { .. } => Some("number the new entry one above the latest"),
+            Self::PermissionDenied { source, .. } if source.server().is_some() => {
+                Some("set `PROMPTOPS_API_KEY` to a key of this server that covers it; `promptops key create` makes one")
+            }
             Self::PermissionDenied { .. } => Some(
                 "check the credentials and that they may get, put and list under this prefix \
                  (without the right to list, S3 answers an absent object with 403)",
+            ),
+            Self::Unavailable { source, .. } if source.server().is_some() => {
+                Some("check the URL and the network, then run the same command again: repeating is safe")
+            }
+            Self::NoCredentials { .. } => Some(
+                "log in with your cloud's command line, or set its variables, such as `AWS_PROFILE`, \
+                 `GOOGLE_APPLICATION_CREDENTIALS` or `AZURE_STORAGE_KEY`",
             ),
             Self::Unavailable { .. } => {
                 Some("check the endpoint, region and network, then run the same command again: repeating is safe")
@@ -148,8 +179,17 @@ impl Cause {
         Self(Box::new(error))
     }
 
+    pub(crate) fn from_text(text: String) -> Self {
+        Self(text.into())
+    }
+
     fn backend(&self) -> Option<&object_store::Error> {
         self.0.downcast_ref()
+    }
+
+    /// What a server said; the object store library wraps it in words about paths and credentials of its own.
+    fn server(&self) -> Option<&ServerSays> {
+        self.0.downcast_ref().or_else(|| self.0.source()?.downcast_ref())
     }
 }
 
@@ -161,9 +201,17 @@ impl fmt::Debug for Cause {
 
 impl fmt::Display for Cause {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, formatter)
+        match self.server() {
+            Some(says) => fmt::Display::fmt(says, formatter),
+            None => fmt::Display::fmt(&self.0, formatter),
+        }
     }
 }
+
+/// What became of a call to a server, in words.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub(crate) struct ServerSays(pub(crate) String);
 
 impl Error for Cause {
     // The backends print their own sources in their message; walking on would print them twice.
@@ -176,7 +224,11 @@ pub(crate) fn classify(url: &str, key: &str, error: object_store::Error) -> Stor
     let key = key.to_owned();
     let input_output = input_output_kind(&error);
     let status = http_status(&error);
+    let lacks_credentials = lacks_credentials(&error);
     let source = Cause::new(error);
+    if lacks_credentials {
+        return StoreError::NoCredentials { url: url.to_owned(), source };
+    }
     match (source.backend(), input_output) {
         (Some(Backend::Generic { .. }), _) if status == Some(404) => StoreError::NotFound { url: url.to_owned(), source },
         (Some(Backend::Generic { .. }), _) if matches!(status, Some(401 | 403)) => StoreError::PermissionDenied { key, source },
@@ -194,7 +246,7 @@ pub(crate) fn classify(url: &str, key: &str, error: object_store::Error) -> Stor
         (Some(Backend::NotFound { .. }), _) => StoreError::NotFound { url: url.to_owned(), source },
         (Some(Backend::InvalidPath { .. }), _) => StoreError::InvalidKey { key, reason: "the backend refuses this key" },
         (Some(Backend::UnknownConfigurationKey { .. }), _) => {
-            StoreError::InvalidUrl { url: url.to_owned(), reason: source.to_string() }
+            StoreError::InvalidSettings { url: url.to_owned(), reason: source.to_string() }
         }
         _ => StoreError::Unavailable { key, source },
     }
@@ -208,6 +260,24 @@ fn http_status(error: &object_store::Error) -> Option<u16> {
     let text = error.to_string();
     let (_, status) = text.split_once("status code: ")?;
     status.get(..3)?.parse().ok()
+}
+
+/// Whether it was not the store that failed, but where its credentials were looked for: the metadata of the machine, asked
+/// last, or the program of a profile.
+///
+/// As with the status, only the message tells. These are the paths at which the machines of AWS, Google and Azure give
+/// tokens, none of them one of this software's keys, and what is said of a program here.
+fn lacks_credentials(error: &object_store::Error) -> bool {
+    let text = error.to_string();
+    [
+        "/latest/api/token in ",
+        "/latest/meta-data/iam/",
+        "/computeMetadata/v1/instance/",
+        "/metadata/identity/oauth2/token",
+        " gave no AWS credentials",
+    ]
+    .iter()
+    .any(|path| text.contains(path))
 }
 
 /// Finds the operating system's verdict in a chain of errors; the local backend hides most of them in `Generic`.

@@ -46,6 +46,8 @@ struct Faulty {
     writes: Mutex<usize>,
     /// A server that never heard of `If-None-Match`.
     ignores_create_only: bool,
+    /// A server that looks whether there is an object, and writes a moment later.
+    looks_then_writes: bool,
 }
 
 impl fmt::Display for Faulty {
@@ -64,6 +66,13 @@ impl ObjectStore for Faulty {
         assert!(matches!(opts.mode, PutMode::Create), "the store only ever creates");
         *self.writes.lock().unwrap() += 1;
         if self.ignores_create_only {
+            opts.mode = PutMode::Overwrite;
+        }
+        if self.looks_then_writes {
+            if self.inner.head(location).await.is_ok() {
+                return Err(Error::AlreadyExists { path: location.to_string(), source: "412".into() });
+            }
+            tokio::task::yield_now().await;
             opts.mode = PutMode::Overwrite;
         }
         let fault = self.faults.lock().unwrap().pop_front();
@@ -209,6 +218,16 @@ async fn a_store_that_ignores_create_only_fails_the_probe() {
     assert!(matches!(error, StoreError::IgnoresCreateOnly { .. }), "answers lost: {error:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_store_that_looks_before_it_writes_fails_the_probe() {
+    let store = Store::on(Arc::new(Faulty { looks_then_writes: true, ..Faulty::default() }));
+    assert_eq!(store.create("a", mine()).await.unwrap(), Created::New);
+    let refused = store.create("a", Bytes::from_static(b"other")).await;
+    assert!(matches!(refused, Err(StoreError::Conflict { .. })), "one after the other, it does right");
+    let error = probe(&store, "init").await.unwrap_err();
+    assert!(matches!(error, StoreError::IgnoresCreateOnly { .. }), "{error:?}");
+}
+
 #[tokio::test]
 async fn a_store_that_replaced_the_object_of_an_earlier_probe_fails() {
     let backend = Arc::new(Faulty::default());
@@ -222,7 +241,7 @@ async fn a_store_that_replaced_the_object_of_an_earlier_probe_fails() {
 
 #[tokio::test(start_paused = true)]
 async fn the_probe_does_not_blame_a_server_that_fails() {
-    let (_, store) = faulty(&[Fault::TryAgain; 20]);
+    let (_, store) = faulty(&[Fault::TryAgain; 64]);
     assert!(matches!(probe(&store, "init").await, Err(StoreError::Unavailable { .. })));
     let (_, store) = faulty(&[Fault::AnswerLost, Fault::TryAgain]);
     probe(&store, "init").await.unwrap();

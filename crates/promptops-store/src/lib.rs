@@ -5,10 +5,14 @@
 //! Git: files at a commit, and every content they ever had. [`Bundle`] is many objects in one file, for where a store cannot be reached.
 
 mod bundle;
+#[cfg(feature = "http")]
+mod connection;
 mod error;
 mod git;
 mod git_error;
 mod history;
+#[cfg(feature = "http")]
+mod http;
 mod key;
 mod local;
 mod location;
@@ -21,10 +25,18 @@ pub mod conformance;
 
 #[cfg(test)]
 mod faulty_tests;
+#[cfg(all(test, feature = "http"))]
+mod http_tests;
 #[cfg(test)]
-mod s3_tests;
+mod long_listing_tests;
+#[cfg(test)]
+mod s3_fault_tests;
+#[cfg(test)]
+mod server_tests;
 
 pub use bundle::{Bundle, BundleError, BundleWriter, MAX_BUNDLE_BYTES, MAX_BUNDLE_ENTRIES};
+#[cfg(feature = "http")]
+pub use connection::{Answer, Connection};
 pub use error::{Cause, StoreError};
 pub use git::{BlobId, Commit, CommitId, CommittedFile, MAX_BLOB_BYTES, Repository};
 pub use git_error::GitError;

@@ -1,6 +1,7 @@
 //! Create-only sequences: numbered objects in a folder, the last of which is the present state.
 
 use bytes::Bytes;
+use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt};
 
 use crate::error::StoreError;
@@ -11,6 +12,10 @@ use crate::store::{Created, Store};
 const DIGITS: usize = 20;
 /// Entries read at the same time by [`Sequence::entries`].
 const CONCURRENT_READS: usize = 16;
+/// Names that one call lists on S3, GCS and Azure (which would give 5,000).
+const PAGE: usize = 1_000;
+/// Numbers asked after at the same time while the end is looked for.
+const CONCURRENT_PROBES: u64 = 16;
 
 /// A history in a folder: `<folder>/<number:020>.json`, numbered from 1 without gaps, each entry created once.
 ///
@@ -46,17 +51,36 @@ impl Sequence {
 
     /// Reads the entry with the highest number; `None` when the sequence is empty.
     ///
-    /// Lists the names and reads one entry: on S3 one call per 1,000 entries plus one, on `file://` a walk through the
-    /// folder.
+    /// Up to 1,000 entries cost one listing and one read. Beyond them the end is searched for, which takes a number of calls
+    /// that grows with the logarithm of the length: two million entries cost about 70, in 7 rounds of calls made at the same
+    /// time. Where listings are not ordered, as on `file://`, nothing is listed: the search starts at once.
+    ///
+    /// The search relies on there being no gaps. Where other hands have removed an entry, an earlier one than the last may
+    /// be found; [`entries`](Sequence::entries) names the gap.
     ///
     /// # Errors
     ///
     /// As the backend fails.
     pub async fn latest(&self) -> Result<Option<(u64, Bytes)>, StoreError> {
-        let Some(number) = self.numbers().await?.last().copied() else {
-            return Ok(None);
-        };
-        Ok(Some((number, self.listed(number).await?)))
+        match self.end(0).await? {
+            0 => Ok(None),
+            number => Ok(Some((number, self.found(number).await?))),
+        }
+    }
+
+    /// Reads the entry with the highest number, looking no further back than an entry that the caller has seen.
+    ///
+    /// Costs as [`latest`](Sequence::latest) does for a sequence of the entries that came after `known`: one listing and one
+    /// read for up to 1,000 of them, however long the sequence is.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] when the entry that was seen is the last to be found and is not there; otherwise as the
+    /// backend fails.
+    pub async fn latest_from(&self, known: u64) -> Result<(u64, Bytes), StoreError> {
+        // Number 0 is in no sequence; who knows of no entry calls `latest`.
+        let number = self.end(known.max(1)).await?;
+        Ok((number, self.found(number).await?))
     }
 
     /// Reads one entry; `None` when the sequence has not come so far. One call.
@@ -104,7 +128,7 @@ impl Sequence {
             }
         }
         futures::stream::iter(numbers)
-            .map(|number| async move { Ok((number, self.listed(number).await?)) })
+            .map(|number| async move { Ok((number, self.found(number).await?)) })
             .buffered(CONCURRENT_READS)
             .try_collect()
             .await
@@ -123,12 +147,89 @@ impl Sequence {
         digits.parse().ok().filter(|number| all_digits && *number > 0)
     }
 
-    async fn listed(&self, number: u64) -> Result<Bytes, StoreError> {
+    /// Finds the highest number that is taken, from one on that is, or from 0.
+    ///
+    /// **Invariant:** the number above the result was seen to be free after the call began, so every entry that was there
+    /// before the call is at or below the result, whatever is appended meanwhile.
+    async fn end(&self, known: u64) -> Result<u64, StoreError> {
+        let (mut taken, mut first_step) = (known, 1);
+        let mut may_list = true;
+        match self.page_after(taken).await? {
+            Some(page) if page.is_last => return Ok(page.last),
+            Some(page) => (taken, first_step) = (page.last, PAGE as u64),
+            None => may_list = false,
+        }
+        let (mut taken, mut free) = self.bounds(taken, first_step).await?;
+        while free - taken > 1 {
+            let between = free - taken - 1;
+            if may_list
+                && between < PAGE as u64
+                && let Some(page) = self.page_after(taken).await?
+            {
+                if page.is_last {
+                    return Ok(page.last);
+                }
+                // Many entries came meanwhile, or names that are none are in the way: from here on by asking alone.
+                may_list = false;
+                (taken, free) = self.bounds(page.last, first_step).await?;
+                continue;
+            }
+            let probes = between.min(CONCURRENT_PROBES);
+            let distance = (between + 1) / (probes + 1);
+            let numbers: Vec<u64> = (1..=probes).map(|step| taken + step * distance).collect();
+            (taken, free) = self.narrow(taken, free, &numbers).await?;
+        }
+        Ok(taken)
+    }
+
+    /// Lists one page of the entries after one; `None` where that costs more than to ask for single numbers.
+    async fn page_after(&self, taken: u64) -> Result<Option<EntryPage>, StoreError> {
+        let Some(keys) = self.store.flat_page(&self.folder, &self.key(taken), PAGE).await? else {
+            return Ok(None);
+        };
+        let last = keys.iter().rev().find_map(|key| self.number(key)).unwrap_or(taken);
+        Ok(Some(EntryPage { last, is_last: keys.len() < PAGE }))
+    }
+
+    /// Finds a taken and a free number with the end between them, by steps that double.
+    async fn bounds(&self, known: u64, first_step: u64) -> Result<(u64, u64), StoreError> {
+        let (mut taken, mut free) = (known, u64::MAX);
+        let steps: Vec<u64> = std::iter::successors(Some(first_step), |step| step.checked_mul(2)).collect();
+        for steps in steps.chunks(CONCURRENT_PROBES as usize) {
+            let numbers: Vec<u64> = steps.iter().filter_map(|step| known.checked_add(*step)).collect();
+            (taken, free) = self.narrow(taken, free, &numbers).await?;
+            if free < u64::MAX {
+                break;
+            }
+        }
+        Ok((taken, free))
+    }
+
+    /// Asks at the same time which of some ascending numbers are taken, and moves both bounds to the answers.
+    async fn narrow(&self, taken: u64, free: u64, numbers: &[u64]) -> Result<(u64, u64), StoreError> {
+        let keys: Vec<String> = numbers.iter().map(|number| self.key(*number)).collect();
+        let exist = try_join_all(keys.iter().map(|key| self.store.exists(key))).await?;
+        let answers: Vec<(u64, bool)> = numbers.iter().copied().zip(exist).collect();
+        // The last taken one, not the first free one, decides: an entry may have come between two of the answers.
+        let taken = answers.iter().rev().find(|(_, exists)| *exists).map_or(taken, |(number, _)| *number);
+        let free = answers.iter().find(|(number, exists)| !*exists && *number > taken).map_or(free, |(number, _)| *number);
+        Ok((taken, free))
+    }
+
+    async fn found(&self, number: u64) -> Result<Bytes, StoreError> {
         self.read(number).await?.ok_or_else(|| StoreError::Corrupt {
             key: self.key(number),
-            reason: "an entry was listed but cannot be found".to_owned(),
+            reason: "an entry that is known to exist cannot be found".to_owned(),
         })
     }
+}
+
+/// What one listing says about the end of a sequence.
+struct EntryPage {
+    /// The highest number in it, or the one it starts after.
+    last: u64,
+    /// Whether nothing comes after it.
+    is_last: bool,
 }
 
 #[cfg(test)]
@@ -194,6 +295,21 @@ mod tests {
         }
         let error = sequence.entries().await.unwrap_err();
         assert_eq!(error.to_string(), "an entry of the sequence is missing: `s/00000000000000000003.json`");
+    }
+
+    #[tokio::test]
+    async fn an_entry_that_was_seen_is_where_the_search_begins() {
+        let store = memory();
+        let sequence = Sequence::new(&store, "s").unwrap();
+        for number in 1..=40 {
+            sequence.append(number, Bytes::from(number.to_string())).await.unwrap();
+        }
+        for known in [0, 1, 7, 39, 40] {
+            assert_eq!(sequence.latest_from(known).await.unwrap(), (40, Bytes::from("40")), "from {known}");
+        }
+        let error = sequence.latest_from(41).await.unwrap_err();
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+        assert!(error.to_string().ends_with("`s/00000000000000000041.json`"), "{error}");
     }
 
     #[test]

@@ -1,19 +1,20 @@
 //! Immutable objects at a URL.
 
+use std::collections::BinaryHeap;
 use std::fmt;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStream, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
-use crate::error::{StoreError, classify, input_output_kind};
+use crate::error::{Cause, StoreError, classify, input_output_kind};
 use crate::key::{check_key, check_prefix};
-use crate::location::{self, Location, StoreOptions};
+use crate::location::{self, ListingOrder, Location, StoreOptions};
 
 /// Largest object in bytes, both ways: what is stored is read into memory whole.
 pub const MAX_OBJECT_BYTES: u64 = 64 * 1024 * 1024;
@@ -33,13 +34,13 @@ pub enum Created {
     Same,
 }
 
-/// A folder of immutable objects at a URL: a local folder, memory, or an S3 bucket.
+/// A folder of immutable objects at a URL: a local folder, memory, or a bucket of S3, Google Cloud Storage or Azure.
 ///
 /// An object appears whole or not at all, and never changes afterwards. Of any number of concurrent
 /// [`create`](Store::create)s of one key, in any number of processes, exactly one content wins. A create that has
 /// returned is seen by every later read from anywhere.
 ///
-/// A create that has returned is durable. S3 stores before it answers. On `file://` content is written and synced to the
+/// A create that has returned is durable. The clouds store before they answer. On `file://` content is written and synced to the
 /// disk under another name (`key#1`), linked to its own when complete, and the folder synced: neither the death of the
 /// process (kill −9) nor a power failure at any point leaves a part of an object under its key. A staged file may be left
 /// behind; it is never listed or read. As far as the disk tells the truth about its cache, and not on a network file system
@@ -71,33 +72,89 @@ pub struct Store {
     backend: Arc<dyn ObjectStore>,
     local: Option<Arc<LocalFileSystem>>,
     prefix: ObjectPath,
+    listing: ListingOrder,
+    #[cfg(feature = "http")]
+    connection: Option<crate::connection::Connection>,
 }
 
 impl Store {
-    /// Opens the store a URL names: `file:///absolute/folder`, `file://relative/folder`, `memory://` or
-    /// `s3://bucket/prefix`.
+    /// Opens the store a URL names: `file:///absolute/folder`, `file://relative/folder`, `memory://`, `s3://bucket/prefix`,
+    /// `gs://bucket/prefix`, `az://container/prefix`, or `https://host/path` of a server.
     ///
     /// Makes no call and creates nothing, so it does not say whether the folder or bucket exists. Percent escapes in
     /// `file://` URLs are decoded; a relative folder is resolved against [`StoreOptions::base_dir`].
     ///
     /// # Errors
     ///
-    /// [`StoreError::InvalidUrl`] for an unknown scheme, a missing bucket, a file in place of a folder, or settings that
-    /// do not fit the backend.
+    /// [`StoreError::InvalidUrl`] for an unknown scheme, a missing bucket, or a file in place of a folder;
+    /// [`StoreError::InvalidSettings`] for settings that do not fit the backend.
     pub fn open(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
-        let Location { backend, local, prefix } = location::resolve(url, options)?;
-        Ok(Self { url: url.into(), backend, local, prefix })
+        #[cfg(feature = "http")]
+        if url.starts_with("https://") || url.starts_with("http://") {
+            return Ok(Self::behind(url.into(), crate::connection::Connection::open(url, options)?));
+        }
+        let Location { backend, local, prefix, listing } = location::resolve(url, options)?;
+        Ok(Self {
+            url: url.into(),
+            backend,
+            local,
+            prefix,
+            listing,
+            #[cfg(feature = "http")]
+            connection: None,
+        })
     }
 
-    #[cfg(test)]
-    pub(crate) fn on(backend: Arc<dyn ObjectStore>) -> Self {
-        Self { url: "test://".into(), backend, local: None, prefix: ObjectPath::ROOT }
+    #[cfg(feature = "http")]
+    fn behind(url: Arc<str>, connection: crate::connection::Connection) -> Self {
+        let backend = Arc::new(crate::http::HttpBackend::new(connection.clone()));
+        let listing = ListingOrder::Sorted;
+        Self { url, backend, local: None, prefix: ObjectPath::ROOT, listing, connection: Some(connection) }
+    }
+
+    /// Returns the store on a backend of one's own, for tests: one that fails as told, or makes its objects up.
+    #[cfg(any(test, feature = "conformance"))]
+    pub fn on(backend: Arc<dyn ObjectStore>) -> Self {
+        Self {
+            url: "test://".into(),
+            backend,
+            local: None,
+            prefix: ObjectPath::ROOT,
+            listing: ListingOrder::None,
+            #[cfg(feature = "http")]
+            connection: None,
+        }
+    }
+
+    /// As [`Store::on`], for a backend whose listings are sorted and can begin anywhere.
+    #[cfg(any(test, feature = "conformance"))]
+    pub fn on_ordered(backend: Arc<dyn ObjectStore>) -> Self {
+        Self { listing: ListingOrder::Sorted, ..Self::on(backend) }
     }
 
     /// Returns the URL this store was opened with.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Returns the connection to the server that stands before the objects, for what it offers besides them; `None`
+    /// where the objects are reached directly. Through a server nothing can be created as an object.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn connection(&self) -> Option<&crate::connection::Connection> {
+        self.connection.as_ref()
+    }
+
+    /// Returns the same store, which reads what lies there now and not what a server or something on the way to it
+    /// remembers. Without a server between it is no different.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        #[cfg(feature = "http")]
+        if let Some(connection) = &self.connection {
+            return Self::behind(Arc::clone(&self.url), connection.asking_anew());
+        }
+        self.clone()
     }
 
     /// Reads an object; `None` when there is none under this key. One call.
@@ -112,8 +169,14 @@ impl Store {
             Err(error) if is_absent(&error) => return Ok(None),
             Err(error) => return Err(classify(&self.url, key, error)),
         };
-        check_size(key, found.meta.size)?;
-        found.bytes().await.map(Some).map_err(|error| classify(&self.url, key, error))
+        let size = found.meta.size;
+        check_size(key, size)?;
+        let bytes = found.bytes().await.map_err(|error| classify(&self.url, key, error))?;
+        if bytes.len() as u64 != size {
+            let source = Cause::from_text(format!("{} bytes came of an object of {size}", bytes.len()));
+            return Err(StoreError::Unavailable { key: key.to_owned(), source });
+        }
+        Ok(Some(bytes))
     }
 
     /// Says whether there is an object under this key. One call that transfers no content.
@@ -190,6 +253,55 @@ impl Store {
         Ok(keys)
     }
 
+    /// Lists at most `limit` keys of the objects below a folder that come after a key, sorted by their bytes.
+    ///
+    /// Give the last key of one page as `after` to get the next; a page shorter than `limit` is the last. `after` need not
+    /// be the key of an object. Objects created meanwhile are on a later page when their key sorts there. `prefix` as in
+    /// [`Store::list`].
+    ///
+    /// Costs one call per 1,000 keys returned, at least one, on S3 and GCS, which list in order and from a key on. Elsewhere
+    /// each page costs as much as the whole listing: on `file://` a walk through the folder, on Azure one call per 5,000 keys
+    /// below it, on S3 Express one per 1,000. No more than `limit` keys are held in memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::list`].
+    pub async fn list_page(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError> {
+        self.page(prefix, after, limit, self.listing == ListingOrder::Sorted).await
+    }
+
+    /// As [`list_page`](Store::list_page), for a folder whose objects are all directly in it; `None` where a page would cost
+    /// more calls than it has thousands of keys.
+    pub(crate) async fn flat_page(&self, folder: &str, after: &str, limit: usize) -> Result<Option<Vec<String>>, StoreError> {
+        match self.listing {
+            ListingOrder::None => Ok(None),
+            ListingOrder::Sorted | ListingOrder::SortedInFolder => self.page(folder, Some(after), limit, true).await.map(Some),
+        }
+    }
+
+    async fn page(&self, prefix: &str, after: Option<&str>, limit: usize, in_order: bool) -> Result<Vec<String>, StoreError> {
+        let folder = self.folder(prefix)?;
+        let offset = after.map(|after| self.path(after)).transpose()?;
+        let objects = match &offset {
+            Some(offset) if in_order => self.backend.list_with_offset(Some(&folder), offset),
+            _ => self.backend.list(Some(&folder)),
+        };
+        let keys = objects.try_filter_map(|object| std::future::ready(Ok(self.key(&object.location))));
+        // Also of what was listed from a key on: not every server that speaks a cloud's protocol heeds it.
+        let keys = keys.try_filter(|key| std::future::ready(after.is_none_or(|after| key.as_str() > after)));
+        let page = if in_order {
+            // Not asking for more after the last wanted key is what keeps this from fetching the next thousand.
+            keys.take(limit).try_collect().await
+        } else {
+            lowest(keys, limit).await
+        };
+        match page {
+            Ok(keys) => Ok(keys),
+            Err(error) if is_absent(&error) => Ok(Vec::new()),
+            Err(error) => Err(classify(&self.url, prefix, error)),
+        }
+    }
+
     /// Lists the names of the folders directly below a folder, sorted, without descending into them.
     ///
     /// Costs one call per 1,000 names on S3.
@@ -255,6 +367,22 @@ impl fmt::Debug for Store {
     }
 }
 
+/// The lowest keys of a listing in any order, sorted.
+async fn lowest(
+    keys: impl TryStream<Ok = String, Error = object_store::Error>,
+    limit: usize,
+) -> Result<Vec<String>, object_store::Error> {
+    let lowest = BinaryHeap::new();
+    let lowest = keys.try_fold(lowest, |mut lowest, key| {
+        lowest.push(key);
+        if lowest.len() > limit {
+            lowest.pop();
+        }
+        std::future::ready(Ok(lowest))
+    });
+    Ok(lowest.await?.into_sorted_vec())
+}
+
 fn check_size(key: &str, bytes: u64) -> Result<(), StoreError> {
     if bytes > MAX_OBJECT_BYTES {
         return Err(StoreError::TooLarge { key: key.to_owned(), bytes, limit: MAX_OBJECT_BYTES });
@@ -301,16 +429,19 @@ fn doubt(error: &object_store::Error) -> Doubt {
     }
 }
 
+/// Codes by which the clouds say that an object, and nothing else, is not there.
+const ABSENT_CODES: [&str; 4] = ["NoSuchKey", "BlobNotFound", "ResourceNotFound", "PathNotFound"];
+
 /// Whether a failed read means that there is no such object.
 ///
-/// On `file://` whatever is below another object's key (`a/b` where `a` is a file) fails with "not a directory"; on S3 it
-/// is simply absent.
+/// The clouds answer 404 for a missing object and for a missing bucket, and versitygw for an unknown access key; only the
+/// code in the body tells them apart. An answer without a code, as to HEAD, is about the object. On `file://` whatever is
+/// below another object's key (`a/b` where `a` is a file) fails with "not a directory"; on S3 it is simply absent.
 fn is_absent(error: &object_store::Error) -> bool {
-    matches!(error, object_store::Error::NotFound { .. }) && !is_missing_bucket(error)
-        || input_output_kind(error) == Some(ErrorKind::NotADirectory)
-}
-
-/// S3 answers 404 for a missing object and for a missing bucket; only the code in the body tells them apart.
-fn is_missing_bucket(error: &object_store::Error) -> bool {
-    error.to_string().contains("<Code>NoSuchBucket</Code>")
+    if !matches!(error, object_store::Error::NotFound { .. }) {
+        return input_output_kind(error) == Some(ErrorKind::NotADirectory);
+    }
+    let text = error.to_string();
+    let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));
+    code.is_none_or(|(code, _)| ABSENT_CODES.contains(&code))
 }

@@ -90,7 +90,7 @@ async fn reading_creates_nothing() {
 fn a_wrong_url_says_what_is_wrong() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("taken"), "x").unwrap();
-    assert_eq!(refusal("gcs://b", dir.path()), "unknown scheme, known are file, memory and s3: `gcs://b`");
+    assert_eq!(refusal("gcs://b", dir.path()), "unknown scheme, known are file, memory, s3, gs, az and https: `gcs://b`");
     assert_eq!(refusal("registry", dir.path()), "not the URL of a store: `registry`");
     assert_eq!(refusal("file://", dir.path()), "the URL names no folder: `file://`");
     assert_eq!(refusal("file://taken", dir.path()), "the URL names a file, not a folder: `file://taken`");
@@ -101,6 +101,18 @@ fn a_wrong_url_says_what_is_wrong() {
         refusal("file://absent/../a", dir.path()),
         "the folder does not exist and its path has a `..` that cannot be resolved: `file://absent/../a`"
     );
+}
+
+#[test]
+fn settings_of_the_clouds_are_known_by_name() {
+    for name in
+        ["AWS_REGION", "aws_profile", "GOOGLE_APPLICATION_CREDENTIALS", "AZURE_STORAGE_KEY", "HOME", "STORAGE_EMULATOR_HOST"]
+    {
+        assert!(StoreOptions::is_setting(name), "{name}");
+    }
+    for name in ["PATH", "TOKEN", "REGION", "PROMPTOPS_REGISTRY", "OPENAI_API_KEY"] {
+        assert!(!StoreOptions::is_setting(name), "{name}");
+    }
 }
 
 #[test]

@@ -2,19 +2,18 @@
 
 use anyhow::{Result, ensure};
 
-use super::s3_server;
 use super::tally::Tally;
 use crate::checkout::Checkout;
 use crate::python::Python;
-use crate::server::Server;
+use crate::services::Services;
 use crate::step::each_line;
 
 /// Runs the tests of the Python SDK against the wheel in the environment and counts them.
-pub(super) fn run(checkout: &Checkout, python: &Python, s3: Option<&Server>) -> Result<Tally> {
+pub(super) fn run(checkout: &Checkout, python: &Python, services: &Services) -> Result<Tally> {
     // Called by its own name, and from the root: `python -m pytest` would put the sources before the wheel.
     let mut command = checkout.command(python.program("pytest"));
     command.args(["sdks/python/tests", "--quiet", "-rs", "--color=no", "-p", "no:cacheprovider"]);
-    s3_server::announce(s3, &mut command);
+    services.announce(&mut command);
     let mut lines = Vec::new();
     let status = each_line(&mut command, |line| lines.push(line.to_owned()))?;
     let tally = read(&lines);

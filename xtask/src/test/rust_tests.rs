@@ -8,11 +8,10 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 
-use super::s3_server;
 use super::tally::Tally;
 use crate::checkout::Checkout;
 use crate::python::Python;
-use crate::server::Server;
+use crate::services::Services;
 use crate::step::each_line;
 
 /// The Python extension links only where an interpreter loads it; its tests are the Python ones.
@@ -26,12 +25,12 @@ pub(super) fn build(checkout: &Checkout) -> Result<()> {
 }
 
 /// Runs the tests and counts them; prints each test binary's name, and the output of what fails.
-pub(super) fn run(checkout: &Checkout, s3: Option<&Server>, python: Option<&Python>) -> Result<Tally> {
+pub(super) fn run(checkout: &Checkout, services: &Services, python: Option<&Python>) -> Result<Tally> {
     let mut command = checkout.cargo();
     command.args(SELECTION).args(["--no-fail-fast", "--", "--show-output"]);
     // A changed snapshot is a failure to look at, not a file to write.
     command.env("INSTA_UPDATE", "no");
-    s3_server::announce(s3, &mut command);
+    services.announce(&mut command);
     if let Some(python) = python {
         command.env("PROMPTOPS_TEST_PYTHON", python.program("python"));
     }

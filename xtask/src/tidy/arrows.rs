@@ -36,7 +36,7 @@ const WRAPPED: &[(&str, &[&str])] = &[
     ("axum", &["promptops-offline-model", "promptops-server"]),
     ("datafusion", &["promptops-lake"]),
     ("gix", &["promptops-store"]),
-    ("reqwest", &["promptops-eval"]),
+    ("reqwest", &["promptops-eval", "promptops-store"]),
 ];
 
 /// What a dependency is for.

@@ -1,0 +1,93 @@
+//! Programs of the Go module proxy and the npm registry, installed once by name and version.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::folder;
+use crate::checkout::Checkout;
+use crate::python::remove_folder;
+use crate::step::quietly;
+
+/// Builds a program of a Go module, or finds the one built before. Building takes a minute or two.
+pub(super) fn go_program(checkout: &Checkout, module: &str, version: &str) -> Result<PathBuf> {
+    let name = module.rsplit('/').next().unwrap_or(module);
+    let installed = folder(checkout).join("programs").join(format!("{name}-{version}"));
+    let program = installed.join(name).with_extension(std::env::consts::EXE_EXTENSION);
+    if program.is_file() {
+        return Ok(program);
+    }
+    ensure_there(checkout, "go", "version")?;
+    // Go puts the program there when it is whole.
+    let mut install = checkout.command("go");
+    install.args(["install", "-trimpath", "-ldflags=-s -w", &format!("{module}@{version}")]);
+    // No C compiler is asked for, and no other version of Go fetched.
+    install.env("GOBIN", &installed).env("CGO_ENABLED", "0").env("GOTOOLCHAIN", "local");
+    quietly(&mut install).with_context(|| format!("cannot build `{module}`; go fetches it from its module proxy"))?;
+    ensure!(program.is_file(), "go built `{module}` and left no `{}`", program.display());
+    Ok(program)
+}
+
+/// Installs a package of npm, or finds the one installed before; returns the package's own folder.
+pub(super) fn npm_package(checkout: &Checkout, package: &str, version: &str) -> Result<PathBuf> {
+    let installed = folder(checkout).join("programs").join(format!("{package}-{version}"));
+    let found = package_folder(&installed, package);
+    if found.is_dir() {
+        return Ok(found);
+    }
+    ensure_there(checkout, "node", "--version")?;
+    ensure_there(checkout, "npm", "--version")?;
+    // Installed beside and renamed, so that one left half-done is not taken for the whole.
+    let unfinished = installed.with_extension("unfinished");
+    remove_folder(&unfinished)?;
+    remove_folder(&installed)?;
+    std::fs::create_dir_all(&unfinished).with_context(|| format!("cannot make `{}`", unfinished.display()))?;
+    let mut install = checkout.command("npm");
+    install.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", "--prefix"]);
+    install.arg(&unfinished).arg(format!("{package}@{version}"));
+    quietly(&mut install).with_context(|| format!("cannot install `{package}`; npm fetches it from its registry"))?;
+    std::fs::rename(&unfinished, &installed).with_context(|| format!("cannot name `{}`", installed.display()))?;
+    Ok(found)
+}
+
+fn package_folder(installed: &Path, package: &str) -> PathBuf {
+    installed.join("node_modules").join(package)
+}
+
+fn ensure_there(checkout: &Checkout, program: &str, version: &str) -> Result<()> {
+    match checkout.command(program).arg(version).output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => bail!("`{program}` ended with {}", output.status),
+        Err(error) => bail!("`{program}` is not installed ({error})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkout(folder: &Path) -> Checkout {
+        Checkout { root: folder.to_owned(), target: folder.join("target") }
+    }
+
+    #[test]
+    fn finds_what_was_installed_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkout = checkout(folder.path());
+        let programs = super::folder(&checkout).join("programs");
+        let program = programs.join("server-v1/server").with_extension(std::env::consts::EXE_EXTENSION);
+        std::fs::create_dir_all(program.parent().unwrap()).unwrap();
+        std::fs::write(&program, "").unwrap();
+        assert_eq!(go_program(&checkout, "example.org/cmd/server", "v1").unwrap(), program);
+        let package = programs.join("emulator-2.0.0/node_modules/emulator");
+        std::fs::create_dir_all(&package).unwrap();
+        assert_eq!(npm_package(&checkout, "emulator", "2.0.0").unwrap(), package);
+    }
+
+    #[test]
+    fn names_the_tool_that_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = ensure_there(&checkout(folder.path()), "no-such-tool", "version").unwrap_err();
+        assert!(error.to_string().starts_with("`no-such-tool` is not installed"), "{error}");
+    }
+}
