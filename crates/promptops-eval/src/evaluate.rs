@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use promptops_prompt::finding::Finding;
 use promptops_prompt::{Content, Severity};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::compare::{Comparison, compare};
 use crate::dataset::{Dataset, inputs};
@@ -38,6 +38,13 @@ pub struct Evaluation {
     pub parent_is_incomparable: Option<String>,
     /// How the answers of both were come by.
     pub served: Served,
+}
+
+/// Returns what the cases of a dataset give to a version, one set of inputs for each case. A variable without a column stays
+/// out.
+pub fn known_inputs(spec: &Spec, dataset: &Dataset, content: &Content) -> Vec<Map<String, Value>> {
+    let columns = columns(spec, dataset, content);
+    dataset.cases.iter().map(|case| inputs(case, dataset.format, &columns, &content.inputs)).collect()
 }
 
 impl<'a> Prepared<'a> {

@@ -67,7 +67,9 @@ impl LakeError {
     #[must_use]
     pub const fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::InvalidUrl { .. } => Some("a lake is a folder, or a URL that begins with `file://` or `s3://`"),
+            Self::InvalidUrl { .. } => {
+                Some("a lake is a folder, or a URL that begins with `file://`, `s3://`, `gs://` or `az://`")
+            }
             Self::Corrupt { .. } => Some("restore the file from a backup, or move it away to go on without its records"),
             Self::Contended { .. } => Some("records written so far are kept; repeating the import adds only the others"),
             Self::Query(_) | Self::Record { .. } | Self::Store { .. } | Self::Execution(_) => None,

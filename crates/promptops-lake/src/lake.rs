@@ -41,10 +41,10 @@ impl Lake {
         Self { store: Arc::new(PrefixStore::new(store, prefix)), name: name.into() }
     }
 
-    /// Takes the lake that a URL names: `s3://bucket/prefix`, `file:///folder`, `memory://`, or a plain path.
+    /// Takes the lake that a URL names: `s3://bucket/prefix`, `gs://…`, `az://…`, `file:///folder`, `memory://`, or a plain path.
     ///
     /// Makes no call and creates nothing. A relative path is resolved against [`StoreOptions::base_dir`], and the
-    /// settings there are those of S3.
+    /// settings there are those of the cloud.
     ///
     /// # Errors
     ///
@@ -56,7 +56,9 @@ impl Lake {
         }
         match open_backend(url, options) {
             Ok((store, prefix)) => Ok(Self::new(store, prefix, url)),
-            Err(StoreError::InvalidUrl { url, reason }) => Err(LakeError::InvalidUrl { url, reason }),
+            Err(StoreError::InvalidUrl { url, reason } | StoreError::InvalidSettings { url, reason }) => {
+                Err(LakeError::InvalidUrl { url, reason })
+            }
             Err(other) => Err(LakeError::Store { action: "open", place: url.to_owned(), source: other.into() }),
         }
     }

@@ -482,7 +482,7 @@ async fn a_path_and_its_url_are_the_same_lake() {
         assert_eq!(lake.scan(&Filter::default()).await.unwrap().len(), 1, "{}", lake.name());
     }
     for (url, message) in [
-        ("ftp://host/lake", "unknown scheme, known are file, memory and s3: `ftp://host/lake`"),
+        ("ftp://host/lake", "unknown scheme, known are file, memory, s3, gs, az and https: `ftp://host/lake`"),
         ("s3:///lake", "the URL names no bucket: `s3:///lake`"),
     ] {
         let error = Lake::open(url, &options).unwrap_err();

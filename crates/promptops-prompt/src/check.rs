@@ -9,6 +9,7 @@ mod floating_model;
 mod id_path;
 mod immutable_version;
 mod include_graph;
+pub mod incompatible_change;
 mod lineage;
 mod near_duplicate;
 mod secret;
@@ -61,6 +62,7 @@ pub const CHECKS: &[Check] = &[
     id_path::CHECK,
     lineage::CHECK,
     immutable_version::CHECK,
+    incompatible_change::CHECK,
     template_rules::SYNTAX,
     template_rules::UNDECLARED,
     unused_input::CHECK,

@@ -15,7 +15,7 @@ use crate::prompt::{Body, Message, Metadata, Prompt, Role};
 use crate::yaml::{self, Kind, Node, Problem, ProblemKind, ScalarPlaces};
 
 /// The fields of a prompt file, in the order of the documentation.
-pub const FIELDS: [&str; 17] = [
+pub const FIELDS: [&str; 18] = [
     "id",
     "version",
     "parent",
@@ -31,6 +31,7 @@ pub const FIELDS: [&str; 17] = [
     "template",
     "metrics",
     "evals",
+    "breaking",
     "created",
     "updated",
 ];
@@ -111,6 +112,8 @@ pub struct Draft {
     pub metrics: Map<String, Value>,
     /// `evals`.
     pub evals: Vec<Spanned<String>>,
+    /// `breaking`.
+    pub breaking: BTreeMap<Version, String>,
     /// `created`.
     pub created: Option<String>,
     /// `updated`.
@@ -171,6 +174,7 @@ impl Draft {
                 tags: self.tags.as_ref()?.value.clone(),
                 metrics: self.metrics.clone(),
                 evals: self.evals.iter().map(|eval| eval.value.clone()).collect(),
+                breaking: self.breaking.clone(),
                 created: self.created.clone(),
                 updated: self.updated.clone(),
             },
@@ -239,6 +243,7 @@ impl Reader<'_> {
             "messages" => self.messages(key, value, draft),
             "metrics" => draft.metrics = self.object(value, "`metrics`"),
             "evals" => draft.evals = self.texts(value, "`evals`").unwrap_or_default(),
+            "breaking" => draft.breaking = self.breaking(value),
             "created" => draft.created = self.date(value, "`created`"),
             "updated" => draft.updated = self.date(value, "`updated`"),
             unknown => self.unknown(key, unknown),
@@ -416,6 +421,28 @@ impl Reader<'_> {
             inputs.push((Spanned { value: name.to_owned(), span: key.span.clone() }, schema));
         }
         inputs
+    }
+
+    fn breaking(&mut self, node: &Node) -> BTreeMap<Version, String> {
+        let Kind::Mapping(pairs) = &node.kind else {
+            self.wrong(node, "`breaking`", "a mapping of versions to what callers have to do");
+            return BTreeMap::new();
+        };
+        let mut versions = BTreeMap::new();
+        for (key, value) in pairs {
+            let reason = self.text(value, "a reason in `breaking`");
+            match (key.key_text().parse(), reason) {
+                (Ok(version), Some(reason)) => {
+                    versions.insert(version, reason.value);
+                }
+                (Ok(_), None) => {}
+                (Err(_), _) => {
+                    let message = format!("`breaking` names versions, as `3`, not `{}`", key.key_text());
+                    self.error("wrong-type", key.span.clone(), message);
+                }
+            }
+        }
+        versions
     }
 
     fn date(&mut self, node: &Node, what: &str) -> Option<String> {

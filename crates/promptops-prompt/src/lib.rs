@@ -8,6 +8,7 @@
 
 pub mod change;
 pub mod check;
+pub mod compatibility;
 pub mod content;
 pub mod digest;
 pub mod draft;
@@ -20,6 +21,7 @@ pub mod prompt;
 pub mod render;
 pub mod schema;
 mod schema_change;
+pub mod status;
 pub mod template;
 pub mod template_value;
 pub mod yaml;

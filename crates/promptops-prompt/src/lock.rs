@@ -1,6 +1,8 @@
 //! `promptops.lock`: which version of which prompt an application runs, by digest.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -35,6 +37,35 @@ pub struct LockedRelease {
     pub environment: String,
     /// The number of its release.
     pub sequence: u64,
+    /// The audit log up to the batch that names the release: with the lock in Git, a copy out of the reach of who writes to the
+    /// registry. None while nobody has completed an interrupted release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logged: Option<LogHead>,
+}
+
+/// The audit log up to one batch. Kept elsewhere, it shows whether the log was cut or rewritten up to there. Written `<sequence>:sha256:<hex>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogHead {
+    /// The number of the batch.
+    pub sequence: u64,
+    /// The SHA-256 of its bytes.
+    pub digest: Digest,
+}
+
+impl fmt::Display for LogHead {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}", self.sequence, self.digest)
+    }
+}
+
+impl FromStr for LogHead {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fail = || format!("a head of the log is `<number>:sha256:<hex>`; got `{text}`");
+        let (sequence, digest) = text.split_once(':').ok_or_else(fail)?;
+        Ok(Self { sequence: sequence.parse().map_err(|_| fail())?, digest: digest.parse().map_err(|_| fail())? })
+    }
 }
 
 /// One pinned prompt.

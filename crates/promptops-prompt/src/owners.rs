@@ -12,6 +12,21 @@ pub struct Owners {
     pub people: BTreeMap<String, Person>,
     /// Members (ids of people) by team.
     pub teams: BTreeMap<String, BTreeSet<String>>,
+    /// How teams are reached, by team.
+    pub contacts: BTreeMap<String, Contact>,
+}
+
+/// How a team is reached.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Contact {
+    /// The name as people say it.
+    pub name: Option<String>,
+    /// An address that all of its members read.
+    pub email: Option<String>,
+    /// Where it talks: a URL, or the name of a channel.
+    pub channel: Option<String>,
+    /// The team on GitHub, as `acme/support`, without `@`.
+    pub github: Option<String>,
 }
 
 /// One person.
@@ -23,7 +38,12 @@ pub struct Person {
     pub email: Option<String>,
     /// OpenSSH public keys, as in `authorized_keys`, with which the person signs approvals.
     pub keys: Vec<String>,
+    /// The account on GitHub, without `@`.
+    pub github: Option<String>,
 }
+
+/// Longest account of GitHub, in bytes.
+const MAX_ACCOUNT_BYTES: usize = 39;
 
 /// The id of findings in `owners.yaml`.
 pub const CHECK_ID: &str = "owners-file";
@@ -52,7 +72,8 @@ impl Owners {
                 }
                 "teams" => {
                     for (id, team) in reader.mapping(value, "`teams`") {
-                        let members = reader.members(team);
+                        let (members, contact) = reader.team(team);
+                        owners.contacts.insert(id.key_text().to_owned(), contact);
                         owners.teams.insert(id.key_text().to_owned(), members.into_iter().map(|(name, _)| name).collect());
                     }
                 }
@@ -74,6 +95,20 @@ impl Owners {
         let known = self.teams.keys().chain(self.people.keys());
         let close = known.map(|known| (strsim::damerau_levenshtein(known, name), known.as_str())).min()?;
         (close.0 <= 3 && close.0 < name.len()).then_some(close.1)
+    }
+
+    /// Returns how GitHub's CODEOWNERS names a team or a person: by account, else by address; a team without an account by its
+    /// members, of whom any one suffices there, too. Nothing when there is no way to name it.
+    pub fn code_owners(&self, name: &str) -> Vec<String> {
+        let of_person = |id: &str| {
+            let person = self.people.get(id)?;
+            person.github.as_ref().map(|account| format!("@{account}")).or_else(|| person.email.clone())
+        };
+        let Some(members) = self.teams.get(name) else { return of_person(name).into_iter().collect() };
+        match self.contacts.get(name).and_then(|contact| contact.github.as_ref()) {
+            Some(team) => vec![format!("@{team}")],
+            None => members.iter().filter_map(|member| of_person(member)).collect(),
+        }
     }
 
     /// Returns the person whom Git knows by `email`, compared without regard to case.
@@ -121,32 +156,53 @@ impl Reader<'_, '_> {
     fn person(&mut self, node: &Node) -> Person {
         let mut person = Person::default();
         for (key, value) in self.mapping(node, "a person") {
-            match (key.key_text(), value.as_text()) {
-                ("keys", _) => person.keys = self.texts(value, "`keys`").into_iter().map(|(key, _)| key).collect(),
-                ("name", Some(text)) => person.name = Some(text.to_owned()),
-                ("email", Some(text)) => person.email = Some(text.to_owned()),
-                ("name" | "email", None) => {
-                    self.error(value, format!("`{}` must be a text, not {}", key.key_text(), value.type_name()))
-                }
-                (other, _) => {
-                    self.error(key, format!("the field `{other}` is not known; a person has `name`, `email` and `keys`"))
-                }
+            match key.key_text() {
+                "keys" => person.keys = self.texts(value, "`keys`").into_iter().map(|(key, _)| key).collect(),
+                "name" => person.name = self.text(key, value),
+                "email" => person.email = self.text(key, value),
+                "github" => person.github = self.account(key, value, is_account, "an account as `ada`"),
+                other => self
+                    .error(key, format!("the field `{other}` is not known; a person has `name`, `email`, `github` and `keys`")),
             }
         }
         person
     }
 
-    fn members(&mut self, team: &Node) -> Vec<(String, Node)> {
-        let mut members = Vec::new();
+    fn team(&mut self, team: &Node) -> (Vec<(String, Node)>, Contact) {
+        let (mut members, mut contact) = (Vec::new(), Contact::default());
         for (key, value) in self.mapping(team, "a team") {
             match key.key_text() {
                 "members" => members = self.texts(value, "`members`"),
-                "name" | "email" | "channel" if value.as_text().is_some() => {}
-                other => self
-                    .error(key, format!("the field `{other}` is not known; a team has `members`, `name`, `email` and `channel`")),
+                "name" => contact.name = self.text(key, value),
+                "email" => contact.email = self.text(key, value),
+                "channel" => contact.channel = self.text(key, value),
+                "github" => contact.github = self.account(key, value, is_team, "a team as `acme/support`"),
+                other => self.error(
+                    key,
+                    format!("the field `{other}` is not known; a team has `members`, `name`, `email`, `github` and `channel`"),
+                ),
             }
         }
-        members
+        (members, contact)
+    }
+
+    fn text(&mut self, key: &Node, value: &Node) -> Option<String> {
+        let text = value.as_text().map(str::to_owned);
+        if text.is_none() {
+            self.error(value, format!("`{}` must be a text, not {}", key.key_text(), value.type_name()));
+        }
+        text
+    }
+
+    /// Reads a name of GitHub, with or without the `@` that it is mentioned by.
+    fn account(&mut self, key: &Node, value: &Node, is_valid: fn(&str) -> bool, form: &str) -> Option<String> {
+        let text = self.text(key, value)?;
+        let account = text.strip_prefix('@').unwrap_or(&text);
+        if is_valid(account) {
+            return Some(account.to_owned());
+        }
+        self.error(value, format!("`github` must be {form}, not `{text}`"));
+        None
     }
 
     fn unknown_members(&self, teams: &Node, owners: &Owners) -> Vec<Finding> {
@@ -163,6 +219,17 @@ impl Reader<'_, '_> {
         }
         findings
     }
+}
+
+fn is_account(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    !text.is_empty() && text.len() <= MAX_ACCOUNT_BYTES && !text.starts_with('-') && text.bytes().all(is_allowed)
+}
+
+fn is_team(text: &str) -> bool {
+    let is_slug =
+        |slug: &str| !slug.is_empty() && slug.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    text.split_once('/').is_some_and(|(organisation, team)| is_account(organisation) && is_slug(team))
 }
 
 #[cfg(test)]
@@ -188,12 +255,46 @@ mod tests {
         assert_eq!(
             messages,
             [
-                "the field `mail` is not known; a person has `name`, `email` and `keys`",
+                "the field `mail` is not known; a person has `name`, `email`, `github` and `keys`",
                 "`name` must be a text, not a number",
                 "a team must be a mapping, not a list",
                 "the field `others` is not known; there are `people` and `teams`",
                 "the member `bo` is not under `people`",
             ]
         );
+    }
+    #[test]
+    fn teams_are_named_as_github_knows_them() {
+        let text = "people:\n  ana: {github: '@ana-b'}\n  bo: {email: bo@example.com}\n  cy: {name: Cy}\nteams:\n  \
+                    support: {members: [ana], github: acme/support, channel: '#support'}\n  \
+                    sales: {members: [ana, bo, cy]}\n  empty: {members: []}\n";
+        let (owners, findings) = Owners::parse("owners.yaml", text);
+        assert_eq!(findings, []);
+        assert_eq!(owners.contacts["support"].channel.as_deref(), Some("#support"));
+        assert_eq!(owners.code_owners("support"), ["@acme/support"]);
+        assert_eq!(owners.code_owners("sales"), ["@ana-b", "bo@example.com"]);
+        assert_eq!(owners.code_owners("ana"), ["@ana-b"]);
+        for unreachable in ["cy", "empty", "nobody"] {
+            assert_eq!(owners.code_owners(unreachable), Vec::<String>::new(), "{unreachable}");
+        }
+    }
+
+    #[test]
+    fn what_github_cannot_know_is_refused() {
+        let text = "people:\n  ana: {github: ana b}\n  bo: {github: acme/bo}\n  cy: {github: 3}\n\
+                    teams:\n  a: {github: support}\n  b: {github: acme/}\n";
+        let (owners, findings) = Owners::parse("owners.yaml", text);
+        let messages: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
+        assert_eq!(
+            messages,
+            [
+                "`github` must be an account as `ada`, not `ana b`",
+                "`github` must be an account as `ada`, not `acme/bo`",
+                "`github` must be a text, not a number",
+                "`github` must be a team as `acme/support`, not `support`",
+                "`github` must be a team as `acme/support`, not `acme/`",
+            ]
+        );
+        assert!(owners.people.values().all(|person| person.github.is_none()));
     }
 }

@@ -87,6 +87,9 @@ pub struct Metadata {
     /// Paths of eval files from the project's root.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evals: Vec<String>,
+    /// The versions that break callers or consumers on purpose, each with what they have to do.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub breaking: BTreeMap<Version, String>,
     /// The day it was first written, `YYYY-MM-DD`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
@@ -124,5 +127,11 @@ impl Prompt {
     /// Returns `id@version`.
     pub fn reference(&self) -> PromptRef {
         self.id.at(self.version)
+    }
+
+    /// Returns what the version says of breaking its callers or consumers on purpose: nothing, unless `breaking` names this
+    /// very version. What it says of earlier ones is history.
+    pub fn breaking(&self) -> Option<&str> {
+        self.metadata.breaking.get(&self.version).map(String::as_str)
     }
 }

@@ -50,6 +50,9 @@ struct PromptFile {
     metrics: Option<BTreeMap<String, Value>>,
     /// Eval files, from the project's root.
     evals: Option<Vec<String>>,
+    /// Versions that break callers or consumers on purpose, each with what they have to do.
+    #[schemars(extend("propertyNames" = {"pattern": "^[1-9][0-9]*$"}))]
+    breaking: Option<BTreeMap<String, String>>,
     /// The day it was first written.
     #[schemars(regex(pattern = r"^\d{4}-\d{2}-\d{2}$"))]
     created: Option<String>,

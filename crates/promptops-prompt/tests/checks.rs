@@ -5,13 +5,16 @@
 
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and is told by the environment to update")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use promptops_prompt::check::{self, Base, BaseVersion, CHECKS, Surroundings};
-use promptops_prompt::finding;
+use promptops_prompt::check::{self, Base, BaseVersion, CHECKS, Summary, Surroundings, incompatible_change};
+use promptops_prompt::compatibility::{self, Level};
+use promptops_prompt::draft::Draft;
+use promptops_prompt::finding::{self, Finding};
 use promptops_prompt::owners::Owners;
+use promptops_prompt::{Closure, Content};
 
 struct Case {
     files: Vec<(String, String)>,
@@ -32,6 +35,20 @@ fn read(text: &str) -> Case {
         }
     }
     case
+}
+
+/// Holds a version against the one at the base, as whoever has both contents does.
+fn incompatible(case: &Case, summary: &Summary) -> Option<Finding> {
+    let prompt = |files: &[(String, String)]| {
+        let text = &files.iter().find(|(path, _)| *path == summary.path)?.1;
+        Draft::parse(&summary.path, text).0.prompt()
+    };
+    let (old, new) = (prompt(&case.base)?, prompt(&case.files)?);
+    let closure = |prompt| Closure::of(Content::new(prompt, BTreeMap::new()));
+    let comparisons = compatibility::compare(&closure(&old), &closure(&new), Level::Full, &[]);
+    let broken = compatibility::breaks(&old.reference(), &comparisons);
+    let is_new = new.version > old.version && new.breaking().is_none();
+    (is_new && !broken.is_empty()).then(|| incompatible_change::breaks(summary, Level::Full, &broken))
 }
 
 fn run(case: &Case) -> Vec<(String, String)> {
@@ -59,8 +76,9 @@ fn run(case: &Case) -> Vec<(String, String)> {
     };
     let summaries: Vec<_> = summaries.iter().collect();
     findings.extend(check::check_project(&summaries, surroundings));
+    findings.extend(summaries.iter().filter_map(|summary| incompatible(case, summary)));
     finding::sort(&mut findings);
-    let show = |finding: &finding::Finding| {
+    let show = |finding: &Finding| {
         let location = &finding.primary.location;
         let text = &case.files.iter().find(|(path, _)| *path == location.path).unwrap().1;
         let line = text[..location.span.start].matches('\n').count() + 1;

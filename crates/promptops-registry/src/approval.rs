@@ -78,7 +78,7 @@ pub struct Approval {
     pub signature: String,
 }
 
-/// An Ed25519 key that can sign approvals.
+/// An Ed25519 key that can sign approvals and bundles.
 #[derive(Debug, Clone)]
 pub struct SigningKey(PrivateKey);
 
@@ -104,9 +104,13 @@ impl SigningKey {
         self.0.public_key().to_openssh().expect("an Ed25519 key always has an OpenSSH form")
     }
 
-    fn sign(&self, message: &[u8]) -> Result<String> {
+    /// Signs a message for a purpose, as `ssh-keygen -Y sign -n <namespace>` does; returns the armored signature.
+    ///
+    /// # Errors
+    /// [`RegistryError::SigningKey`] when the key cannot sign.
+    pub fn sign(&self, namespace: &str, message: &[u8]) -> Result<String> {
         let fail = |error: ssh_key::Error| RegistryError::SigningKey(error.to_string());
-        self.0.sign(NAMESPACE, HashAlg::Sha512, message).and_then(|signature| signature.to_pem(LineEnding::LF)).map_err(fail)
+        self.0.sign(namespace, HashAlg::Sha512, message).and_then(|signature| signature.to_pem(LineEnding::LF)).map_err(fail)
     }
 }
 
@@ -115,6 +119,8 @@ impl SigningKey {
 pub struct DemandState {
     /// What must be shown.
     pub demand: Demand,
+    /// Why: the rules that demand it.
+    pub because: String,
     /// Whether it is.
     pub is_met: bool,
     /// The stored statements that show it, or a part of it.
@@ -152,7 +158,7 @@ impl Registry {
         };
         let value = serde_json::to_value(&predicate).expect("an approval has only string keys");
         let statement = Statement::new(record.reference(), record.digest, APPROVAL_PREDICATE, value);
-        let signature = key.sign(&statement.to_bytes())?;
+        let signature = key.sign(NAMESPACE, &statement.to_bytes())?;
         check(&statement, &signature, &record, owners, now).map_err(RegistryError::ApprovalRefused)?;
         Ok(Approval { statement, predicate, signature })
     }
@@ -171,6 +177,9 @@ impl Registry {
         actor: &str,
         now: DateTime<Utc>,
     ) -> Result<Digest> {
+        if let Some(server) = self.server() {
+            return server.approve(statement, signature).await;
+        }
         let Some(subject) = statement.subject.first() else {
             return Err(RegistryError::Statement("it must be about exactly one version".to_owned()));
         };
@@ -208,7 +217,11 @@ impl Registry {
             return Ok(Vec::new());
         }
         let found = self.find_statements(&record.digest).await?;
-        Ok(states(demands, environment, record, &found, authority.owners, now))
+        let mut states = states(demands, environment, record, &found, authority.owners, now);
+        for state in &mut states {
+            state.because = authority.policy.because(environment, &state.demand, &record.id, &current, &earlier);
+        }
+        Ok(states)
     }
 }
 
@@ -259,7 +272,7 @@ fn eval_state(file: Option<String>, record: &VersionRecord, found: &[Found]) -> 
         Err(reasons) => (Vec::new(), reasons),
     };
     let is_met = !shown_by.is_empty();
-    DemandState { demand: Demand::Eval { file }, is_met, shown_by, people: BTreeSet::new(), reasons }
+    DemandState { demand: Demand::Eval { file }, because: String::new(), is_met, shown_by, people: BTreeSet::new(), reasons }
 }
 
 fn approval_state(
@@ -270,8 +283,14 @@ fn approval_state(
     owners: &Owners,
     now: DateTime<Utc>,
 ) -> DemandState {
-    let mut state =
-        DemandState { demand: demand.clone(), is_met: false, shown_by: Vec::new(), people: BTreeSet::new(), reasons: Vec::new() };
+    let mut state = DemandState {
+        demand: demand.clone(),
+        because: String::new(),
+        is_met: false,
+        shown_by: Vec::new(),
+        people: BTreeSet::new(),
+        reasons: Vec::new(),
+    };
     let Demand::Approval { group, valid_days, .. } = demand else { return state };
     if !owners.teams.contains_key(group) {
         state.reasons.push(format!("`owners.yaml` has no team `{group}`"));

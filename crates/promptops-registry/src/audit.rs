@@ -11,14 +11,13 @@
 //! later step: it gives short proofs that one entry is in the log, and checkpoints that witnesses can sign.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures::lock::Mutex;
 use futures::{StreamExt as _, TryStreamExt as _};
 use promptops_prompt::Digest;
+pub use promptops_prompt::lock::LogHead as Head;
 use promptops_store::{Sequence, Store, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +52,16 @@ pub enum AuditAction {
     Deploy,
     /// An environment went back to an earlier release.
     Rollback,
+    /// An API key was made.
+    Key,
+    /// An API key was revoked.
+    Revoke,
+    /// A version was withdrawn.
+    Yank,
+    /// A version was withdrawn from a day on.
+    Deprecate,
+    /// A version that was withdrawn is in use again.
+    Restore,
 }
 
 impl AuditAction {
@@ -66,6 +75,11 @@ impl AuditAction {
             Self::Approve => "approve",
             Self::Deploy => "deploy",
             Self::Rollback => "rollback",
+            Self::Key => "key",
+            Self::Revoke => "revoke",
+            Self::Yank => "yank",
+            Self::Deprecate => "deprecate",
+            Self::Restore => "restore",
         }
     }
 }
@@ -126,31 +140,6 @@ impl Act {
 
 /// What tells an act from any other: two entries with one name are about the same deed.
 type ActName = (AuditAction, String, Digest);
-
-/// The end of the log: keep it elsewhere, and a cut or rewritten log shows. Written `<sequence>:sha256:<hex>`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Head {
-    /// The number of the last batch.
-    pub sequence: u64,
-    /// The SHA-256 of its bytes.
-    pub digest: Digest,
-}
-
-impl fmt::Display for Head {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}:{}", self.sequence, self.digest)
-    }
-}
-
-impl FromStr for Head {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let fail = || format!("a head of the log is `<number>:sha256:<hex>`; got `{text}`");
-        let (sequence, digest) = text.split_once(':').ok_or_else(fail)?;
-        Ok(Self { sequence: sequence.parse().map_err(|_| fail())?, digest: digest.parse().map_err(|_| fail())? })
-    }
-}
 
 /// The log of one registry. Clones share what they have read of it: batches never change.
 #[derive(Debug, Clone)]
@@ -227,6 +216,24 @@ impl Log {
         let mut known = self.known.lock().await;
         self.advance(&mut known).await?;
         self.contains(&mut known, act).await
+    }
+
+    /// Returns the log up to the batch that has an entry with this action, subject and digest: its number and digest.
+    pub(crate) async fn find(&self, act: &Act) -> Result<Option<Head>> {
+        let Some(head) = self.head().await? else { return Ok(None) };
+        let wanted = act.name();
+        let is_wanted = |entry: &AuditEntry| (entry.action, &entry.subject, entry.digest) == (wanted.0, &wanted.1, wanted.2);
+        let mut high = head.sequence;
+        // What is asked for is mostly recent.
+        while high > 0 {
+            let low = high.saturating_sub(BATCHES_PER_STEP) + 1;
+            let batches = self.read_all(low..=high).await?;
+            if let Some(batch) = batches.iter().find(|batch| batch.entries.iter().any(is_wanted)) {
+                return Ok(Some(Head { sequence: batch.sequence, digest: Digest::of(&to_bytes(batch)) }));
+            }
+            high = low - 1;
+        }
+        Ok(None)
     }
 
     /// Reads batches from number `first` on, at most `limit` of them, in order.

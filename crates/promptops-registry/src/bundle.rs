@@ -21,6 +21,9 @@ use crate::layout::Key;
 use crate::record::to_bytes;
 use crate::registry::Registry;
 
+/// The namespace of the signatures of bundles: `ssh-keygen -Y verify -n promptops-bundle` checks one without this software.
+pub const SIGNATURE_NAMESPACE: &str = "promptops-bundle";
+
 /// Prompts read at the same time.
 const CONCURRENT_READS: usize = 16;
 

@@ -11,12 +11,14 @@ use promptops_prompt::{Digest, PromptId, PromptRef};
 use promptops_store::{Created, Sequence, StoreError};
 use serde::{Deserialize, Serialize};
 
+use crate::approval::Authority;
 use crate::audit::{Act, AuditAction};
 use crate::error::{RegistryError, Result};
 use crate::layout::{self, Key};
 use crate::pins::PinSet;
 use crate::record::{FORMAT, from_bytes, to_bytes};
 use crate::registry::Registry;
+use crate::status::{PlannedStatus, refuse_withdrawn};
 
 /// Longest name of an environment, in bytes.
 const MAX_NAME_BYTES: usize = 60;
@@ -67,6 +69,30 @@ impl fmt::Display for EnvironmentName {
     }
 }
 
+/// A release as it is named on the command line: `prod@3`, or `prod` for the one that is live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseName {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The number of the release; none for the one that is live.
+    pub sequence: Option<u64>,
+}
+
+impl FromStr for ReleaseName {
+    type Err = RegistryError;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let Some((environment, number)) = text.split_once('@') else {
+            return Ok(Self { environment: text.parse()?, sequence: None });
+        };
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        match number.parse() {
+            Ok(sequence) if is_number && sequence > 0 => Ok(Self { environment: environment.parse()?, sequence: Some(sequence) }),
+            _ => Err(RegistryError::ReleaseName(text.to_owned())),
+        }
+    }
+}
+
 /// How a release came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -106,6 +132,9 @@ pub struct Release {
     /// The stored statements that showed what the policy demanded.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub evidence: BTreeSet<Digest>,
+    /// The withdrawn versions that it began to run because somebody insisted.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub forced: BTreeSet<PromptRef>,
     /// Why, in the words of who did it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -130,6 +159,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) pins: BTreeMap<String, Digest>,
     pub(crate) reason: Option<&'a str>,
     pub(crate) evidence: BTreeSet<Digest>,
+    pub(crate) forced: BTreeSet<PromptRef>,
     pub(crate) rules: Option<&'a str>,
 }
 
@@ -162,6 +192,20 @@ impl Registry {
         let not_found = || RegistryError::ReleaseNotFound { environment: environment.clone(), sequence };
         let key = Key::Release(environment.clone(), sequence);
         Ok(self.read(&key).await?.ok_or_else(not_found)?.0)
+    }
+
+    /// Returns the release of that name: the numbered one, or the one that is live.
+    ///
+    /// # Errors
+    /// [`RegistryError::ReleaseNotFound`], [`RegistryError::NothingDeployed`].
+    pub async fn named_release(&self, name: &ReleaseName) -> Result<Release> {
+        match name.sequence {
+            Some(sequence) => self.release(&name.environment, sequence).await,
+            None => {
+                let nothing = || RegistryError::NothingDeployed { environment: name.environment.clone() };
+                self.current(&name.environment).await?.ok_or_else(nothing)
+            }
+        }
     }
 
     /// Returns every release, oldest first. One call per release.
@@ -209,11 +253,9 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::Corrupt`] when a shard is missing or altered.
     pub async fn pins(&self, release: &Release) -> Result<PinSet> {
-        let shards: Vec<PinSet> = futures::stream::iter(&release.pins)
-            .map(|(name, digest)| self.read_shard(name, digest))
-            .buffered(CONCURRENT_READS)
-            .try_collect()
-            .await?;
+        // Made before they are awaited: a stream that makes them from borrowed names could not be sent to another thread.
+        let reads: Vec<_> = release.pins.iter().map(|(name, digest)| self.read_shard(name, digest)).collect();
+        let shards: Vec<PinSet> = futures::stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await?;
         let mut all = PinSet::default();
         for shard in shards {
             all.prompts.extend(shard.prompts);
@@ -235,12 +277,12 @@ impl Registry {
 
     /// Makes a release with the pins of an earlier one: `to`, or the one before the current.
     ///
-    /// The pins were live in this environment, so nothing has to be shown again. Repeating an interrupted rollback
-    /// completes it instead of going back further.
+    /// The pins were live in this environment, so nothing has to be shown again; but what was withdrawn since does not come
+    /// back. Repeating an interrupted rollback completes it instead of going back further.
     ///
     /// # Errors
-    /// [`RegistryError::NothingDeployed`], [`RegistryError::ReleaseNotFound`], [`RegistryError::NoEarlierRelease`], or [`RegistryError::EnvironmentMoved`] when
-    /// somebody else made a release meanwhile.
+    /// [`RegistryError::NothingDeployed`], [`RegistryError::ReleaseNotFound`], [`RegistryError::NoEarlierRelease`],
+    /// [`RegistryError::Withdrawn`], or [`RegistryError::EnvironmentMoved`] when somebody else made a release meanwhile.
     pub async fn rollback(
         &self,
         environment: &EnvironmentName,
@@ -249,8 +291,43 @@ impl Registry {
         reason: Option<&str>,
         now: DateTime<Utc>,
     ) -> Result<Released> {
+        self.roll_back(environment, to, actor, reason, None, now).await
+    }
+
+    /// The same, and brings back what was withdrawn since where the policy allows that.
+    ///
+    /// # Errors
+    /// As [`Registry::rollback`].
+    pub async fn force_rollback(
+        &self,
+        environment: &EnvironmentName,
+        to: Option<u64>,
+        authority: Authority<'_>,
+        actor: &str,
+        reason: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<Released> {
+        self.roll_back(environment, to, actor, reason, Some(authority), now).await
+    }
+
+    async fn roll_back(
+        &self,
+        environment: &EnvironmentName,
+        to: Option<u64>,
+        actor: &str,
+        reason: Option<&str>,
+        forced_by: Option<Authority<'_>>,
+        now: DateTime<Utc>,
+    ) -> Result<Released> {
         let nothing = || RegistryError::NothingDeployed { environment: environment.clone() };
         let current = self.current(environment).await?.ok_or_else(nothing)?;
+        if let Some(server) = self.server() {
+            let to = match to {
+                Some(to) => to,
+                None => self.rollback_target(&current).await?,
+            };
+            return server.rollback(environment, to, forced_by.is_some(), reason).await;
+        }
         let was_interrupted = !self.log.has(&release_act(&current)).await?;
         self.log.complete([release_act(&current)], actor).await?;
         if was_interrupted && current.action == ReleaseAction::Rollback && (to.is_none() || to == current.based_on) {
@@ -263,6 +340,8 @@ impl Registry {
         if target.pins == current.pins {
             return Ok(Released { release: current, is_new: false });
         }
+        let planned = self.rollback_statuses(&current, &target, now).await?;
+        let policy = forced_by.map(|authority| authority.policy);
         let draft = Draft {
             environment,
             previous: Some(&current),
@@ -272,9 +351,24 @@ impl Registry {
             pins: target.pins,
             reason,
             evidence: BTreeSet::new(),
-            rules: None,
+            forced: refuse_withdrawn(planned, environment, policy, policy)?,
+            rules: forced_by.map(|authority| authority.revision),
         };
         self.write_release(draft, actor, now).await
+    }
+
+    /// Tells what is said of the versions that a rollback to the pins of an earlier release would bring back.
+    ///
+    /// # Errors
+    /// As the store fails.
+    pub async fn rollback_statuses(&self, current: &Release, target: &Release, now: DateTime<Utc>) -> Result<Vec<PlannedStatus>> {
+        let mut members = BTreeSet::new();
+        for (id, (_, pin)) in self.changed_pins(&current.pins, &target.pins).await? {
+            if let Some(pin) = pin {
+                members.extend(self.members(&pinned(&id, &pin), &pin.digest).await?);
+            }
+        }
+        self.planned_statuses(members, Some(current), now.max(current.time)).await
     }
 
     /// Returns the number of the release that a rollback without a target takes the pins of.
@@ -311,6 +405,7 @@ impl Registry {
             pins: draft.pins,
             rules: draft.rules.map(str::to_owned),
             evidence: draft.evidence,
+            forced: draft.forced,
             reason: draft.reason.map(str::to_owned),
         };
         let act = release_act(&release);
@@ -381,6 +476,10 @@ pub(crate) fn release_act(release: &Release) -> Act {
     }
     if let Some(reason) = &release.reason {
         details.insert("reason".to_owned(), reason.clone());
+    }
+    if !release.forced.is_empty() {
+        let forced: Vec<String> = release.forced.iter().map(ToString::to_string).collect();
+        details.insert("forced".to_owned(), forced.join(","));
     }
     Act {
         time: release.time,

@@ -1,11 +1,16 @@
 //! What can go wrong with a registry, by what the reader can do about it.
 
+use promptops_prompt::compatibility::{Break, Level};
+use promptops_prompt::status::StatusRecord;
 use promptops_prompt::{Digest, PromptId, PromptRef};
 use promptops_store::{BundleError, StoreError};
 use thiserror::Error;
 
+use crate::api::v1::Problem;
 use crate::environment::EnvironmentName;
+use crate::keys::KeyId;
 use crate::policy::UnmetDemand;
+use crate::status::Uses;
 
 /// A failure of a [`Registry`](crate::Registry). [`RegistryError::kind`] says what class of answer it is,
 /// [`RegistryError::hint`] what to do next.
@@ -80,6 +85,9 @@ pub enum RegistryError {
     /// The name of an environment breaks its pattern.
     #[error("an environment's name is up to 60 lower-case letters, digits and `-`; got `{0}`")]
     EnvironmentName(String),
+    /// What should name a release does not.
+    #[error("a release is named as `prod@3`, or as `prod` for the one that is live; got `{0}`")]
+    ReleaseName(String),
     /// Other content is published as this version (G2).
     #[error("`{reference}` is published with digest `{published}` and cannot become `{offered}`")]
     Immutable {
@@ -144,6 +152,16 @@ pub enum RegistryError {
         /// Who tried.
         source_repository: String,
     },
+    /// The version breaks those before it, which its namespace does not allow.
+    #[error("`{reference}` breaks what its namespace promises (level `{level}`): {} {}", .breaks.len(), if .breaks.len() == 1 { "change" } else { "changes" })]
+    Incompatible {
+        /// The version.
+        reference: PromptRef,
+        /// The level of its namespace.
+        level: Level,
+        /// Everything that breaks.
+        breaks: Vec<Break>,
+    },
     /// Two versions of one prompt were asked for at once.
     #[error("both `{first}` and `{second}` are asked for")]
     TwoVersions {
@@ -188,6 +206,29 @@ pub enum RegistryError {
         /// Every unmet demand.
         unmet: Vec<UnmetDemand>,
     },
+    /// The version is live, so it cannot be withdrawn.
+    #[error("`{reference}` cannot be withdrawn, since it is live in {}", places(uses, reference))]
+    StillLive {
+        /// The version.
+        reference: PromptRef,
+        /// Where it is live, and by which pins.
+        uses: Uses,
+        /// Whether the policy allows forcing it.
+        may_force: bool,
+    },
+    /// Versions are withdrawn, so nothing may begin to use them.
+    #[error("{place} cannot pin what is withdrawn: {}", .statuses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    Withdrawn {
+        /// What is said of each version.
+        statuses: Vec<StatusRecord>,
+        /// Whether the policy allows forcing it.
+        may_force: bool,
+        /// What was to pin them, as "a lock".
+        place: String,
+    },
+    /// A status cannot follow from another, or names a replacement that is none.
+    #[error("the status cannot change: {0}")]
+    Status(String),
     /// The policy is not valid.
     #[error("the policy is not valid: {0}")]
     Policy(String),
@@ -200,6 +241,29 @@ pub enum RegistryError {
     /// A statement is not of the documented form.
     #[error("the statement cannot be stored: {0}")]
     Statement(String),
+    /// There is no API key with this id.
+    #[error("the registry has no API key `{id}`")]
+    KeyNotFound {
+        /// The id.
+        id: KeyId,
+    },
+    /// What is asked for as an API key is none.
+    #[error("the API key cannot be made: {0}")]
+    KeyRequest(String),
+    /// The server that the registry is behind refused.
+    #[error("{}", .0.detail)]
+    Server(Box<Problem>),
+    /// The answer of the server cannot be used. Check that both are of one version.
+    #[error("the answer of the server is not understood: {0}")]
+    Answer(String),
+    /// A server does not offer this. Do it where the objects can be reached.
+    #[error("{what} cannot be done through a server: `{url}`")]
+    NotThroughServer {
+        /// What was asked for.
+        what: &'static str,
+        /// The URL.
+        url: String,
+    },
     /// Others kept writing first. Nothing is lost; try again.
     #[error("other writers were first {attempts} times in a row: `{key}`")]
     Busy {
@@ -242,16 +306,21 @@ impl RegistryError {
             | Self::NoEarlierRelease { .. }
             | Self::UnknownEnvironment { .. }
             | Self::ParentMissing { .. }
-            | Self::IncludeMissing { .. } => ErrorKind::NotFound,
+            | Self::IncludeMissing { .. }
+            | Self::KeyNotFound { .. } => ErrorKind::NotFound,
             Self::Corrupt { .. } => ErrorKind::Corrupt,
             Self::Newer { .. }
             | Self::EnvironmentName(_)
+            | Self::ReleaseName(_)
             | Self::Lineage { .. }
             | Self::Template { .. }
             | Self::TwoVersions { .. }
             | Self::PlanMalformed(_)
             | Self::Policy(_)
             | Self::SigningKey(_)
+            | Self::KeyRequest(_)
+            | Self::NotThroughServer { .. }
+            | Self::Status(_)
             | Self::Statement(_) => ErrorKind::Usage,
             Self::Immutable { .. }
             | Self::LineageChanged { .. }
@@ -260,8 +329,14 @@ impl RegistryError {
             | Self::LockMismatch { .. } => ErrorKind::Conflict,
             Self::Bundle(BundleError::Unwritable { .. }) => ErrorKind::Full,
             Self::Bundle(_) => ErrorKind::Usage,
-            Self::ForeignNamespace { .. } | Self::Refused { .. } | Self::ApprovalRefused(_) => ErrorKind::Refused,
-            Self::Busy { .. } => ErrorKind::Unavailable,
+            Self::ForeignNamespace { .. }
+            | Self::Incompatible { .. }
+            | Self::Refused { .. }
+            | Self::ApprovalRefused(_)
+            | Self::StillLive { .. }
+            | Self::Withdrawn { .. } => ErrorKind::Refused,
+            Self::Busy { .. } | Self::Answer(_) => ErrorKind::Unavailable,
+            Self::Server(problem) => problem.kind.into(),
         }
     }
 
@@ -284,7 +359,7 @@ impl RegistryError {
                 let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
                 return Some(format!("it names {}; add a table `[environments.<name>]` for another", known.join(", ")));
             }
-            Self::EnvironmentName(_) => return None,
+            Self::EnvironmentName(_) | Self::ReleaseName(_) => return None,
             Self::Immutable { .. } => {
                 "published versions never change: give the new content a new version with this one as parent"
             }
@@ -295,23 +370,55 @@ impl RegistryError {
             Self::ForeignNamespace { .. } => {
                 "publish from the repository that owns it, choose another prefix, or allow the source in `[policy.namespaces]`"
             }
+            Self::Incompatible { reference, .. } => {
+                return Some(format!(
+                    "change it so that callers need no change; or say in its file what they have to do, as `breaking: {{{}: …}}`; for \
+                     a version that is long committed, name it in `[policy.compatibility]` under `accepted`",
+                    reference.version
+                ));
+            }
             Self::TwoVersions { .. } => "name one version of each prompt",
             Self::EnvironmentMoved { .. } => "make a new plan and review it: somebody deployed in between",
             Self::PlanMismatch { .. } | Self::PlanMalformed(_) => "make a new plan with `promptops plan`",
             Self::Refused { .. } => "run the evals and ask the groups for approval, then deploy again",
+            Self::StillLive { may_force: true, .. } => {
+                "deploy another version there first; the policy also lets you repeat this with `--force`"
+            }
+            Self::StillLive { .. } => {
+                "deploy another version there first; `--force` withdraws it where `policy.withdrawn.force` allows that"
+            }
+            Self::Withdrawn { may_force: true, .. } => {
+                "choose another version; the policy also lets you repeat this with `--force`"
+            }
+            Self::Withdrawn { .. } => "choose another version; `--force` takes it where `policy.withdrawn.force` allows that",
+            Self::Status(_) => "run `promptops yank ID@VERSION --undo --reason TEXT` first, or name another replacement",
             Self::Policy(_) => "correct `promptops.toml`",
             Self::SigningKey(_) => "use an unencrypted Ed25519 key, as `ssh-keygen -t ed25519 -N ''` writes it",
             Self::ApprovalRefused(_) => "see `owners.yaml` for the members of the group and their keys",
-            Self::Statement(_) => return None,
+            Self::Statement(_) | Self::KeyRequest(_) => return None,
+            Self::KeyNotFound { .. } => "run `promptops key list` to see the keys",
+            Self::Server(problem) => return problem.hint.clone(),
+            Self::Answer(_) => "check the URL, and that the server and this program are of one version",
+            Self::NotThroughServer { .. } => "run it with the URL of the store that the server stands before",
             Self::Busy { .. } => "run the same command again: repeating is safe",
         };
         Some(hint.to_owned())
     }
 }
 
+/// Says where a version is live, and by which pins where these are not the version itself.
+fn places(uses: &Uses, reference: &PromptRef) -> String {
+    let place = |(environment, pins): (&EnvironmentName, &Vec<PromptRef>)| {
+        let others: Vec<String> = pins.iter().filter(|pin| *pin != reference).map(|pin| format!("`{pin}`")).collect();
+        if others.is_empty() { format!("`{environment}`") } else { format!("`{environment}` (with {})", others.join(", ")) }
+    };
+    uses.iter().map(place).collect::<Vec<_>>().join(", ")
+}
+
 fn store_kind(error: &StoreError) -> ErrorKind {
     match error {
-        StoreError::InvalidUrl { .. } | StoreError::InvalidKey { .. } | StoreError::TooLarge { .. } => ErrorKind::Usage,
+        StoreError::InvalidUrl { .. } | StoreError::InvalidSettings { .. } => ErrorKind::Usage,
+        StoreError::InvalidKey { .. } | StoreError::TooLarge { .. } => ErrorKind::Usage,
         StoreError::IgnoresCreateOnly { .. } | StoreError::Unsupported { .. } => ErrorKind::Usage,
         StoreError::NotFound { .. } => ErrorKind::NotFound,
         StoreError::Conflict { .. } => ErrorKind::Conflict,

@@ -50,6 +50,9 @@ impl Registry {
     /// version;
     /// [`RegistryError::VersionNotFound`] when that version is not published.
     pub async fn record_evidence(&self, statement: &Statement, actor: &str, now: DateTime<Utc>) -> Result<Digest> {
+        if let Some(server) = self.server() {
+            return server.record_evidence(statement).await;
+        }
         if statement.predicate_type != EVAL_PREDICATE {
             let reason = format!("its predicate is `{}`, not `{EVAL_PREDICATE}`", statement.predicate_type);
             return Err(RegistryError::Statement(reason));

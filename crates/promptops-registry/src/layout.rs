@@ -6,10 +6,15 @@
 //! blobs/sha256/<hex>                          canonical content
 //! prompts/<id>/<version:010>.json             create-only; writing it is the publish
 //! prompts/<id>/metadata/<number:020>.json     create-only sequence of changes that make no new version
+//! prompts/<id>/status/<number:020>.json       create-only sequence of what becomes of its versions: yanked, deprecated, restored
 //! environments/<name>/<number:020>.json       create-only sequence of releases
 //! pins/sha256/<hex>                           shards of pin sets
 //! evidence/<content hex>/<object hex>.json    statements about a content
 //! log/<number:020>.json                       create-only sequence of audit entries
+//! keys/<key id>/key.json                      an API key of the server, without its secret
+//! keys/<key id>/revoked.json                  that it holds no more
+//! index/<number:020>.json                     create-only sequence of snapshots of the index, which is derived
+//! index/shards/<hex>                          shards of snapshots
 //! probes/<name>                               left by the store's own probe
 //! ```
 
@@ -18,6 +23,7 @@ use std::fmt;
 use promptops_prompt::{Digest, PromptId, PromptRef, Version};
 
 use crate::environment::EnvironmentName;
+use crate::keys::KeyId;
 
 /// The key of one object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +38,8 @@ pub enum Key {
     Version(PromptRef),
     /// A change of metadata.
     Metadata(PromptId, u64),
+    /// A change of the status of a version.
+    Status(PromptId, u64),
     /// A release of an environment.
     Release(EnvironmentName, u64),
     /// A shard of a pin set.
@@ -45,6 +53,14 @@ pub enum Key {
     },
     /// An entry of the audit log.
     Log(u64),
+    /// An API key.
+    ApiKey(KeyId),
+    /// The revocation of an API key.
+    Revocation(KeyId),
+    /// A snapshot of the index.
+    Index(u64),
+    /// A shard of snapshots.
+    IndexShard(Digest),
     /// Left by the probe of the store.
     Probe(String),
 }
@@ -61,10 +77,15 @@ impl fmt::Display for Key {
             Self::Blob(digest) => write!(out, "blobs/sha256/{}", digest.hex()),
             Self::Version(reference) => write!(out, "{}/{:010}.json", versions(&reference.id), reference.version.number()),
             Self::Metadata(id, number) => write!(out, "{}/{number:020}.json", metadata(id)),
+            Self::Status(id, number) => write!(out, "{}/{number:020}.json", statuses(id)),
             Self::Release(name, number) => write!(out, "{}/{number:020}.json", releases(name)),
             Self::Pins(digest) => write!(out, "pins/sha256/{}", digest.hex()),
             Self::Evidence { subject, object } => write!(out, "{}/{}.json", evidence(subject), object.hex()),
             Self::Log(number) => write!(out, "{LOG}/{number:020}.json"),
+            Self::ApiKey(id) => write!(out, "{KEYS}/{id}/key.json"),
+            Self::Revocation(id) => write!(out, "{KEYS}/{id}/revoked.json"),
+            Self::Index(number) => write!(out, "{INDEX}/{number:020}.json"),
+            Self::IndexShard(digest) => write!(out, "{INDEX}/shards/{}", digest.hex()),
             Self::Probe(name) => write!(out, "probes/{name}"),
         }
     }
@@ -72,6 +93,10 @@ impl fmt::Display for Key {
 
 /// The folder of the audit log.
 pub(crate) const LOG: &str = "log";
+/// The folder of all API keys.
+pub const KEYS: &str = "keys";
+/// The folder of the index.
+pub(crate) const INDEX: &str = "index";
 /// The folder of all prompts.
 pub(crate) const PROMPTS: &str = "prompts";
 /// The folder of all environments.
@@ -85,6 +110,11 @@ pub(crate) fn versions(id: &PromptId) -> String {
 /// Returns the folder of a prompt's metadata changes.
 pub(crate) fn metadata(id: &PromptId) -> String {
     format!("{PROMPTS}/{id}/metadata")
+}
+
+/// Returns the folder of the changes of status of a prompt's versions.
+pub(crate) fn statuses(id: &PromptId) -> String {
+    format!("{PROMPTS}/{id}/status")
 }
 
 /// Returns the folder of an environment's releases.
@@ -112,12 +142,17 @@ impl Key {
                 Self::Version(id.parse::<PromptId>().ok()?.at(version))
             }
             [PROMPTS, id, "metadata", file] => Self::Metadata(id.parse().ok()?, number(file)?),
+            [PROMPTS, id, "status", file] => Self::Status(id.parse().ok()?, number(file)?),
             [ENVIRONMENTS, name, file] => Self::Release(name.parse().ok()?, number(file)?),
             ["pins", "sha256", hex] => Self::Pins(digest(hex)?),
             ["evidence", subject, file] => {
                 Self::Evidence { subject: digest(subject)?, object: digest(file.strip_suffix(".json")?)? }
             }
             [LOG, file] => Self::Log(number(file)?),
+            [KEYS, id, "key.json"] => Self::ApiKey(id.parse().ok()?),
+            [KEYS, id, "revoked.json"] => Self::Revocation(id.parse().ok()?),
+            [INDEX, "shards", hex] => Self::IndexShard(digest(hex)?),
+            [INDEX, file] => Self::Index(number(file)?),
             ["probes", name] => Self::Probe((*name).to_owned()),
             _ => return None,
         };
@@ -149,11 +184,16 @@ mod tests {
             Key::Namespace("customer-support".into()),
             Key::Blob(digest),
             Key::Version(id.at(Version::new(u32::MAX).unwrap())),
-            Key::Metadata(id, 3),
+            Key::Metadata(id.clone(), 3),
+            Key::Status(id, 4),
             Key::Release(name, u64::MAX),
             Key::Pins(digest),
             Key::Evidence { subject: digest, object: Digest::of(b"y") },
             Key::Log(1),
+            Key::ApiKey("0123456789abcdef".parse().unwrap()),
+            Key::Revocation("0123456789abcdef".parse().unwrap()),
+            Key::Index(7),
+            Key::IndexShard(digest),
             Key::Probe("init".into()),
         ] {
             assert_eq!(Key::parse(&key.to_string()), Some(key));
@@ -179,6 +219,8 @@ mod tests {
             "prompts/A/0000000001.json",
             "blobs/sha256/abc",
             "x",
+            "keys/0123456789abcdef/other.json",
+            "keys/0123456789ABCDEF/key.json",
             "environments/Prod/00000000000000000001.json",
         ] {
             assert_eq!(Key::parse(foreign), None, "{foreign}");

@@ -4,7 +4,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use promptops_prompt::PromptRef;
 use promptops_prompt::lock::{LOCK_FORMAT, Lock, LockedRelease};
 
-use crate::environment::{EnvironmentName, Release};
+use crate::environment::{EnvironmentName, Release, release_act};
 use crate::error::{RegistryError, Result};
 use crate::registry::Registry;
 
@@ -22,12 +22,13 @@ impl Registry {
         self.lock_release(&release, url).await
     }
 
-    /// Returns the lock of one release.
+    /// Returns the lock of one release, with the place of that release in the audit log.
     ///
     /// # Errors
     /// [`RegistryError::Corrupt`] when its pins are missing or altered.
     pub async fn lock_release(&self, release: &Release, url: &str) -> Result<Lock> {
-        let locked = LockedRelease { environment: release.environment.to_string(), sequence: release.sequence };
+        let logged = self.log.find(&release_act(release)).await?;
+        let locked = LockedRelease { environment: release.environment.to_string(), sequence: release.sequence, logged };
         let prompts = self.pins(release).await?.prompts;
         Ok(Lock { format: LOCK_FORMAT, registry: url.to_owned(), release: Some(locked), prompts })
     }

@@ -26,14 +26,16 @@ impl Registry {
         for (id, pin) in changes {
             by_shard.entry(PinSet::shard_name(id)).or_default().push((id, pin));
         }
-        let written: Vec<(String, Option<Digest>)> = futures::stream::iter(by_shard)
+        // Made before they are awaited: a stream that makes them from borrowed changes could not be sent to another thread.
+        let writes: Vec<_> = by_shard
+            .into_iter()
             .map(|(name, changes)| async move {
                 let digest = self.write_shard(&name, base.get(&name), changes).await?;
                 Ok::<_, RegistryError>((name, digest))
             })
-            .buffered(CONCURRENT_WRITES)
-            .try_collect()
-            .await?;
+            .collect();
+        let written: Vec<(String, Option<Digest>)> =
+            futures::stream::iter(writes).buffered(CONCURRENT_WRITES).try_collect().await?;
         let mut shards = base.clone();
         for (name, digest) in written {
             match digest {

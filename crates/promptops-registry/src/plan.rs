@@ -7,18 +7,22 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use promptops_prompt::change::{Change, Class, classify, classify_metadata, worst};
 use promptops_prompt::digest::canonical_json;
 use promptops_prompt::lock::LockedPrompt;
+use promptops_prompt::status::StatusRecord;
 use promptops_prompt::{Digest, PromptId, PromptRef};
 use serde::{Deserialize, Serialize};
 
 use crate::approval::{Authority, DemandState};
 use crate::environment::{Draft, EnvironmentName, Release, ReleaseAction, Released, pinned, release_act};
 use crate::error::{RegistryError, Result};
-use crate::policy::UnmetDemand;
+use crate::policy::{Policy, UnmetDemand};
 use crate::record::{FORMAT, VersionRecord, to_bytes};
 use crate::registry::Registry;
+use crate::status::{PlannedStatus, refuse_withdrawn};
 
 /// Prompts read at the same time.
 const CONCURRENT_READS: usize = 16;
+/// Up to so many live prompts are all read for the dependants of a change; of more, only those that the index names.
+const READ_ALL: usize = 256;
 
 /// What an environment is to run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,6 +72,17 @@ pub enum PlannedAction {
     Removed,
 }
 
+impl PlannedAction {
+    /// Tells what happens to a prompt between two pins that differ.
+    pub(crate) fn of(from: Option<&LockedPrompt>, to: Option<&LockedPrompt>) -> Self {
+        match (from, to) {
+            (None, _) => Self::Added,
+            (Some(_), Some(_)) => Self::Changed,
+            (Some(_), None) => Self::Removed,
+        }
+    }
+}
+
 /// The change of one prompt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlannedChange {
@@ -85,6 +100,10 @@ pub struct PlannedChange {
     pub differences: Vec<Change>,
     /// How the policy's demands stood when the plan was made. A deploy decides anew.
     pub demands: Vec<DemandState>,
+    /// What is said of the version that takes its place and of what that includes, as far as they are not simply in use. A
+    /// deploy decides anew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub statuses: Vec<PlannedStatus>,
     /// Live versions that include a version of this prompt, directly or not. Their include is pinned and stays as it is.
     pub dependants: Vec<PromptRef>,
 }
@@ -138,12 +157,34 @@ impl Plan {
     pub fn unmet(&self) -> Vec<UnmetDemand> {
         self.changes.iter().flat_map(PlannedChange::unmet).collect()
     }
+
+    /// Returns every version that was withdrawn when the plan was made and that the environment does not run yet, each once.
+    pub fn withdrawn(&self) -> BTreeMap<PromptRef, &StatusRecord> {
+        let statuses = self.changes.iter().flat_map(|change| &change.statuses).filter(|planned| planned.is_refused);
+        statuses.map(|planned| (planned.status.reference(), &planned.status)).collect()
+    }
+}
+
+/// What a deploy would write.
+struct Decided {
+    changes: BTreeMap<PromptId, Option<LockedPrompt>>,
+    evidence: BTreeSet<Digest>,
+    forced: BTreeSet<PromptRef>,
+}
+
+/// A version that is wanted in an environment.
+struct Wanted {
+    pin: LockedPrompt,
+    record: VersionRecord,
+    /// The version with everything it includes.
+    members: BTreeSet<PromptRef>,
 }
 
 impl Registry {
     /// Says what it would take to have the targets live in an environment. Writes nothing.
     ///
-    /// The differences are between the versions as published. Reads every live prompt of the environment once, for the dependants.
+    /// The differences are between the versions as published. For the dependants it reads every live prompt of a small
+    /// environment; of a large one those that may depend on a change, as the index has them.
     ///
     /// # Errors
     /// [`RegistryError::VersionNotFound`], [`RegistryError::PromptNotFound`] for a removal of what is not live,
@@ -162,15 +203,17 @@ impl Registry {
             Some(release) => self.pins(release).await?.prompts,
             None => BTreeMap::new(),
         };
-        let mut wanted: BTreeMap<&PromptId, Option<(LockedPrompt, VersionRecord)>> = BTreeMap::new();
+        // A release is never dated before the one it follows, so nothing is decided by an earlier moment either.
+        let moment = base.as_ref().map_or(now, |release| release.time.max(now));
+        let mut wanted: BTreeMap<&PromptId, Option<Wanted>> = BTreeMap::new();
         for reference in &targets.versions {
             let record = self.version(reference).await?;
             // Fails now rather than when a service loads it.
-            self.closure_of(&record.digest).await?;
-            if let Some(Some((_, other))) = wanted.insert(&reference.id, Some((self.pin_of(&record), record)))
-                && other.version != reference.version
+            let members = self.members(reference, &record.digest).await?;
+            if let Some(Some(other)) = wanted.insert(&reference.id, Some(Wanted { pin: self.pin_of(&record), record, members }))
+                && other.record.version != reference.version
             {
-                return Err(RegistryError::TwoVersions { first: other.reference(), second: reference.clone() });
+                return Err(RegistryError::TwoVersions { first: other.record.reference(), second: reference.clone() });
             }
         }
         for id in &targets.removals {
@@ -182,22 +225,19 @@ impl Registry {
         let mut changes = Vec::new();
         for (id, target) in wanted {
             let from = live.get(id).cloned();
-            let to = target.as_ref().map(|(pin, _)| pin.clone());
+            let to = target.as_ref().map(|wanted| wanted.pin.clone());
             if from == to {
                 continue;
             }
-            let demands = match &target {
-                Some((_, record)) => self.demands_of(environment, record, from.as_ref(), authority, now).await?,
-                None => Vec::new(),
-            };
-            let action = match (&from, &to) {
-                (None, _) => PlannedAction::Added,
-                (Some(_), Some(_)) => PlannedAction::Changed,
-                (Some(_), None) => PlannedAction::Removed,
-            };
-            let differences = self.differences(id, from.as_ref(), target.as_ref().map(|(_, record)| record)).await?;
+            let differences = self.differences(id, from.as_ref(), target.as_ref().map(|wanted| &wanted.record)).await?;
+            let (mut demands, mut statuses) = (Vec::new(), Vec::new());
+            if let Some(Wanted { record, members, .. }) = target {
+                demands = self.demands_of(environment, &record, from.as_ref(), authority, moment).await?;
+                statuses = self.planned_statuses(members, base.as_ref(), moment).await?;
+            }
+            let action = PlannedAction::of(from.as_ref(), to.as_ref());
             let id = id.clone();
-            changes.push(PlannedChange { id, action, from, to, differences, demands, dependants: Vec::new() });
+            changes.push(PlannedChange { id, action, from, to, differences, demands, statuses, dependants: Vec::new() });
         }
         self.add_dependants(&mut changes, &live).await?;
         let base = base.map(|release| PlanBase { sequence: release.sequence, digest: Digest::of(&to_bytes(&release)) });
@@ -212,7 +252,8 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryError::EnvironmentMoved`] when a release was made since the plan; [`RegistryError::Refused`] with every
-    /// unmet demand; [`RegistryError::PlanMismatch`] when its pins are not what is published.
+    /// unmet demand; [`RegistryError::Withdrawn`] with every version that is withdrawn and not live there already;
+    /// [`RegistryError::PlanMismatch`] when its pins are not what is published.
     pub async fn deploy(
         &self,
         plan: &Plan,
@@ -221,6 +262,52 @@ impl Registry {
         reason: Option<&str>,
         now: DateTime<Utc>,
     ) -> Result<Released> {
+        self.apply(plan, authority, actor, reason, None, now).await
+    }
+
+    /// The same, and begins to run what is withdrawn where the policy allows that. Demands must be met all the same.
+    ///
+    /// # Errors
+    /// As [`Registry::deploy`].
+    pub async fn force_deploy(
+        &self,
+        plan: &Plan,
+        authority: Authority<'_>,
+        actor: &str,
+        reason: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<Released> {
+        self.apply(plan, authority, actor, reason, Some(authority.policy), now).await
+    }
+
+    /// Decides as [`Registry::deploy`], or when `is_forced` as [`Registry::force_deploy`], and writes nothing. Tells whether a
+    /// deploy would make a release.
+    ///
+    /// # Errors
+    /// As [`Registry::deploy`].
+    pub async fn check_deploy(&self, plan: &Plan, authority: Authority<'_>, is_forced: bool, now: DateTime<Utc>) -> Result<bool> {
+        authority.policy.check_environment(&plan.environment)?;
+        let current = self.current(&plan.environment).await?;
+        if current.as_ref().is_some_and(|release| release.plan == Some(plan.digest())) {
+            return Ok(false);
+        }
+        let forced_by = is_forced.then_some(authority.policy);
+        let decided = self.decide_deploy(plan, current.as_ref(), authority, forced_by, now).await?;
+        Ok(!decided.changes.is_empty())
+    }
+
+    async fn apply(
+        &self,
+        plan: &Plan,
+        authority: Authority<'_>,
+        actor: &str,
+        reason: Option<&str>,
+        forced_by: Option<&Policy>,
+        now: DateTime<Utc>,
+    ) -> Result<Released> {
+        if let Some(server) = self.server() {
+            return server.deploy(plan, forced_by.is_some(), reason).await;
+        }
         authority.policy.check_environment(&plan.environment)?;
         let current = self.current(&plan.environment).await?;
         let digest = plan.digest();
@@ -230,36 +317,12 @@ impl Registry {
                 return Ok(Released { release: release.clone(), is_new: false });
             }
         }
-        check_base(plan, current.as_ref())?;
-        let live = current.as_ref().map(|release| release.pins.clone()).unwrap_or_default();
-        let mut unmet = Vec::new();
-        let mut evidence = BTreeSet::new();
-        let mut changes = BTreeMap::new();
-        for change in &plan.changes {
-            let from = match &current {
-                Some(release) => self.pin(release, &change.id).await?,
-                None => None,
-            };
-            if from != change.from {
-                return Err(RegistryError::PlanMismatch { reason: format!("another version is live of `{}`", change.id) });
-            }
-            if let Some(to) = &change.to {
-                let record = self.check_pin(&change.id, to).await?;
-                let demands = self.demands_of(&plan.environment, &record, from.as_ref(), authority, now).await?;
-                evidence.extend(demands.iter().flat_map(|state| &state.shown_by));
-                unmet.extend(PlannedChange { demands, ..change.clone() }.unmet());
-            }
-            if changes.insert(change.id.clone(), change.to.clone()).is_some() {
-                return Err(RegistryError::PlanMismatch { reason: format!("it names a prompt twice, `{}`", change.id) });
-            }
-        }
-        if !unmet.is_empty() {
-            return Err(RegistryError::Refused { environment: plan.environment.clone(), unmet });
-        }
+        let Decided { changes, evidence, forced } = self.decide_deploy(plan, current.as_ref(), authority, forced_by, now).await?;
         if changes.is_empty() {
             let nothing = || RegistryError::NothingDeployed { environment: plan.environment.clone() };
             return Ok(Released { release: current.ok_or_else(nothing)?, is_new: false });
         }
+        let live = current.as_ref().map(|release| release.pins.clone()).unwrap_or_default();
         let draft = Draft {
             environment: &plan.environment,
             previous: current.as_ref(),
@@ -269,16 +332,63 @@ impl Registry {
             pins: self.write_pins(&live, &changes).await?,
             reason,
             evidence,
+            forced,
             rules: Some(authority.revision),
         };
         self.write_release(draft, actor, now).await
     }
 
+    /// Decides whether a plan may be applied to the release that is live.
+    async fn decide_deploy(
+        &self,
+        plan: &Plan,
+        current: Option<&Release>,
+        authority: Authority<'_>,
+        forced_by: Option<&Policy>,
+        now: DateTime<Utc>,
+    ) -> Result<Decided> {
+        check_base(plan, current)?;
+        // What counts is the moment that the release will bear, whatever this machine's clock says.
+        let now = current.map_or(now, |release| release.time.max(now));
+        let (mut unmet, mut statuses) = (Vec::new(), Vec::new());
+        let mut evidence = BTreeSet::new();
+        let mut changes = BTreeMap::new();
+        for change in &plan.changes {
+            let from = match current {
+                Some(release) => self.pin(release, &change.id).await?,
+                None => None,
+            };
+            if from != change.from {
+                return Err(RegistryError::PlanMismatch { reason: format!("another version is live of `{}`", change.id) });
+            }
+            if let Some(to) = &change.to {
+                let (record, members) = self.check_pin(&change.id, to).await?;
+                statuses.extend(self.planned_statuses(members, current, now).await?);
+                let demands = self.demands_of(&plan.environment, &record, from.as_ref(), authority, now).await?;
+                evidence.extend(demands.iter().flat_map(|state| &state.shown_by));
+                unmet.extend(PlannedChange { demands, ..change.clone() }.unmet());
+            }
+            if changes.insert(change.id.clone(), change.to.clone()).is_some() {
+                return Err(RegistryError::PlanMismatch { reason: format!("it names a prompt twice, `{}`", change.id) });
+            }
+        }
+        let forced = refuse_withdrawn(statuses, &plan.environment, forced_by, Some(authority.policy))?;
+        if !unmet.is_empty() {
+            return Err(RegistryError::Refused { environment: plan.environment.clone(), unmet });
+        }
+        Ok(Decided { changes, evidence, forced })
+    }
+
     /// Says what changes between the version that is live and the one that takes its place.
-    async fn differences(&self, id: &PromptId, from: Option<&LockedPrompt>, to: Option<&VersionRecord>) -> Result<Vec<Change>> {
+    pub(crate) async fn differences(
+        &self,
+        id: &PromptId,
+        from: Option<&LockedPrompt>,
+        to: Option<&VersionRecord>,
+    ) -> Result<Vec<Change>> {
         let (Some(from), Some(to)) = (from, to) else { return Ok(Vec::new()) };
         let live = self.version(&pinned(id, from)).await?;
-        let mut changes = classify(&self.content(&live.digest).await?, &self.content(&to.digest).await?);
+        let mut changes = classify(&self.closure_of(&live.digest).await?, &self.closure_of(&to.digest).await?);
         changes.extend(classify_metadata(&self.metadata(&live).await?, &self.metadata(to).await?));
         Ok(changes)
     }
@@ -288,15 +398,16 @@ impl Registry {
         LockedPrompt { version: record.version, digest: record.digest, record: record.record_digest() }
     }
 
-    /// Refuses a pin that is not what is published, since a plan is a file that anybody can edit.
-    async fn check_pin(&self, id: &PromptId, pin: &LockedPrompt) -> Result<VersionRecord> {
+    /// Refuses a pin that is not what is published, since a plan is a file that anybody can edit. Returns the version, and it
+    /// with everything it includes.
+    async fn check_pin(&self, id: &PromptId, pin: &LockedPrompt) -> Result<(VersionRecord, BTreeSet<PromptRef>)> {
         let record = self.version(&pinned(id, pin)).await?;
         if self.pin_of(&record) != *pin {
             let reason = format!("another content is published as `{}`", record.reference());
             return Err(RegistryError::PlanMismatch { reason });
         }
-        self.closure_of(&record.digest).await?;
-        Ok(record)
+        let members = self.members(&record.reference(), &record.digest).await?;
+        Ok((record, members))
     }
 
     async fn demands_of(
@@ -318,7 +429,12 @@ impl Registry {
         if changes.is_empty() {
             return Ok(());
         }
-        let included: Vec<(PromptRef, BTreeSet<PromptId>)> = futures::stream::iter(live)
+        let candidates = match live.len() {
+            0..=READ_ALL => None,
+            _ => Some(self.may_depend(changes.iter().map(|change| &change.id)).await?),
+        };
+        let candidates = live.iter().filter(|(id, _)| candidates.as_ref().is_none_or(|ids| ids.contains(*id)));
+        let included: Vec<(PromptRef, BTreeSet<PromptId>)> = futures::stream::iter(candidates)
             .map(|(id, pin)| async move {
                 let closure = self.closure_of(&pin.digest).await?;
                 let ids = closure.includes.into_keys().map(|include| include.id).collect();
@@ -332,6 +448,27 @@ impl Registry {
             change.dependants = dependants.map(|(reference, _)| reference.clone()).collect();
         }
         Ok(())
+    }
+
+    /// Returns the prompts of which any version includes one of these, directly or not.
+    async fn may_depend<'a>(&self, ids: impl Iterator<Item = &'a PromptId>) -> Result<BTreeSet<PromptId>> {
+        let catalogue = self.index().await?.catalogue().await?;
+        let mut includers: BTreeMap<&PromptId, Vec<&PromptId>> = BTreeMap::new();
+        for (id, prompt) in &catalogue {
+            for include in &prompt.includes {
+                includers.entry(&include.id).or_default().push(id);
+            }
+        }
+        let mut waiting: Vec<&PromptId> = ids.collect();
+        let mut found: BTreeSet<PromptId> = BTreeSet::new();
+        while let Some(id) = waiting.pop() {
+            for includer in includers.get(id).into_iter().flatten() {
+                if found.insert((*includer).clone()) {
+                    waiting.push(includer);
+                }
+            }
+        }
+        Ok(found)
     }
 }
 

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use promptops_prompt::compatibility::Level;
 use promptops_prompt::{Metadata, PromptId, PromptRef};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,8 @@ pub struct Policy {
     environments: BTreeMap<EnvironmentName, EnvironmentRule>,
     sensitive: Vec<SensitiveRule>,
     namespaces: BTreeMap<String, Vec<String>>,
+    withdrawn: WithdrawnRule,
+    compatibility: CompatibilityTable,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -31,7 +34,37 @@ struct PolicyFile {
 struct PolicyTable {
     sensitive: Vec<SensitiveRule>,
     namespaces: BTreeMap<String, Vec<String>>,
+    withdrawn: WithdrawnRule,
+    compatibility: CompatibilityTable,
 }
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct CompatibilityTable {
+    default: Level,
+    namespaces: BTreeMap<String, Level>,
+    accepted: BTreeSet<PromptRef>,
+}
+
+/// The level of compatibility that holds for a prompt, and what says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CompatibilityRule<'a> {
+    /// The level.
+    pub level: Level,
+    /// The prefix that names it; nothing where the default holds.
+    pub prefix: Option<&'a str>,
+}
+
+/// What may be done with versions that are yanked or whose deprecation has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct WithdrawnRule {
+    /// The environments where `--force` may run them, or [`EVERYWHERE`].
+    force: Vec<String>,
+}
+
+/// Stands for every environment, and for locks of versions that are named one by one.
+const EVERYWHERE: &str = "*";
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -149,7 +182,20 @@ impl Policy {
                 return Err(invalid(format!("`policy.sensitive.ids` takes ids and prefixes as `support.*`; got `{bad}`")));
             }
         }
-        Ok(Self { environments, sensitive: file.policy.sensitive, namespaces: file.policy.namespaces })
+        for name in file.policy.withdrawn.force.iter().filter(|name| *name != EVERYWHERE) {
+            let name: EnvironmentName = name.parse()?;
+            if !environments.contains_key(&name) {
+                let reason = "`policy.withdrawn.force` takes names of `[environments]` and `*`";
+                return Err(invalid(format!("{reason}; got `{name}`")));
+            }
+        }
+        let PolicyTable { sensitive, namespaces, withdrawn, compatibility } = file.policy;
+        if let Some(bad) = compatibility.namespaces.keys().find(|prefix| prefix.parse::<PromptId>().is_err()) {
+            return Err(invalid(format!(
+                "`policy.compatibility.namespaces` takes ids and their prefixes, as `support`; got `{bad}`"
+            )));
+        }
+        Ok(Self { environments, sensitive, namespaces, withdrawn, compatibility })
     }
 
     /// Refuses an environment that the configuration does not name, when it names any: a typing error must not make one.
@@ -169,13 +215,31 @@ impl Policy {
         self.environments.get(name).is_some_and(|rule| rule.protected)
     }
 
+    /// Tells whether a withdrawn version may be run in an environment when somebody insists; without one, whether it may be
+    /// locked by its name.
+    pub fn may_force(&self, environment: Option<&EnvironmentName>) -> bool {
+        let names = |name: &String| name == EVERYWHERE || environment.is_some_and(|environment| environment.as_str() == name);
+        self.withdrawn.force.iter().any(names)
+    }
+
     /// Returns the source repositories that the policy lets publish into a namespace, with the prefix that names them;
     /// nothing where it says nothing.
     pub fn namespace_owners<'a>(&'a self, namespace: &str) -> Option<(&'a str, &'a [String])> {
-        let covers =
-            |prefix: &str| namespace == prefix || namespace.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.'));
-        let named = self.namespaces.iter().filter(|(prefix, _)| covers(prefix));
-        named.max_by_key(|(prefix, _)| prefix.len()).map(|(prefix, owners)| (prefix.as_str(), owners.as_slice()))
+        nearest(&self.namespaces, namespace).map(|(prefix, owners)| (prefix, owners.as_slice()))
+    }
+
+    /// Returns the level of compatibility that holds for a prompt: that of the nearest prefix of its id, or the whole id, that
+    /// the policy names, else the default, which is `backward` unless the policy says otherwise.
+    pub fn compatibility(&self, id: &PromptId) -> CompatibilityRule<'_> {
+        match nearest(&self.compatibility.namespaces, id.as_str()) {
+            Some((prefix, level)) => CompatibilityRule { level: *level, prefix: Some(prefix) },
+            None => CompatibilityRule { level: self.compatibility.default, prefix: None },
+        }
+    }
+
+    /// Tells whether the policy accepts that a version breaks those before it.
+    pub fn accepts_break(&self, reference: &PromptRef) -> bool {
+        self.compatibility.accepted.contains(reference)
     }
 
     /// Returns what must be shown before a version is added to an environment or takes the place of another.
@@ -219,6 +283,47 @@ impl Policy {
         demands.extend(approvals);
         demands
     }
+
+    /// Says why something is demanded: which rules of `promptops.toml` cover the version, and by what. The arguments are those of
+    /// [`Policy::demands`].
+    pub fn because(
+        &self,
+        environment: &EnvironmentName,
+        demand: &Demand,
+        id: &PromptId,
+        current: &Metadata,
+        earlier: &[&Metadata],
+    ) -> String {
+        let group = match demand {
+            Demand::Eval { file: Some(_) } => {
+                return format!("`environments.{environment}.evidence` names `eval`, and the version names this eval file");
+            }
+            Demand::Eval { file: None } => {
+                return format!("`environments.{environment}.evidence` names `eval`, and the version dropped every eval file");
+            }
+            Demand::Approval { group, .. } => group,
+        };
+        let mut covered = Vec::new();
+        for rule in self.sensitive.iter().filter(|rule| rule.groups.contains(group)) {
+            for tag in &rule.tags {
+                if current.tags.contains(tag) {
+                    covered.push(format!("the tag `{tag}`"));
+                } else if earlier.iter().any(|metadata| metadata.tags.contains(tag)) {
+                    covered.push(format!("the tag `{tag}`, which it was published with or which the live version has"));
+                }
+            }
+            let patterns = rule.ids.iter().filter(|pattern| matches(pattern, id.as_str()));
+            covered.extend(patterns.map(|pattern| format!("the ids `{pattern}`")));
+        }
+        format!("`environments.{environment}` is protected, and `policy.sensitive` covers {}", covered.join(", "))
+    }
+}
+
+/// Returns the entry of the longest prefix of a dotted name.
+fn nearest<'a, T>(named: &'a BTreeMap<String, T>, name: &str) -> Option<(&'a str, &'a T)> {
+    let covers = |prefix: &str| name == prefix || name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.'));
+    let covering = named.iter().filter(|(prefix, _)| covers(prefix));
+    covering.max_by_key(|(prefix, _)| prefix.len()).map(|(prefix, value)| (prefix.as_str(), value))
 }
 
 /// Tells whether a text is an id, or a prefix as `support.*`, or `*`.
@@ -334,6 +439,10 @@ mod tests {
             ("[[policy.sensitive]]\nids = [\"a*b\"]\ngroups = [\"g\"]", "got `a*b`"),
             ("[environments.prod]\nevidence = [\"vibes\"]", "unknown variant `vibes`"),
             ("[environments.Prod]", "lower-case"),
+            ("[policy.compatibility]\ndefault = \"BACKWARD\"", "unknown variant `BACKWARD`"),
+            ("[policy.compatibility]\nsupport = \"full\"", "unknown field `support`"),
+            ("[policy.compatibility.namespaces]\n\"support.*\" = \"full\"", "got `support.*`"),
+            ("[policy.compatibility]\naccepted = [\"support.intent\"]", "support.intent"),
             ("x", "TOML parse error"),
         ] {
             let error = Policy::from_toml(bad).unwrap_err().to_string();
@@ -351,12 +460,67 @@ mod tests {
     }
 
     #[test]
+    fn a_demand_names_the_rules_that_make_it() {
+        let policy = Policy::from_toml(TEXT).unwrap();
+        let tagged = |tags: &[&str]| Metadata { tags: tags.iter().map(ToString::to_string).collect(), ..Metadata::default() };
+        let because = |id: &str, current: &[&str], earlier: &[&str]| {
+            let (prod, id) = ("prod".parse().unwrap(), id.parse().unwrap());
+            let (current, earlier) = (tagged(current), tagged(earlier));
+            let demands = policy.demands(&prod, &id, &current, &[&earlier]);
+            let reasons = demands.iter().map(|demand| policy.because(&prod, demand, &id, &current, &[&earlier]));
+            reasons.collect::<Vec<_>>()
+        };
+        let covers = |what: &str| format!("`environments.prod` is protected, and `policy.sensitive` covers {what}");
+        assert_eq!(because("a.b", &["legal"], &[]), [covers("the tag `legal`"), covers("the tag `legal`")]);
+        assert_eq!(because("support.x", &["legal"], &[])[0], covers("the tag `legal`, the ids `support.*`"));
+        let dropped = "the tag `legal`, which it was published with or which the live version has";
+        assert_eq!(because("a.b", &[], &["legal"])[0], covers(dropped));
+    }
+
+    #[test]
+    fn withdrawn_versions_are_forced_where_the_policy_says() {
+        let may = |force: &str, environment: Option<&str>| {
+            let policy = Policy::from_toml(&format!("[environments.a]\n[environments.b]\n[policy.withdrawn]\nforce = {force}"));
+            policy.unwrap().may_force(environment.map(|name| name.parse().unwrap()).as_ref())
+        };
+        assert!(may("[\"a\"]", Some("a")) && !may("[\"a\"]", Some("b")) && !may("[\"a\"]", None));
+        assert!(may("[\"*\"]", Some("b")) && may("[\"*\"]", None));
+        assert!(!may("[]", Some("a")) && !Policy::default().may_force(None));
+        for bad in
+            ["[policy.withdrawn]\nforce = \"a\"", "[policy.withdrawn]\nforced = [\"a\"]", "[policy.withdrawn]\nforce = [\"A!\"]"]
+        {
+            assert!(Policy::from_toml(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn the_nearest_named_namespace_decides() {
         let policy = Policy::from_toml(TEXT).unwrap();
         assert_eq!(policy.namespace_owners("support.eu.west").unwrap().0, "support.eu");
         assert_eq!(policy.namespace_owners("support.us").unwrap().1.len(), 2);
         assert!(policy.namespace_owners("supported").is_none());
         assert!(policy.namespace_owners("").is_none());
+    }
+
+    #[test]
+    fn the_nearest_prefix_decides_about_compatibility() {
+        let policy = Policy::from_toml(
+            "[policy.compatibility]\ndefault = \"none\"\naccepted = [\"a.b@3\"]\n[policy.compatibility.namespaces]\n\
+             support = \"full\"\n\"support.eu\" = \"backward-transitive\"\n\"support.intent\" = \"none\"",
+        )
+        .unwrap();
+        let level = |policy: &Policy, id: &str| policy.compatibility(&id.parse().unwrap()).level;
+        for (id, expected) in [
+            ("support.x", Level::Full),
+            ("support.eu.x", Level::BackwardTransitive),
+            ("support.intent", Level::None),
+            ("support.intents", Level::Full),
+            ("other.x", Level::None),
+        ] {
+            assert_eq!(level(&policy, id), expected, "{id}");
+        }
+        assert_eq!(level(&Policy::default(), "other.x"), Level::Backward, "what says nothing does not allow everything");
+        assert!(policy.accepts_break(&"a.b@3".parse().unwrap()) && !policy.accepts_break(&"a.b@4".parse().unwrap()));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use promptops_prompt::{Content, Digest, Metadata, Prompt, PromptRef, Version};
 use promptops_store::{Created, Sequence, StoreError};
 
 use crate::audit::{Act, AuditAction};
+use crate::compatibility::BreakingRecord;
 use crate::error::{ErrorKind, RegistryError, Result};
 use crate::layout::{self, Key};
 use crate::policy::Policy;
@@ -93,7 +94,7 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::Immutable`] when other content is published (G2), [`RegistryError::LineageChanged`],
     /// [`RegistryError::Lineage`], [`RegistryError::ParentMissing`], [`RegistryError::IncludeMissing`],
-    /// [`RegistryError::ForeignNamespace`]; otherwise as the store fails.
+    /// [`RegistryError::ForeignNamespace`], [`RegistryError::Incompatible`]; otherwise as the store fails.
     pub async fn publish(
         &self,
         submission: &Submission<'_>,
@@ -123,6 +124,9 @@ impl Registry {
         actor: &str,
         now: DateTime<Utc>,
     ) -> Result<Vec<Result<Publication>>> {
+        if let Some(server) = self.server() {
+            return server.publish_all(submissions).await;
+        }
         let claims = Claims::default();
         let mut results: Vec<Option<Result<Publication>>> = submissions.iter().map(|_| None).collect();
         for step in steps(submissions) {
@@ -176,9 +180,10 @@ impl Registry {
             return self.store_again(submission, &content, (published, bytes), policy, claims, actor, now).await;
         }
         self.check_parent(submission.prompt).await?;
+        let breaking = self.check_compatibility(submission.prompt, &content, policy).await?;
         self.claim_namespace(submission, policy, claims).await?;
 
-        let record = version_record(submission, &content, actor, now);
+        let record = version_record(submission, &content, breaking, actor, now);
         self.store.create(&Key::Blob(record.digest).to_string(), content.to_bytes().into()).await?;
         let bytes = to_bytes(&record);
         match self.store.create(&key.to_string(), bytes.clone()).await {
@@ -415,11 +420,11 @@ fn check_lineage(prompt: &Prompt) -> Result<()> {
 }
 
 /// Returns `namespace` and every namespace above it, nearest first. The empty namespace is above none.
-fn with_ancestors(namespace: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn with_ancestors(namespace: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(namespace), |name| name.rsplit_once('.').map(|(above, _)| above))
 }
 
-fn foreign(namespace: &str, owners: &[String], source: &str) -> RegistryError {
+pub(crate) fn foreign(namespace: &str, owners: &[String], source: &str) -> RegistryError {
     let owners: Vec<String> = owners.iter().map(|owner| format!("`{owner}`")).collect();
     RegistryError::ForeignNamespace {
         namespace: namespace.to_owned(),
@@ -428,7 +433,13 @@ fn foreign(namespace: &str, owners: &[String], source: &str) -> RegistryError {
     }
 }
 
-fn version_record(submission: &Submission<'_>, content: &Content, actor: &str, now: DateTime<Utc>) -> VersionRecord {
+fn version_record(
+    submission: &Submission<'_>,
+    content: &Content,
+    breaking: Option<BreakingRecord>,
+    actor: &str,
+    now: DateTime<Utc>,
+) -> VersionRecord {
     let prompt = submission.prompt;
     VersionRecord {
         format: FORMAT,
@@ -441,6 +452,7 @@ fn version_record(submission: &Submission<'_>, content: &Content, actor: &str, n
             own: content.own_digest(),
             metadata: metadata_digest(&prompt.metadata),
         },
+        breaking,
         metadata: prompt.metadata.clone(),
         provenance: submission.provenance.clone(),
         published: Published { time: now, by: actor.to_owned() },
@@ -454,6 +466,9 @@ fn publish_act(record: &VersionRecord, bytes: &[u8]) -> Act {
         ("author".to_owned(), record.provenance.author.clone()),
         ("source".to_owned(), record.provenance.source.clone()),
     ]);
+    if let Some(breaking) = &record.breaking {
+        details.insert("breaking".to_owned(), breaking.reason.clone().unwrap_or_else(|| "accepted by the policy".to_owned()));
+    }
     if let Some(commit) = &record.provenance.commit {
         details.insert("commit".to_owned(), commit.clone());
     }

@@ -9,6 +9,7 @@ use promptops_prompt::{Digest, Metadata, PromptId, PromptRef, Version};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::compatibility::BreakingRecord;
 use crate::error::{RegistryError, Result};
 use crate::layout::Key;
 
@@ -37,6 +38,9 @@ pub struct VersionRecord {
     pub digest: Digest,
     /// Digests of parts, for telling what a change touched.
     pub digests: PartDigests,
+    /// What it breaks of the versions before it, where that was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaking: Option<BreakingRecord>,
     /// Metadata as it was when the version was published; later changes are records of their own.
     pub metadata: Metadata,
     /// Where it was written.

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::audit::{Act, AuditAction, AuditBatch, Head, Log};
 use crate::error::{RegistryError, Result};
+use crate::index::Known;
 use crate::layout::Key;
 use crate::record::{FORMAT, FormatRecord, from_bytes, to_bytes};
 
@@ -20,10 +21,15 @@ use crate::record::{FORMAT, FormatRecord, from_bytes, to_bytes};
 /// registry that [`Registry::verify`] accepts, and repeating the call completes it.
 ///
 /// Time and actor are arguments of whatever writes. Clones share the store.
+///
+/// Opened at the URL of a server (`https://…`), all that reads is the same; what writes goes to the server, which decides
+/// by its own rules and clock, and records the actor of the API key whatever is given here. What a server does not offer is
+/// refused with [`RegistryError::NotThroughServer`].
 #[derive(Debug, Clone)]
 pub struct Registry {
     pub(crate) store: Store,
     pub(crate) log: Log,
+    pub(crate) index: Known,
 }
 
 impl Registry {
@@ -34,6 +40,9 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::Newer`] when a newer version made it; otherwise as the store fails.
     pub async fn init(store: Store, actor: &str, now: DateTime<Utc>) -> Result<(Self, Created)> {
+        if store.connection().is_some() {
+            return Err(RegistryError::NotThroughServer { what: "making a registry", url: store.url().to_owned() });
+        }
         probe(&store, "init").await?;
         let bytes = to_bytes(&FormatRecord { format: FORMAT });
         let created = match store.create(&Key::Format.to_string(), bytes.clone()).await {
@@ -44,7 +53,7 @@ impl Registry {
             }
             Err(error) => return Err(error.into()),
         };
-        let registry = Self { log: Log::new(&store)?, store };
+        let registry = Self { log: Log::new(&store)?, index: Known::default(), store };
         let act = Act {
             time: now,
             actor: actor.to_owned(),
@@ -69,7 +78,12 @@ impl Registry {
             return Err(RegistryError::NotInitialised { url: store.url().to_owned() });
         };
         let _: FormatRecord = from_bytes(&Key::Format, &bytes)?;
-        Ok(Self { log: Log::new(&store)?, store })
+        Ok(Self { log: Log::new(&store)?, index: Known::default(), store })
+    }
+
+    /// Returns the store. What is created in it past the registry is damage.
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Returns the URL of the store.

@@ -104,7 +104,11 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::Corrupt`] when a content is missing or altered.
     pub async fn closure_of(&self, digest: &Digest) -> Result<Closure> {
-        let mut closure = Closure::of(self.content(digest).await?);
+        self.complete(Closure::of(self.content(digest).await?)).await
+    }
+
+    /// Adds every content that a closure lacks.
+    pub(crate) async fn complete(&self, mut closure: Closure) -> Result<Closure> {
         // A digest covers the digests of its includes, so there is no cycle and this ends.
         loop {
             let missing = closure.missing();

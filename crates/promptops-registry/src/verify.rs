@@ -1,6 +1,7 @@
 //! Verification: everything is read again and compared with what names it.
 
 mod chain;
+mod index;
 mod objects;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::Head;
 use crate::error::Result;
-use crate::layout::{ENVIRONMENTS, Key, LOG, PROMPTS};
+use crate::layout::{ENVIRONMENTS, KEYS, Key, LOG, PROMPTS};
 use crate::registry::Registry;
 
 /// Objects read at the same time.
@@ -22,6 +23,8 @@ const CONCURRENT_READS: usize = 32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
+    /// The index does not say what the objects say. It is derived: building it anew mends it.
+    Index,
     /// An interrupted command left it; repeating the command, or the next one, completes it. Nothing is lost or wrong.
     Unfinished,
     /// Something is altered, removed, or was written past the registry.
@@ -75,6 +78,10 @@ impl Problems {
         self.add(Severity::Unfinished, key, what, remedy);
     }
 
+    fn index(&mut self, key: impl ToString, what: impl Into<String>, remedy: &str) {
+        self.add(Severity::Index, key, what, remedy);
+    }
+
     fn add(&mut self, severity: Severity, key: impl ToString, what: impl Into<String>, remedy: &str) {
         self.0.push(Problem { severity, key: key.to_string(), what: what.into(), remedy: remedy.to_owned() });
     }
@@ -88,16 +95,20 @@ impl Problems {
 }
 
 impl Registry {
-    /// Asks the store again whether it keeps create-only writes. Writes a small object of its own.
+    /// Asks the store again whether it keeps create-only writes. Writes a small object of its own. Behind a server nothing is
+    /// asked: the server did so when it started.
     ///
     /// # Errors
     /// [`promptops_store::StoreError::IgnoresCreateOnly`] when it does not.
     pub async fn probe(&self) -> Result<()> {
+        if self.is_behind_server() {
+            return Ok(());
+        }
         Ok(probe(&self.store, "verify").await?)
     }
 
     /// Reads every object and checks it: digests of contents, records, pins and statements; missing, altered and orphaned
-    /// objects; lineage; what environments pin; and the audit log as [`Registry::verify_log`] does. Writes nothing.
+    /// objects; lineage; what environments pin; the index; and the audit log as [`Registry::verify_log`] does. Writes nothing.
     ///
     /// Holds the whole registry in memory; makes one call per object.
     ///
@@ -106,19 +117,20 @@ impl Registry {
     pub async fn verify(&self, expected: Option<Head>) -> Result<Report> {
         let (objects, mut problems) = self.scan(&[""]).await?;
         objects::check(&objects, &mut problems);
+        index::check(&objects, &mut problems);
         let head = chain::check(&objects, expected, &mut problems);
         Ok(problems.report(&objects, head))
     }
 
     /// Checks the audit log: that no entry is altered, removed or reordered, that what entries name is there and unchanged,
-    /// and that every version, change of metadata, statement and release has its entry. Writes nothing.
+    /// and that every version, change of metadata or status, statement and release has its entry. Writes nothing.
     ///
     /// That entries were cut off the end shows only against `expected`, a head that was kept elsewhere.
     ///
     /// # Errors
     /// As the store fails. What is wrong with the log is in the report.
     pub async fn verify_log(&self, expected: Option<Head>) -> Result<Report> {
-        let (mut objects, mut problems) = self.scan(&[LOG, PROMPTS, ENVIRONMENTS, "evidence"]).await?;
+        let (mut objects, mut problems) = self.scan(&[LOG, PROMPTS, ENVIRONMENTS, "evidence", KEYS]).await?;
         if let Some(bytes) = self.store.get(&Key::Format.to_string()).await? {
             objects.insert(Key::Format, bytes);
         }
@@ -127,10 +139,12 @@ impl Registry {
     }
 
     async fn scan(&self, folders: &[&str]) -> Result<(Objects, Problems)> {
+        // What a server remembers of an object says nothing about what lies there.
+        let store = &self.store.anew();
         let (mut objects, mut problems) = (Objects::new(), Problems::default());
         let mut keys = Vec::new();
         for folder in folders {
-            for text in self.store.list(folder).await? {
+            for text in store.list(folder).await? {
                 match Key::parse(&text) {
                     Some(key) => keys.push(key),
                     None => problems.damage(text, "the object is not of a registry", "find out who else writes to this store"),
@@ -139,7 +153,7 @@ impl Registry {
         }
         let mut read = futures::stream::iter(keys)
             .map(|key| async move {
-                let bytes = self.store.get(&key.to_string()).await?;
+                let bytes = store.get(&key.to_string()).await?;
                 Ok::<_, crate::error::RegistryError>((key, bytes))
             })
             .buffer_unordered(CONCURRENT_READS);

@@ -5,6 +5,9 @@
 //! | `PROMPTOPS_BUNDLE` | path of a bundle |
 //! | `PROMPTOPS_LOCK` | path of a lock file |
 //! | `PROMPTOPS_REGISTRY` | URL of the registry, instead of the lock's own |
+//! | `PROMPTOPS_API_KEY` | key for a registry behind a server (`https://…`) |
+//! | `PROMPTOPS_CA_FILE` | PEM file of the certificates that such a server is trusted by, in place of the system's |
+//! | `PROMPTOPS_ALLOW_HTTP` | `true`: the key may travel in clear to a server at `http://…` |
 //! | `PROMPTOPS_PROMPTS` | folder of prompt files, for development |
 //! | `PROMPTOPS_STRICT` | `1`: only pinned versions load; `0`: others load with a warning |
 //! | `PROMPTOPS_CACHE` | folder for what came from a remote registry |
@@ -13,11 +16,15 @@
 //! | `PROMPTOPS_EMF` | `1`: invocations go to standard output as CloudWatch metrics |
 //!
 //! Also read: `OTEL_SERVICE_NAME` and `AWS_LAMBDA_FUNCTION_NAME` for the service, `XDG_CACHE_HOME` and `HOME` for the
-//! cache, and every `AWS_…` variable for an S3 registry. An empty variable counts as unset.
+//! cache, and what a registry in a cloud or behind a server needs ([`StoreOptions::is_setting`]): every `AWS_…`, `GOOGLE_…` and
+//! `AZURE_…` variable, those that say where files with credentials are, and `HTTPS_PROXY` and `NO_PROXY`. An empty variable
+//! counts as unset.
 
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use promptops_store::StoreOptions;
 
 use crate::settings::Settings;
 use crate::warning::Warning;
@@ -35,7 +42,7 @@ pub fn settings_from_env() -> Settings {
     apply(&mut settings, |name| std::env::var(name).ok().filter(|value| !value.is_empty()));
     settings.store_settings = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| name.starts_with("AWS_"))
+        .filter(|(name, _)| StoreOptions::is_setting(name))
         .collect();
     settings.discover_source();
     settings

@@ -44,7 +44,7 @@ pub struct Settings {
     pub base_dir: PathBuf,
     /// Folder for what came from a remote registry, by digest. Without one, every start of a process needs the registry.
     pub cache_dir: Option<PathBuf>,
-    /// Settings of the object store, named like the AWS environment variables.
+    /// Settings of the object store, named like the environment variables of its cloud.
     pub store_settings: BTreeMap<String, String>,
     /// Environment that is recorded with invocations; unset, that of the lock's release.
     pub environment: Option<String>,

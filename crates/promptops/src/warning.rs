@@ -13,6 +13,24 @@ pub enum Warning {
     Folder(PathBuf),
     /// A version was loaded that no lock pins.
     Unpinned(String),
+    /// A version was loaded, directly or by an include, that is yanked: nothing new may begin to use it.
+    Yanked {
+        /// The version.
+        reference: String,
+        /// Why it was yanked.
+        reason: String,
+    },
+    /// A version was loaded, directly or by an include, that must not be used from a day on.
+    Deprecated {
+        /// The version.
+        reference: String,
+        /// The day, UTC, as `2026-12-01`.
+        date: String,
+        /// What to use in its place, when there is something.
+        replacement: Option<String>,
+        /// Why it was deprecated.
+        reason: String,
+    },
     /// The disk cache cannot be written, so an outage of the registry would be felt.
     Cache {
         /// The folder.
@@ -49,6 +67,14 @@ impl fmt::Display for Warning {
                 )
             }
             Self::Unpinned(reference) => write!(out, "a version is loaded that no lock pins: `{reference}`"),
+            Self::Yanked { reference, reason } => write!(out, "a version is loaded that is yanked ({reason}): `{reference}`"),
+            Self::Deprecated { reference, date, replacement, reason } => {
+                write!(out, "a version is loaded that must not be used from {date} on")?;
+                if let Some(replacement) = replacement {
+                    write!(out, ", use `{replacement}` instead")?;
+                }
+                write!(out, " ({reason}): `{reference}`")
+            }
             Self::Cache { folder, reason } => {
                 write!(
                     out,

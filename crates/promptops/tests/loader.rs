@@ -208,7 +208,7 @@ impl Sink for Broken {
 
 fn recording_loader(folder: &Path) -> (Loader, Arc<Taken>) {
     let mut lock = write_registry(&folder.join("registry"));
-    lock.release = Some(promptops_prompt::lock::LockedRelease { environment: "prod".into(), sequence: 4 });
+    lock.release = Some(promptops_prompt::lock::LockedRelease { environment: "prod".into(), sequence: 4, logged: None });
     fs::write(folder.join("promptops.lock"), lock.to_bytes()).unwrap();
     let taken = Arc::new(Taken::default());
     let mut settings = settings(folder);

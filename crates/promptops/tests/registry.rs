@@ -3,13 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its own functions too")]
 
 use std::fs;
-use std::path::Path;
-use std::sync::Arc;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
-use promptops::{Loader, Prompt, Settings};
+use promptops::{Loader, Prompt, Settings, Warning};
 use promptops_prompt::draft::Draft;
-use promptops_registry::{Policy, Provenance, Registry, Submission};
+use promptops_prompt::owners::Owners;
+use promptops_registry::status::{StatusChange, StatusRequest};
+use promptops_registry::{Authority, Policy, Provenance, Registry, Submission};
 use promptops_store::{Store, StoreOptions};
 
 const PROMPTS: [(&str, &str); 2] = [
@@ -91,4 +95,148 @@ async fn a_bundle_must_hold_what_the_lock_beside_it_pins() {
     fs::write(folder.path().join("promptops.lock"), lock.to_string()).unwrap();
     let error = Loader::from_settings(&settings).unwrap().load("shared.tone", None).unwrap_err();
     assert_eq!(error.code(), "integrity");
+}
+
+/// Says of versions that they are withdrawn, as Ada's repository would.
+async fn withdraw(folder: &Path, name: &str, change: StatusChange) {
+    let now: DateTime<Utc> = "2026-05-02T12:00:00Z".parse().unwrap();
+    let options = StoreOptions { base_dir: folder.to_owned(), ..StoreOptions::default() };
+    let registry = Registry::open(Store::open("file://registry", &options).unwrap()).await.unwrap();
+    let (policy, owners, reference) = (Policy::default(), Owners::default(), name.parse().unwrap());
+    let authority = Authority { policy: &policy, owners: &owners, revision: "0123abc" };
+    let request = StatusRequest {
+        reference: &reference,
+        change,
+        reason: "it is rude",
+        source: "github.com/example/prompts",
+        is_forced: false,
+    };
+    registry.set_status(&request, authority, "ada@example.com", now).await.unwrap();
+}
+
+/// Loads `support.reply` twice with one loader, and returns what it warned of.
+fn warnings(folder: &Path, set: impl FnOnce(&mut Settings)) -> Vec<String> {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let mut settings = Settings::new(folder, Arc::new(|| DateTime::UNIX_EPOCH));
+    let hears = Arc::clone(&heard);
+    settings.warn = Arc::new(move |warning: &Warning| hears.lock().unwrap().push(warning.to_string()));
+    set(&mut settings);
+    let loader = Loader::from_settings(&settings).unwrap();
+    loader.load("support.reply", Some(1)).unwrap();
+    loader.load("support.reply", Some(1)).unwrap();
+    heard.lock().unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_withdrawn_version_loads_with_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    publish(folder.path()).await;
+    let lock = |settings: &mut Settings| settings.lock = Some("promptops.lock".into());
+    let bundle = |settings: &mut Settings| settings.bundle = Some("app.bundle".into());
+    assert!(warnings(folder.path(), lock).is_empty());
+
+    let date = "2026-12-01".parse().unwrap();
+    let replacement = Some("shared.tone@1".parse().unwrap());
+    withdraw(folder.path(), "support.reply@1", StatusChange::Deprecate { date, replacement }).await;
+    let deprecated = "a version is loaded that must not be used from 2026-12-01 on, use `shared.tone@1` instead (it is rude): `support.reply@1`";
+    assert_eq!(warnings(folder.path(), lock), [deprecated]);
+
+    withdraw(folder.path(), "support.reply@1", StatusChange::Yank).await;
+    withdraw(folder.path(), "shared.tone@1", StatusChange::Yank).await;
+    let yanked =
+        ["support.reply@1", "shared.tone@1"].map(|name| format!("a version is loaded that is yanked (it is rude): `{name}`"));
+    assert_eq!(warnings(folder.path(), lock), yanked, "an include counts, and each is said once");
+    let unpinned = warnings(folder.path(), |settings| settings.registry = Some("file://registry".into()));
+    assert_eq!(unpinned[1..], yanked, "after the warning that nothing pins it: {unpinned:?}");
+    assert!(warnings(folder.path(), bundle).is_empty(), "a bundle knows nothing of what came after it");
+
+    withdraw(folder.path(), "support.reply@1", StatusChange::Unyank).await;
+    withdraw(folder.path(), "support.reply@1", StatusChange::Undeprecate).await;
+    withdraw(folder.path(), "shared.tone@1", StatusChange::Unyank).await;
+    assert!(warnings(folder.path(), lock).is_empty());
+}
+
+#[tokio::test]
+async fn a_status_that_cannot_be_read_breaks_no_load() {
+    let folder = tempfile::tempdir().unwrap();
+    publish(folder.path()).await;
+    let status = folder.path().join("registry/prompts/support.reply/status");
+    for bytes in ["", "{", r#"{"format": 2}"#] {
+        fs::create_dir_all(&status).unwrap();
+        fs::write(status.join("00000000000000000001.json"), bytes).unwrap();
+        assert!(warnings(folder.path(), |settings| settings.lock = Some("promptops.lock".into())).is_empty());
+    }
+    fs::remove_dir_all(&status).unwrap();
+    fs::write(&status, "a file where a folder should be").unwrap();
+    assert!(warnings(folder.path(), |settings| settings.lock = Some("promptops.lock".into())).is_empty());
+}
+
+/// Serves the objects of a folder as S3 does, on loopback, and keeps the keys that were asked for.
+fn serve(folder: PathBuf) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let keys = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
+            let mut first = String::new();
+            stream.read_line(&mut first).unwrap();
+            let mut header = String::new();
+            while stream.read_line(&mut header).unwrap() > 2 {
+                header.clear();
+            }
+            let key = first.split_whitespace().nth(1).unwrap_or_default().trim_start_matches("/bucket/").to_owned();
+            let (status, body) = match fs::read(folder.join(&key)) {
+                Ok(bytes) => ("200 OK", bytes),
+                Err(_) => ("404 Not Found", Vec::new()),
+            };
+            let head = format!(
+                "HTTP/1.1 {status}\r\nContent-Length: {}\r\nETag: \"x\"\r\nLast-Modified: Fri, 01 May 2026 12:00:00 GMT\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
+            keys.lock().unwrap().push(key);
+            stream.get_mut().write_all(&[head.as_bytes(), &body].concat()).unwrap();
+        }
+    });
+    (endpoint, asked)
+}
+
+#[tokio::test]
+async fn a_warm_load_asks_for_no_status() {
+    let folder = tempfile::tempdir().unwrap();
+    publish(folder.path()).await;
+    withdraw(folder.path(), "support.reply@1", StatusChange::Yank).await;
+    let (endpoint, asked) = serve(folder.path().join("registry"));
+    let remote = |settings: &mut Settings| {
+        settings.lock = Some("promptops.lock".into());
+        settings.registry = Some("s3://bucket".into());
+        settings.cache_dir = Some("cache".into());
+        settings.store_settings = [
+            ("AWS_ENDPOINT_URL", endpoint.as_str()),
+            ("AWS_ALLOW_HTTP", "true"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    };
+    assert_eq!(warnings(folder.path(), remote).len(), 1);
+    let cold: Vec<String> = std::mem::take(&mut asked.lock().unwrap());
+    let statuses: Vec<&String> = cold.iter().filter(|key| key.contains("/status/")).collect();
+    assert_eq!(
+        statuses,
+        [
+            "prompts/support.reply/status/00000000000000000001.json",
+            "prompts/support.reply/status/00000000000000000002.json",
+            "prompts/shared.tone/status/00000000000000000001.json"
+        ],
+        "one call more than there are changes, once for two loads: {cold:?}"
+    );
+    assert_eq!(cold.len() - statuses.len(), 3, "the record and two contents");
+
+    // The next process has everything in its cache, and makes no call at all.
+    assert!(warnings(folder.path(), remote).is_empty());
+    assert!(asked.lock().unwrap().is_empty(), "{asked:?}");
 }

@@ -58,7 +58,7 @@ def write_sources(folder: Path, data: dict[str, Any], case: dict[str, Any]) -> N
 def own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Runs each test in a folder of its own, without the settings of whoever runs it."""
     for name in list(os.environ):
-        if name.startswith(("PROMPTOPS_", "AWS_", "OTEL_")):
+        if name.startswith(("PROMPTOPS_", "AWS_", "GOOGLE_", "AZURE_", "OTEL_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use promptops_prompt::Digest;
+use promptops_prompt::{Digest, PromptId};
 
 use super::{Objects, Problems};
 use crate::audit::{AuditBatch, Head};
@@ -104,10 +104,13 @@ fn check_subjects(objects: &Objects, log: &[Logged], problems: &mut Problems) {
         named.insert(subject);
     }
     let mut last_release: BTreeMap<EnvironmentName, u64> = BTreeMap::new();
+    let mut last_status: BTreeMap<PromptId, u64> = BTreeMap::new();
     for key in objects.keys() {
-        if let Key::Release(environment, number) = key {
-            last_release.insert(environment.clone(), *number);
-        }
+        match key {
+            Key::Release(environment, number) => last_release.insert(environment.clone(), *number),
+            Key::Status(id, number) => last_status.insert(id.clone(), *number),
+            _ => None,
+        };
     }
     for key in objects.keys().filter(|key| needs_entry(key) && !named.contains(*key)) {
         let what = "the log does not name the object";
@@ -119,13 +122,34 @@ fn check_subjects(objects: &Objects, log: &[Logged], problems: &mut Problems) {
             Key::Release(..) => {
                 problems.unfinished(key, what, "repeat the deploy or rollback, or make sure that somebody made it")
             }
+            Key::Status(id, number) if last_status.get(id) != Some(number) => {
+                problems.damage(key, what, "the change of status was written past the registry: find out by whom");
+            }
+            Key::Status(..) => {
+                problems.unfinished(key, what, "repeat the yank or deprecation, or make sure that somebody made it")
+            }
             Key::Version(_) | Key::Metadata(..) => problems.unfinished(key, what, "publish the version again"),
             Key::Format => problems.unfinished(key, what, "run `promptops registry init` again"),
+            // An entry follows within the same command, and a key without one could be anybody's.
+            Key::ApiKey(_) => {
+                problems.unfinished(key, what, "revoke the key with `promptops key revoke`, which completes the log")
+            }
+            Key::Revocation(_) => problems.unfinished(key, what, "revoke the key again"),
             _ => problems.unfinished(key, what, "record the statement again"),
         }
     }
 }
 
 fn needs_entry(key: &Key) -> bool {
-    matches!(key, Key::Format | Key::Version(_) | Key::Metadata(..) | Key::Release(..) | Key::Evidence { .. })
+    matches!(
+        key,
+        Key::Format
+            | Key::Version(_)
+            | Key::Metadata(..)
+            | Key::Status(..)
+            | Key::Release(..)
+            | Key::Evidence { .. }
+            | Key::ApiKey(_)
+            | Key::Revocation(_)
+    )
 }

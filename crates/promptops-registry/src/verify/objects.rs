@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use promptops_prompt::status::{State, StatusRecord};
 use promptops_prompt::{Content, Digest, PromptId, PromptRef};
 
 use super::{Objects, Problems};
 use crate::environment::{EnvironmentName, Release, pinned};
 use crate::evidence::StoredStatement;
+use crate::keys::{ApiKey, Revocation};
 use crate::layout::Key;
 use crate::pins::PinSet;
 use crate::record::{FormatRecord, MetadataRecord, NamespaceRecord, VersionRecord, from_bytes, metadata_digest};
@@ -20,6 +22,7 @@ pub(super) fn check(objects: &Objects, problems: &mut Problems) {
     checker.read_each();
     checker.check_versions();
     checker.check_metadata();
+    checker.check_statuses();
     checker.check_releases();
     checker.check_orphans();
 }
@@ -30,6 +33,7 @@ struct Checker<'a> {
     contents: BTreeMap<Digest, Content>,
     versions: BTreeMap<PromptRef, VersionRecord>,
     metadata: BTreeMap<PromptId, Vec<(u64, MetadataRecord)>>,
+    statuses: BTreeMap<PromptId, Vec<(u64, StatusRecord)>>,
     shards: BTreeMap<Digest, PinSet>,
     releases: BTreeMap<EnvironmentName, Vec<Release>>,
     referenced: BTreeSet<Key>,
@@ -43,6 +47,7 @@ impl<'a> Checker<'a> {
             contents: BTreeMap::new(),
             versions: BTreeMap::new(),
             metadata: BTreeMap::new(),
+            statuses: BTreeMap::new(),
             shards: BTreeMap::new(),
             releases: BTreeMap::new(),
             referenced: BTreeSet::new(),
@@ -92,6 +97,12 @@ impl<'a> Checker<'a> {
                 self.metadata.entry(id.clone()).or_default().push((*number, record));
                 if fits { Ok(()) } else { Err("the object is another change of metadata".to_owned()) }
             }
+            Key::Status(id, number) => {
+                let record: StatusRecord = from_bytes(key, bytes).map_err(text)?;
+                let fits = record.id == *id && record.sequence == *number;
+                self.statuses.entry(id.clone()).or_default().push((*number, record));
+                if fits { Ok(()) } else { Err("the object is another change of status".to_owned()) }
+            }
             Key::Release(environment, number) => {
                 let release: Release = from_bytes(key, bytes).map_err(text)?;
                 let fits = release.environment == *environment && release.sequence == *number;
@@ -108,8 +119,17 @@ impl<'a> Checker<'a> {
                 let stored: StoredStatement = from_bytes(key, bytes).map_err(text)?;
                 if stored.statement.is_about(subject) { Ok(()) } else { Err("the statement is about another content".to_owned()) }
             }
-            // The log is checked as a chain; a probe is checked by probing.
-            Key::Log(_) | Key::Probe(_) => Ok(()),
+            Key::ApiKey(id) => match from_bytes::<ApiKey>(key, bytes).map_err(text)? {
+                stored if stored.id == *id => Ok(()),
+                stored => Err(format!("the object is the API key `{}`", stored.id)),
+            },
+            Key::Revocation(id) => match from_bytes::<Revocation>(key, bytes).map_err(text)? {
+                stored if stored.id != *id => Err(format!("the object is the revocation of `{}`", stored.id)),
+                _ if self.objects.contains_key(&Key::ApiKey(id.clone())) => Ok(()),
+                _ => Err("the API key that it revokes is missing".to_owned()),
+            },
+            // The log is checked as a chain, the index against what it is made from; a probe is checked by probing.
+            Key::Log(_) | Key::Index(_) | Key::IndexShard(_) | Key::Probe(_) => Ok(()),
         }
     }
 
@@ -155,6 +175,32 @@ impl<'a> Checker<'a> {
                 let reference = id.at(change.version);
                 if !self.versions.contains_key(&reference) {
                     self.problems.damage(&key, format!("it is about `{reference}`, which is not published"), RESTORE);
+                }
+            }
+        }
+    }
+
+    /// Checks that changes of status are numbered without gaps, ordered in time, and about published versions.
+    fn check_statuses(&mut self) {
+        for (id, records) in &self.statuses {
+            let mut time = None;
+            for (expected, (number, record)) in (1..).zip(records) {
+                let key = Key::Status(id.clone(), *number);
+                if expected != *number {
+                    self.problems.damage(&key, "a change of status before it was removed", RESTORE);
+                    break;
+                }
+                if time.is_some_and(|before| record.time < before) {
+                    self.problems.damage(&key, "it is dated before the change it follows", RESTORE);
+                }
+                time = Some(record.time);
+                if (record.state == State::Deprecated) != record.date.is_some() {
+                    self.problems.damage(&key, "a deprecation has a day, and nothing else has one", RESTORE);
+                }
+                for reference in [Some(record.reference()), record.replacement.clone()].into_iter().flatten() {
+                    if !self.versions.contains_key(&reference) {
+                        self.problems.damage(&key, format!("it names `{reference}`, which is not published"), RESTORE);
+                    }
                 }
             }
         }

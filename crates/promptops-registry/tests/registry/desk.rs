@@ -11,6 +11,7 @@ use promptops_registry::approval::ApprovalRequest;
 use promptops_registry::audit::AuditEntry;
 use promptops_registry::plan::PlannedChange;
 use promptops_registry::publish::Publication;
+use promptops_registry::status::{StatusChange, StatusDecision, StatusRequest};
 use promptops_registry::{
     Authority, EnvironmentName, Plan, Policy, Provenance, Registry, RegistryError, Release, SigningKey, Submission, Targets,
 };
@@ -32,6 +33,16 @@ pub fn reference(text: &str) -> PromptRef {
 
 pub fn prod() -> EnvironmentName {
     "prod".parse().unwrap()
+}
+
+/// Where the policy lets withdrawn versions be forced.
+pub fn staging() -> EnvironmentName {
+    "staging".parse().unwrap()
+}
+
+/// Ann's repository asks for a change of status.
+pub fn request(reference: &PromptRef, change: StatusChange) -> StatusRequest<'_> {
+    StatusRequest { reference, change, reason: "it invents refunds", source: SOURCE, is_forced: false }
 }
 
 /// A version with a template; above 1 it comes from the version before.
@@ -87,11 +98,13 @@ pub fn owners() -> Owners {
         name: None,
         email: Some(format!("{name}@example.com")),
         keys: vec![signing_key(name).public_key()],
+        github: None,
     };
     let set = |names: &[&str]| names.iter().map(ToString::to_string).collect();
     Owners {
         people: ["ann", "bob", "cleo", "dan"].map(|name| (name.to_owned(), person(name))).into(),
         teams: [("legal".to_owned(), set(&["ann", "bob", "cleo"])), ("compliance".to_owned(), set(&["cleo", "dan"]))].into(),
+        contacts: BTreeMap::new(),
     }
 }
 
@@ -107,6 +120,8 @@ pub const POLICY: &str = r#"
     [[policy.sensitive]]
     tags = ["both"]
     groups = ["legal", "compliance"]
+    [policy.withdrawn]
+    force = ["staging"]
 "#;
 
 /// A registry with its rules.
@@ -169,8 +184,34 @@ impl Desk {
     }
 
     pub async fn plan(&self, versions: &[&str], at: i64) -> Result<Plan, RegistryError> {
+        self.plan_for(&prod(), versions, at).await
+    }
+
+    pub async fn plan_for(&self, environment: &EnvironmentName, versions: &[&str], at: i64) -> Result<Plan, RegistryError> {
         let targets = Targets { versions: versions.iter().map(|text| reference(text)).collect(), removals: Vec::new() };
-        self.registry.plan(&prod(), &targets, self.authority(), "rel@example.com", minute(at)).await
+        self.registry.plan(environment, &targets, self.authority(), "rel@example.com", minute(at)).await
+    }
+
+    /// Deploys to the environment that needs no evidence.
+    pub async fn stage(&self, versions: &[&str], at: i64) -> Result<Release, RegistryError> {
+        self.apply(&self.plan_for(&staging(), versions, at).await?, at).await
+    }
+
+    pub async fn change(&self, name: &str, change: StatusChange, at: i64) -> Result<StatusDecision, RegistryError> {
+        let reference = reference(name);
+        self.ask(&request(&reference, change), at).await
+    }
+
+    pub async fn ask(&self, request: &StatusRequest<'_>, at: i64) -> Result<StatusDecision, RegistryError> {
+        self.registry.set_status(request, self.authority(), "rel@example.com", minute(at)).await
+    }
+
+    pub async fn yank(&self, name: &str, at: i64) -> Result<StatusDecision, RegistryError> {
+        self.change(name, StatusChange::Yank, at).await
+    }
+
+    pub async fn deprecate(&self, name: &str, date: &str, at: i64) -> Result<StatusDecision, RegistryError> {
+        self.change(name, StatusChange::Deprecate { date: date.parse().unwrap(), replacement: None }, at).await
     }
 
     pub async fn apply(&self, plan: &Plan, at: i64) -> Result<Release, RegistryError> {

@@ -41,7 +41,9 @@ async fn a_plan_is_applied_exactly() {
         let reread = Plan::from_bytes(&plan.to_bytes()).unwrap();
         assert_eq!((reread.digest(), &reread), (plan.digest(), &plan));
 
+        assert!(desk.registry.check_deploy(&reread, desk.authority(), false, minute(21)).await.unwrap());
         let second = desk.apply(&reread, 21).await.unwrap();
+        assert!(!desk.registry.check_deploy(&reread, desk.authority(), false, minute(22)).await.unwrap(), "it is done");
         assert_eq!((second.sequence, second.based_on, second.plan), (2, Some(1), Some(plan.digest())));
         assert_eq!(live(&desk, &second).await, ["shared.tone@1", "support.intent@2", "support.reply@1"]);
         assert_eq!(desk.registry.current(&prod()).await.unwrap().unwrap(), second);

@@ -8,10 +8,11 @@ use std::path::Path;
 
 use promptops_registry::environment::Released;
 use promptops_registry::publish::Outcome;
+use promptops_registry::status::StatusChange;
 use promptops_registry::{Authority, Plan, Policy, Registry, RegistryError, Submission, Targets};
 use promptops_store::Store;
 
-use crate::desk::{POLICY, minute, open_store, owners, prod, prompt, provenance, reference};
+use crate::desk::{POLICY, minute, open_store, owners, prod, prompt, provenance, reference, request};
 
 async fn publish(registry: &Registry, name: &str, template: &str) -> Result<Outcome, RegistryError> {
     let (prompt, provenance) = (prompt(name, template), provenance("ann@example.com"));
@@ -30,6 +31,12 @@ async fn deploy(registry: &Registry, plan: &Plan) -> Result<Released, RegistryEr
     let (policy, owners) = (Policy::from_toml(POLICY)?, owners());
     let authority = Authority { policy: &policy, owners: &owners, revision: "0123abc" };
     registry.deploy(plan, authority, "rel", None, minute(11)).await
+}
+
+async fn set_status(registry: &Registry, change: StatusChange) -> Result<(), RegistryError> {
+    let (policy, owners, name) = (Policy::from_toml(POLICY)?, owners(), reference("a.b@1"));
+    let authority = Authority { policy: &policy, owners: &owners, revision: "0123abc" };
+    registry.set_status(&request(&name, change), authority, "rel", minute(12)).await.map(|_| ())
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -147,6 +154,54 @@ async fn a_repeated_deploy_or_rollback_completes_what_was_begun() {
         registry.rollback(&prod(), None, "rel", None, minute(20)).await.map(|_| ())
     });
     assert_eq!(back.await, 2, "the release and its log entry");
+}
+
+#[tokio::test]
+async fn a_repeated_change_of_status_completes_what_was_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let (registry, _) = Registry::init(open_store(folder.path()), "ops", minute(0)).await.unwrap();
+    for (name, template) in [("a.b@1", "one"), ("a.b@2", "two")] {
+        publish(&registry, name, template).await.unwrap();
+    }
+    let deprecation = StatusChange::Deprecate { date: "2026-12-01".parse().unwrap(), replacement: Some(reference("a.b@2")) };
+    // Each is interrupted on top of what the ones before it left, and undoing is a change like any other.
+    for change in [
+        StatusChange::Yank,
+        StatusChange::Unyank,
+        deprecation,
+        StatusChange::Yank,
+        StatusChange::Unyank,
+        StatusChange::Undeprecate,
+    ] {
+        let act = async |registry: &Registry| set_status(registry, change.clone()).await;
+        assert_eq!(interrupt_everywhere(folder.path(), act).await, 2, "the record and its log entry: {change:?}");
+        set_status(&Registry::open(open_store(folder.path())).await.unwrap(), change).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_next_change_of_status_completes_the_entry_of_the_one_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let (registry, _) = Registry::init(open_store(folder.path()), "ops", minute(0)).await.unwrap();
+    for (name, template) in [("a.b@1", "one"), ("a.b@2", "two")] {
+        publish(&registry, name, template).await.unwrap();
+    }
+    let obstacle = folder.path().join("registry/log/00000000000000000004.json");
+    std::fs::create_dir_all(&obstacle).unwrap();
+    set_status(&registry, StatusChange::Yank).await.unwrap_err();
+    std::fs::remove_dir(&obstacle).unwrap();
+    let problems = registry.verify(None).await.unwrap().problems;
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].remedy.starts_with("repeat the yank"), "{problems:?}");
+    // Somebody yanks another version.
+    let (policy, owners, name) = (Policy::from_toml(POLICY).unwrap(), owners(), reference("a.b@2"));
+    let authority = Authority { policy: &policy, owners: &owners, revision: "0123abc" };
+    registry.set_status(&request(&name, StatusChange::Yank), authority, "somebody else", minute(9)).await.unwrap();
+    assert_eq!(registry.verify(None).await.unwrap().problems, []);
+    let batches = registry.log_batches(4, 2).await.unwrap();
+    let entries: Vec<_> = batches.into_iter().flat_map(|batch| batch.entries).collect();
+    assert_eq!(entries[0].details["completed_by"], "somebody else");
+    assert_eq!((entries[0].actor.as_str(), entries[1].actor.as_str()), ("rel", "somebody else"));
 }
 
 #[tokio::test]

@@ -3,9 +3,17 @@
 #![cfg(test)]
 
 mod approvals;
+mod catalog;
+mod clocks;
+mod comparisons;
+mod compatibility;
 mod desk;
 mod environments;
+mod index;
 mod interruption;
+mod keys;
+mod lineage;
 mod publishing;
 mod ssh_keygen;
+mod statuses;
 mod verification;

@@ -173,3 +173,39 @@ async fn foreign_files_and_corrupt_objects_are_named() {
     assert!(error.to_string().ends_with("`prompts/c.d/0000000001.json`"), "{error}");
     assert!(desk.registry.current(&prod()).await.is_ok());
 }
+
+#[tokio::test]
+async fn changes_of_status_are_held_against_their_order_and_the_log() {
+    let (folder, desk) = sound().await;
+    for (version, at) in [("c.d@2", 10), ("c.d@3", 11)] {
+        desk.publish(&prompt(version, version)).await.unwrap();
+        desk.yank(version, at).await.unwrap();
+    }
+    desk.assert_sound().await;
+    let path = |number: u64| folder.path().join(format!("registry/prompts/c.d/status/{number:020}.json"));
+    let (first, second) = (std::fs::read_to_string(path(1)).unwrap(), std::fs::read_to_string(path(2)).unwrap());
+    let names = ["prompts/c.d/status/00000000000000000001.json", "prompts/c.d/status/00000000000000000002.json"];
+
+    std::fs::remove_file(path(1)).unwrap();
+    assert_eq!(damaged(&verify(folder.path()).await), names, "one is gone, the other does not follow");
+    std::fs::write(path(1), first.replace("it invents refunds", "never mind")).unwrap();
+    assert_eq!(damaged(&verify(folder.path()).await), [names[0]]);
+    std::fs::write(path(1), &second).unwrap();
+    assert_eq!(damaged(&verify(folder.path()).await), [names[0]]);
+    std::fs::write(path(1), &first).unwrap();
+    assert!(verify(folder.path()).await.problems.is_empty());
+
+    // Written past the registry: well formed, about nothing that is published, and before what it follows.
+    let forged = second.replace("\"sequence\":2", "\"sequence\":3").replace("\"version\":3", "\"version\":9");
+    std::fs::write(path(3), forged.replace("T03:11", "T02:11")).unwrap();
+    let report = verify(folder.path()).await;
+    let what: Vec<&str> = report.problems.iter().map(|problem| problem.what.as_str()).collect();
+    assert_eq!(
+        what,
+        [
+            "it is dated before the change it follows",
+            "it names `c.d@9`, which is not published",
+            "the log does not name the object"
+        ]
+    );
+}

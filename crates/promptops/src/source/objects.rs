@@ -34,6 +34,15 @@ pub(crate) enum Objects {
     },
 }
 
+/// Where the bytes of an object came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// From a registry, which was asked for them.
+    Registry,
+    /// From a bundle or the cache on disk.
+    Kept,
+}
+
 impl Objects {
     pub(crate) fn open_bundle(path: &Path) -> Result<Self, Error> {
         let bundle = Bundle::open(path).map_err(|error| Error::Setting {
@@ -88,17 +97,25 @@ impl Objects {
         self.get(key)?.ok_or_else(|| Error::Missing { place: self.place(), key: key.to_owned() })
     }
 
+    /// Tells where an object comes from that no cache had.
+    pub(crate) fn origin(&self) -> Origin {
+        match self {
+            Self::Bundle { .. } => Origin::Kept,
+            Self::LocalFolder { .. } | Self::Remote { .. } => Origin::Registry,
+        }
+    }
+
     /// Reads an object whose digest is known; the cache on disk is asked before the network.
     ///
     /// # Errors
     /// [`Error::Integrity`] when the bytes have another digest: they are neither returned nor kept.
-    pub(crate) fn verified(&self, key: &str, expected: Digest, warnings: &Warnings) -> Result<Vec<u8>, Error> {
+    pub(crate) fn verified(&self, key: &str, expected: Digest, warnings: &Warnings) -> Result<(Vec<u8>, Origin), Error> {
         let cache = match self {
             Self::Remote { cache, .. } => cache.as_ref(),
             Self::LocalFolder { .. } | Self::Bundle { .. } => None,
         };
         if let Some(bytes) = cache.and_then(|cache| cache.get(expected)) {
-            return Ok(bytes);
+            return Ok((bytes, Origin::Kept));
         }
         let bytes = self.required(key)?;
         let found = Digest::of(&bytes);
@@ -110,7 +127,7 @@ impl Objects {
         {
             warnings.say(Warning::Cache { folder: cache.folder().clone(), reason: error.to_string() });
         }
-        Ok(bytes)
+        Ok((bytes, self.origin()))
     }
 }
 

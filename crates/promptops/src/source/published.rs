@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 use std::error::Error as StdError;
 
 use promptops_prompt::lock::{BundleHeader, LockedPrompt, PinSet};
+use promptops_prompt::status::{StatusRecord, status_of};
 use promptops_prompt::{Closure, Content, Digest, Lock, Prompt, PromptId, PromptRef, Version};
 
 use super::Loaded;
-use super::objects::Objects;
+use super::objects::{Objects, Origin};
 use crate::error::{Error, close_names};
 use crate::version_record::VersionRecordV1;
 use crate::warning::{Warning, Warnings};
 
 /// Contents that one prompt may include, directly or not.
 const MAX_INCLUDES: usize = 1000;
+/// Changes of status of one prompt that are read. A prompt has a few.
+const MAX_STATUSES: u64 = 1000;
 
 /// What decides which versions load.
 #[derive(Debug)]
@@ -77,13 +80,13 @@ impl PublishedSource {
     fn load_pinned(&self, id: &PromptId, pin: &LockedPrompt, warnings: &Warnings) -> Result<Loaded, Error> {
         let reference = id.at(pin.version);
         let key = self.objects.record_key(&reference);
-        let bytes = self.objects.verified(&key, pin.record, warnings)?;
+        let (bytes, origin) = self.objects.verified(&key, pin.record, warnings)?;
         let record = self.read_record(&bytes, &reference, &key)?;
         if record.digest != pin.digest {
             let place = format!("`{key}` in {}", self.objects.place());
             return Err(Error::Integrity { place, expected: pin.digest, found: record.digest });
         }
-        self.complete(record, warnings)
+        self.complete(record, origin, warnings)
     }
 
     /// Loads a version that nothing pins; only its content is verified, against its record.
@@ -95,17 +98,25 @@ impl PublishedSource {
         };
         warnings.say(Warning::Unpinned(reference.to_string()));
         let record = self.read_record(&bytes, reference, &key)?;
-        self.complete(record, warnings)
+        self.complete(record, self.objects.origin(), warnings)
     }
 
     fn read_record(&self, bytes: &[u8], reference: &PromptRef, key: &str) -> Result<VersionRecordV1, Error> {
         VersionRecordV1::read(bytes, reference).map_err(|error| self.corrupt(key, error))
     }
 
-    /// Reads the content that a record names, and all it includes.
-    fn complete(&self, record: VersionRecordV1, warnings: &Warnings) -> Result<Loaded, Error> {
-        let root = self.read_content(record.digest, warnings)?;
-        let closure = self.read_closure(root, record.digest, warnings)?;
+    /// Reads the content that a record names, and all it includes. `origin` is where the record came from.
+    fn complete(&self, record: VersionRecordV1, origin: Origin, warnings: &Warnings) -> Result<Loaded, Error> {
+        let mut origins = vec![origin];
+        let root = self.read_content(record.digest, &mut origins, warnings)?;
+        let closure = self.read_closure(root, record.digest, &mut origins, warnings)?;
+        // What a bundle or the cache serves costs no call, so it stays without one.
+        if origins.contains(&Origin::Registry) {
+            let root = record.id.at(record.version);
+            for reference in std::iter::once(&root).chain(closure.includes.keys()) {
+                self.warn_of_status(reference, warnings);
+            }
+        }
         let root = &closure.root;
         let prompt = Prompt {
             id: record.id,
@@ -122,14 +133,43 @@ impl PublishedSource {
         Ok(Loaded { prompt, digest: record.digest, closure, files: Vec::new() })
     }
 
-    fn read_content(&self, digest: Digest, warnings: &Warnings) -> Result<Content, Error> {
+    /// Warns when the registry has the version yanked or deprecated. A load never fails for that, nor for not knowing it.
+    ///
+    /// One call more than the prompt has changes of status, which is mostly none.
+    fn warn_of_status(&self, reference: &PromptRef, warnings: &Warnings) {
+        let mut records = Vec::new();
+        for number in 1..=MAX_STATUSES {
+            let key = format!("prompts/{}/status/{number:020}.json", reference.id);
+            let Ok(Some(bytes)) = self.objects.get(&key) else { break };
+            let Ok(record) = StatusRecord::from_bytes(&bytes) else { break };
+            records.push(record);
+        }
+        let Some(status) = status_of(&records, reference.version) else { return };
+        let (reference, reason) = (reference.to_string(), status.reason.clone());
+        warnings.say(match status.date {
+            Some(date) => {
+                let replacement = status.replacement.as_ref().map(ToString::to_string);
+                Warning::Deprecated { reference, date: date.to_string(), replacement, reason }
+            }
+            None => Warning::Yanked { reference, reason },
+        });
+    }
+
+    fn read_content(&self, digest: Digest, origins: &mut Vec<Origin>, warnings: &Warnings) -> Result<Content, Error> {
         let key = format!("blobs/sha256/{}", digest.hex());
-        let bytes = self.objects.verified(&key, digest, warnings)?;
+        let (bytes, origin) = self.objects.verified(&key, digest, warnings)?;
+        origins.push(origin);
         Content::from_bytes(&bytes).map_err(|error| self.corrupt(&key, error))
     }
 
     /// Includes are named by digest inside of what includes them, so the pin of the root covers them all.
-    fn read_closure(&self, root: Content, root_digest: Digest, warnings: &Warnings) -> Result<Closure, Error> {
+    fn read_closure(
+        &self,
+        root: Content,
+        root_digest: Digest,
+        origins: &mut Vec<Origin>,
+        warnings: &Warnings,
+    ) -> Result<Closure, Error> {
         let mut digests: BTreeMap<PromptRef, Digest> = BTreeMap::new();
         let mut includes = BTreeMap::new();
         let mut wanted: Vec<(PromptRef, Digest)> = root.includes.clone().into_iter().collect();
@@ -142,7 +182,7 @@ impl PublishedSource {
                 }
                 None => {}
             }
-            let content = self.read_content(digest, warnings)?;
+            let content = self.read_content(digest, origins, warnings)?;
             wanted.extend(content.includes.clone());
             includes.insert(reference, content);
         }

@@ -83,6 +83,19 @@ impl RemoteStore {
     }
 }
 
+impl Drop for RemoteStore {
+    /// Ends the runtime without waiting, since a runtime must not be waited for inside another.
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.get_mut().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        if connection.process == std::process::id() {
+            connection.runtime.shutdown_background();
+        } else {
+            // As above: the sockets are the parent's.
+            std::mem::forget(connection);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +106,7 @@ mod tests {
         assert_eq!(store.get("format.json").unwrap(), None);
         let runtime = Builder::new_current_thread().build().unwrap();
         assert_eq!(runtime.block_on(async { store.get("format.json") }).unwrap(), None);
+        runtime.block_on(async { drop(store) });
     }
 
     #[test]
