@@ -1,0 +1,140 @@
+//! Connections: accepted, encrypted where there is a certificate, and ended in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use promptops_registry::Registry;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tower::Service as _;
+
+use crate::guard::Peer;
+use crate::routes;
+use crate::settings::Settings;
+use crate::state::{ServerState, Shared};
+
+/// Pause after a connection could not be accepted, for instance because too many files are open.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Why serving ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The counters could not be made. This is a bug.
+    #[error("cannot make the metrics")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// Serves a registry on `listener` until `shutdown` completes.
+///
+/// Then no connection is accepted any more, requests under way are finished (for as long as
+/// [`Limits::drain_time`](crate::Limits::drain_time) allows), and everything that writes is done to its end.
+///
+/// # Errors
+/// [`ServeError`]. A bad request or a broken connection is never one.
+pub async fn serve(
+    listener: TcpListener,
+    registry: Registry,
+    settings: Settings,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
+    let acceptor = settings.tls.as_ref().map(|tls| TlsAcceptor::from(tls.config()));
+    let state: Shared = Arc::new(ServerState::new(registry, settings)?);
+    let router = routes::router(&state);
+    let connections = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(state.settings.limits.connections));
+    tokio::pin!(shutdown);
+    loop {
+        let place = tokio::select! {
+            place = Arc::clone(&places).acquire_owned() => place,
+            () = &mut shutdown => break,
+        };
+        let (stream, peer) = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            },
+            () = &mut shutdown => break,
+        };
+        let connection = Connection { state: Arc::clone(&state), router: router.clone(), acceptor: acceptor.clone(), peer };
+        let watcher = connections.watcher();
+        tokio::spawn(async move {
+            connection.serve(stream, watcher).await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    state.is_draining.store(true, Ordering::Release);
+    tracing::info!("shutting down");
+    let limit = state.settings.limits.drain_time;
+    if tokio::time::timeout(limit, connections.shutdown()).await.is_err() {
+        tracing::warn!(seconds = limit.as_secs(), "requests were cut off: they took longer than the server waits");
+    }
+    state.writes_ended().await;
+    Ok(())
+}
+
+struct Connection {
+    state: Shared,
+    router: Router,
+    acceptor: Option<TlsAcceptor>,
+    peer: SocketAddr,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream, watcher: hyper_util::server::graceful::Watcher) {
+        // Answers are small and whole: waiting for more to send would only delay them.
+        let _ = stream.set_nodelay(true);
+        let state = Arc::clone(&self.state);
+        state.metrics.connections.inc();
+        match self.acceptor.clone() {
+            None => self.answer(stream, watcher).await,
+            Some(acceptor) => match tokio::time::timeout(state.settings.limits.header_time, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => self.answer(stream, watcher).await,
+                failed => {
+                    state.metrics.failed_handshakes.inc();
+                    let error = failed.map_or_else(
+                        |_| "it took too long".to_owned(),
+                        |failed| match failed {
+                            Ok(_) => String::new(),
+                            Err(error) => error.to_string(),
+                        },
+                    );
+                    tracing::debug!(peer = %self.peer, error, "a TLS handshake failed");
+                }
+            },
+        }
+        state.metrics.connections.dec();
+    }
+
+    async fn answer(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        watcher: hyper_util::server::graceful::Watcher,
+    ) {
+        let Self { state, router, peer, .. } = self;
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            router.clone().call(request)
+        });
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(state.settings.limits.header_time).half_close(true);
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = watcher.watch(connection).await {
+            tracing::debug!(%peer, %error, "a connection broke");
+        }
+    }
+}

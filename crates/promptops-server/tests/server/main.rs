@@ -1,0 +1,16 @@
+//! A real server on loopback with a real store, asked by a real client.
+
+#![cfg(test)]
+
+mod harness;
+
+mod conformance;
+mod keys;
+mod limits;
+mod loader;
+mod openapi;
+mod reading;
+mod schemathesis;
+mod shutdown;
+mod tls;
+mod writing;
