@@ -9,6 +9,7 @@ use promptops_store::{GitError, Repository};
 use rayon::prelude::*;
 
 use crate::check_cache::{CheckCache, Key, LookedAt};
+use crate::compatibility;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::project::Project;
@@ -24,6 +25,8 @@ pub const OWNERS_FILE: &str = "owners.yaml";
 pub struct CheckOptions {
     /// The revision to compare with.
     pub base: Option<String>,
+    /// Whether new versions are held against those before them, as far as there is a base. The gate does that itself.
+    pub with_compatibility: bool,
     /// Whether results are neither taken from the cache nor kept.
     pub without_cache: bool,
 }
@@ -66,6 +69,9 @@ pub fn run(project: &Project, options: &CheckOptions) -> Outcome<Checked> {
     let mut findings = unreadable;
     findings.extend(owners_findings);
     findings.extend(project_findings);
+    if let (Some(revision), Some(base)) = (options.base.as_deref().filter(|_| options.with_compatibility), &base) {
+        findings.extend(compatibility::findings(project, revision, &summaries, base)?);
+    }
     findings.extend(looked_at.iter().flat_map(|looked| looked.report.findings.iter().cloned()));
     let file_count = listing.paths.len();
     let mut texts = shown_texts(&findings, &listing, &looked_at);
@@ -156,6 +162,16 @@ pub fn git_failure(error: GitError) -> Failure {
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
+    }
+}
+
+/// Reads `owners.yaml` of the working tree for a command that needs all of it to be right; nothing when there is none.
+pub fn owners_of(project: &Project) -> Outcome<Option<Owners>> {
+    let (owners, _, findings) = read_owners(project)?;
+    match findings.iter().find(|finding| finding.severity == Severity::Error) {
+        Some(finding) => Err(Failure::new(Exit::Usage, format!("`{OWNERS_FILE}` is not valid: {}", finding.message))
+            .hint("`promptops check` shows the place")),
+        None => Ok(owners),
     }
 }
 

@@ -27,7 +27,7 @@ pub struct GlobalOptions {
     /// Work as if started in this folder.
     #[arg(short = 'C', long, global = true, value_name = "FOLDER")]
     pub directory: Option<PathBuf>,
-    /// URL of the registry: file://, s3:// or memory:// [default: `registry.url` of promptops.toml].
+    /// URL of the registry: file://, s3://, gs://, az://, or https:// of a server [default: `registry.url` of promptops.toml].
     #[arg(long, global = true, value_name = "URL")]
     pub registry: Option<String>,
     /// When to use colour.

@@ -5,20 +5,26 @@ mod at;
 mod audit;
 mod bundle;
 mod check;
+mod compat;
 mod deploy;
+mod deprecate;
 pub mod diff;
 #[cfg(feature = "lake")]
 mod drift;
 mod environment;
 mod eval;
 mod evidence;
+mod export;
 mod gate;
 mod history;
 #[cfg(feature = "lake")]
 mod invocations;
+mod key;
+mod lineage;
 mod list;
 mod lock;
 mod offline_model;
+mod owners;
 mod plan;
 mod publish;
 #[cfg(feature = "lake")]
@@ -26,9 +32,12 @@ mod query;
 mod registry;
 mod rollback;
 mod schema;
+mod search;
+mod serve;
 mod show;
 #[cfg(feature = "lake")]
 mod stats;
+mod yank;
 
 use clap::Subcommand;
 
@@ -45,13 +54,21 @@ pub enum Command {
     History(history::Arguments),
     Show(show::Arguments),
     Diff(diff::Arguments),
+    Compat(compat::Arguments),
     Publish(publish::Arguments),
     List(list::Arguments),
+    Search(search::Arguments),
+    Lineage(lineage::Arguments),
+    Export(export::Arguments),
+    #[command(subcommand)]
+    Owners(owners::Command),
     Plan(plan::Arguments),
     Approve(approve::Arguments),
     Deploy(deploy::Arguments),
     Rollback(rollback::Arguments),
     At(at::Arguments),
+    Yank(yank::Arguments),
+    Deprecate(deprecate::Arguments),
     Lock(lock::Arguments),
     Bundle(bundle::Arguments),
     #[command(subcommand)]
@@ -62,6 +79,9 @@ pub enum Command {
     Audit(audit::Command),
     #[command(subcommand)]
     Registry(registry::Command),
+    Serve(serve::Arguments),
+    #[command(subcommand)]
+    Key(key::Command),
     #[cfg(feature = "lake")]
     #[command(subcommand)]
     Invocations(invocations::Command),
@@ -85,19 +105,28 @@ pub fn run(command: Command, context: &Context) -> Outcome<Exit> {
         Command::History(arguments) => history::run(&arguments, context),
         Command::Show(arguments) => show::run(&arguments, context),
         Command::Diff(arguments) => diff::run(&arguments, context),
+        Command::Compat(arguments) => compat::run(&arguments, context),
         Command::Publish(arguments) => publish::run(&arguments, context),
         Command::List(arguments) => list::run(&arguments, context),
+        Command::Search(arguments) => search::run(&arguments, context),
+        Command::Lineage(arguments) => lineage::run(&arguments, context),
+        Command::Export(arguments) => export::run(&arguments, context),
+        Command::Owners(command) => owners::run(&command, context),
         Command::Plan(arguments) => plan::run(&arguments, context),
         Command::Approve(arguments) => approve::run(&arguments, context),
         Command::Deploy(arguments) => deploy::run(&arguments, context),
         Command::Rollback(arguments) => rollback::run(&arguments, context),
         Command::At(arguments) => at::run(&arguments, context),
+        Command::Yank(arguments) => yank::run(&arguments, context),
+        Command::Deprecate(arguments) => deprecate::run(&arguments, context),
         Command::Lock(arguments) => lock::run(&arguments, context),
         Command::Bundle(arguments) => bundle::run(&arguments, context),
         Command::Evidence(command) => evidence::run(&command, context),
         Command::Environment(command) => environment::run(&command, context),
         Command::Audit(command) => audit::run(&command, context),
         Command::Registry(command) => registry::run(&command, context),
+        Command::Serve(arguments) => serve::run(&arguments, context),
+        Command::Key(command) => key::run(&command, context),
         #[cfg(feature = "lake")]
         Command::Invocations(command) => invocations::run(&command, context),
         #[cfg(feature = "lake")]

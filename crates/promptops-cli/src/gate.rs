@@ -6,12 +6,14 @@ use std::path::Path;
 use promptops_eval::Spec;
 use promptops_eval::recording;
 use promptops_eval::report::v1::Report;
-use promptops_prompt::change::{self, Change, Class};
+use promptops_prompt::change::{self, Change, Class, Rule};
 use promptops_prompt::{PromptId, PromptRef};
+use promptops_registry::Policy;
 use promptops_store::Repository;
 use serde::Serialize;
 
 use crate::checks::git_failure;
+use crate::compatibility::{CompatibilityV1, judge, known_inputs};
 use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::project::Project;
@@ -64,6 +66,8 @@ pub struct ChangedV1 {
     pub class: Class,
     /// What changed.
     pub changes: Vec<Change>,
+    /// What it breaks of the versions before it, as its namespace counts it; none where no new content is proposed.
+    pub compatibility: Option<CompatibilityV1>,
     /// The eval files that measure it.
     pub evals: Vec<String>,
 }
@@ -87,21 +91,24 @@ impl Changed {
 /// Finds every prompt whose content, includes or metadata differ from the base.
 ///
 /// A prompt that includes a changed one has another content too, because the digests of its includes are part of it.
-pub fn changed(proposal: &Proposal) -> Outcome<Vec<Changed>> {
+pub fn changed(project: &Project, proposal: &Proposal, policy: &Policy) -> Outcome<Vec<Changed>> {
     let mut changed = Vec::new();
     for id in proposal.prompts.keys() {
         let candidate = proposal.candidate(id)?;
         let base = proposal.at_base(id)?;
         let changes = match &base {
-            None => vec![Change { part: change::Part::Text, class: Class::Compatible, reason: "the prompt is new".to_owned() }],
+            None => vec![Change::new(change::Part::Text, Class::Compatible, Rule::PromptNew, "the prompt is new")],
             Some(base) => {
-                let mut changes = change::classify(&base.closure.root, &candidate.closure.root);
+                let known = known_inputs(project, &candidate.prompt.metadata.evals, &base.closure.root);
+                let mut changes = change::classify_with(&base.closure, &candidate.closure, &known);
                 changes.extend(change::classify_metadata(&base.prompt.metadata, &candidate.prompt.metadata));
                 changes
             }
         };
         let Some(class) = change::worst(&changes) else { continue };
+        let compatibility = if class == Class::Metadata { None } else { Some(judge(proposal, &candidate, policy)?) };
         let report = ChangedV1 {
+            compatibility,
             id: id.clone(),
             from: base.map(|base| base.prompt.reference()),
             to: Some(candidate.prompt.reference()),
@@ -112,10 +119,10 @@ pub fn changed(proposal: &Proposal) -> Outcome<Vec<Changed>> {
         changed.push(Changed { report, candidate: Some(candidate) });
     }
     for prompt in proposal.removed() {
-        let reason = "the prompt is removed; versions already published stay".to_owned();
-        let changes = vec![Change { part: change::Part::Text, class: Class::Breaking, reason }];
+        let reason = "the prompt is removed; versions already published stay";
+        let changes = vec![Change::new(change::Part::Text, Class::Breaking, Rule::PromptRemoved, reason)];
         let (id, from) = (prompt.id.clone(), Some(prompt.reference()));
-        let report = ChangedV1 { id, from, to: None, class: Class::Breaking, changes, evals: Vec::new() };
+        let report = ChangedV1 { id, from, to: None, class: Class::Breaking, changes, compatibility: None, evals: Vec::new() };
         changed.push(Changed { report, candidate: None });
     }
     Ok(changed)

@@ -1,11 +1,14 @@
-//! How findings are shown: one file per format.
+//! How answers are shown: one file per format.
 
+pub mod csv;
 pub mod eval_human;
 pub mod eval_markdown;
 pub mod gate;
 pub mod github;
 pub mod human;
+pub mod inventory;
 pub mod json;
+pub mod lineage;
 pub mod table;
 
 /// The format of findings.

@@ -89,7 +89,7 @@ impl Printer {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
                 let failure = Failure::io("write the answer to", Path::new("stdout"), error);
                 let _ = self.failure(&failure);
-                std::process::exit(failure.exit as i32);
+                std::process::exit(failure.exit.code().into());
             }
             _ => {}
         }

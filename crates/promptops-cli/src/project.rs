@@ -13,7 +13,7 @@ use crate::text_file;
 pub const CONFIG_FILE: &str = "promptops.toml";
 
 /// A folder with prompts and its configuration.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Project {
     /// The folder that holds `promptops.toml`, absolute.
     pub root: PathBuf,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use promptops_prompt::draft::Draft;
-use promptops_prompt::{Closure, Content, Digest, Prompt, PromptId, PromptRef};
+use promptops_prompt::{Closure, Content, Digest, Prompt, PromptId, PromptRef, Version};
 use promptops_store::{Commit, HistoryEntry, Repository};
 
 use crate::checks::git_failure;
@@ -91,6 +91,11 @@ impl PromptHistory {
     /// Returns the newest version of a prompt.
     pub fn newest(&self, id: &PromptId) -> Option<&CommittedVersion> {
         self.versions.values().rev().find(|version| version.prompt.id == *id)
+    }
+
+    /// Returns the newest version of the same prompt before one.
+    pub fn newest_before(&self, reference: &PromptRef) -> Option<&CommittedVersion> {
+        self.versions.range(reference.id.at(Version::FIRST)..reference.clone()).next_back().map(|(_, version)| version)
     }
 
     /// Returns a version with everything it includes.

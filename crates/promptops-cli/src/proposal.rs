@@ -111,6 +111,24 @@ impl Proposal {
         standing.filter(|prompt| !self.prompts.contains_key(&prompt.id))
     }
 
+    /// Returns a version: the one in the working tree, else the one that stands at the base revision or came before it, else
+    /// the one in the history of the working tree.
+    pub fn find(&self, reference: &PromptRef) -> Option<&Prompt> {
+        let is_it = |prompt: &&Prompt| prompt.version == reference.version;
+        let proposed = self.prompts.get(&reference.id).filter(is_it);
+        let base = self.base.iter().find_map(|base| {
+            let standing = base.prompts.get(&reference.id).filter(is_it);
+            standing.or_else(|| base.history.get(reference).map(|version| &version.prompt))
+        });
+        proposed.or(base).or_else(|| self.committed(reference))
+    }
+
+    /// Returns the newest version of the same prompt before one, committed here or at the base revision.
+    pub fn newest_before(&self, reference: &PromptRef) -> Option<promptops_prompt::Version> {
+        let histories = self.base.iter().map(|base| &base.history).chain([&self.history]);
+        histories.filter_map(|history| history.newest_before(reference)).map(|version| version.prompt.version).max()
+    }
+
     fn committed(&self, reference: &PromptRef) -> Option<&Prompt> {
         self.history.get(reference).map(|version| &version.prompt)
     }

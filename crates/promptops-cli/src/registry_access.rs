@@ -6,7 +6,8 @@ use promptops_prompt::Lock;
 use promptops_prompt::finding::Severity;
 use promptops_prompt::owners::Owners;
 use promptops_registry::record::repository_name;
-use promptops_registry::{Authority, ErrorKind, Policy, Registry, RegistryError};
+use promptops_registry::{Authority, ErrorKind, Policy, Registry, RegistryError, SigningKey};
+use promptops_server::HeldRules;
 use promptops_store::{Repository, Store, StoreError, StoreOptions};
 
 use crate::checks::{OWNERS_FILE, git_failure};
@@ -39,6 +40,13 @@ fn store_at(context: &Context, url: &str, folder: &Path) -> Outcome<Store> {
     Store::open(url, &options).map_err(|error: StoreError| failure(error.into()))
 }
 
+/// Reads the private key that something is to be signed with.
+pub fn read_signing_key(context: &Context, path: &Path) -> Outcome<SigningKey> {
+    let path = context.directory.join(path);
+    let text = std::fs::read_to_string(&path).map_err(|error| Failure::io("read", &path, error))?;
+    SigningKey::from_openssh(&text).map_err(failure)
+}
+
 /// Turns a failure of the registry into one of the command.
 pub fn failure(error: RegistryError) -> Failure {
     let exit = match error.kind() {
@@ -51,17 +59,54 @@ pub fn failure(error: RegistryError) -> Failure {
         ErrorKind::Full => Exit::Io,
     };
     let hint = error.hint();
-    let failure = match &error {
-        RegistryError::Refused { unmet, .. } => {
-            let demands: Vec<String> = unmet.iter().map(|unmet| format!("\n  - {unmet}")).collect();
-            Failure::new(exit, format!("{error}:{}", demands.concat()))
-        }
-        _ => Failure::from_error(exit, error),
+    let title = match &error {
+        RegistryError::Withdrawn { place, .. } => format!("{place} cannot pin what is withdrawn"),
+        error => error.to_string(),
+    };
+    let failure = match reasons(&error).as_slice() {
+        [] => Failure::from_error(exit, error),
+        reasons => Failure::new(exit, format!("{title}:{}", listed(reasons))),
     };
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
+}
+
+/// Returns every reason of a refusal that has several.
+pub fn reasons(error: &RegistryError) -> Vec<String> {
+    match error {
+        RegistryError::Refused { unmet, .. } => unmet.iter().map(ToString::to_string).collect(),
+        RegistryError::Incompatible { breaks, .. } => breaks.iter().map(ToString::to_string).collect(),
+        RegistryError::Withdrawn { statuses, .. } => statuses.iter().map(ToString::to_string).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Writes each of several reasons on a line of its own.
+pub fn listed(reasons: &[String]) -> String {
+    reasons.iter().map(|reason| format!("\n  - {reason}")).collect()
+}
+
+/// Reads the policy as it stands at a revision, or at the first of the default branch of `origin`, the local default branch
+/// and `HEAD` that there is. Where nothing is committed, or no file, the default policy holds.
+pub fn policy_at(project: &Project, revision: Option<&str>) -> Outcome<Policy> {
+    let repository = match Repository::discover(&project.root) {
+        Ok(repository) => repository,
+        Err(_) if revision.is_none() => return Ok(Policy::default()),
+        Err(error) => return Err(git_failure(error)),
+    };
+    let commit = match revision {
+        Some(name) => repository.resolve(name).map_err(git_failure)?,
+        None => match RULE_REVISIONS.iter().find_map(|name| repository.resolve(name).ok()) {
+            Some(commit) => commit,
+            None => return Ok(Policy::default()),
+        },
+    };
+    let path = repository.relative(&project.root.join(CONFIG_FILE)).map_err(git_failure)?;
+    let file = repository.file_at(commit, &path).map_err(git_failure)?;
+    let text = file.map(|file| String::from_utf8_lossy(&file.bytes).into_owned()).unwrap_or_default();
+    Policy::from_toml(&text).map_err(failure)
 }
 
 /// Whose rules hold: policy and roster, as a revision has them.
@@ -70,6 +115,10 @@ pub struct Rules {
     policy: Policy,
     owners: Owners,
     revision: String,
+    /// What names the revision.
+    name: String,
+    /// Whether the revision has a configuration at all.
+    has_config: bool,
 }
 
 impl Rules {
@@ -78,6 +127,20 @@ impl Rules {
     /// `revision` names where from; without it the first of the default branch of `origin`, the local default branch, and
     /// `HEAD` that there is.
     pub fn read(context: &Context, project: &Project, revision: Option<&str>) -> Outcome<Self> {
+        let rules = Self::find(project, revision)?;
+        let name = &rules.name;
+        if !rules.has_config {
+            context.printer.warning(format!("{name} has no `{CONFIG_FILE}`, so no policy holds"));
+        }
+        let is_remote = context.registry_url(project).split_once("://").is_some_and(|(scheme, _)| scheme.starts_with("http"));
+        let decides = if is_remote { "; what is written is decided by those of the server" } else { "" };
+        let revision = &rules.revision[..10];
+        context.printer.notice(format!("rules: {CONFIG_FILE} and {OWNERS_FILE} as of {name} ({revision}){decides}"));
+        Ok(rules)
+    }
+
+    /// Reads the rules as [`Rules::read`] does, and says nothing.
+    pub fn find(project: &Project, revision: Option<&str>) -> Outcome<Self> {
         let repository = Repository::discover(&project.root).map_err(git_failure)?;
         let (name, commit) = match revision {
             Some(name) => (name, repository.resolve(name).map_err(git_failure)?),
@@ -86,23 +149,24 @@ impl Rules {
                 .find_map(|name| repository.resolve(name).ok().map(|commit| (*name, commit)))
                 .ok_or_else(|| Failure::new(Exit::NotFound, "nothing is committed yet, so there are no rules"))?,
         };
-        let read = |file: &str| -> Outcome<String> {
+        let read = |file: &str| -> Outcome<Option<String>> {
             let path = repository.relative(&project.root.join(file)).map_err(git_failure)?;
             let found = repository.file_at(commit, &path).map_err(git_failure)?;
-            if found.is_none() && file == CONFIG_FILE {
-                context.printer.warning(format!("{name} has no `{file}`, so no policy holds"));
-            }
-            Ok(found.map(|file| String::from_utf8_lossy(&file.bytes).into_owned()).unwrap_or_default())
+            Ok(found.map(|file| String::from_utf8_lossy(&file.bytes).into_owned()))
         };
-        let (owners, findings) = Owners::parse(OWNERS_FILE, &read(OWNERS_FILE)?);
+        let (owners, findings) = Owners::parse(OWNERS_FILE, &read(OWNERS_FILE)?.unwrap_or_default());
         if let Some(finding) = findings.iter().find(|finding| finding.severity == Severity::Error) {
             let message = format!("`{OWNERS_FILE}` at {name} is not valid: {}", finding.message);
             return Err(Failure::new(Exit::Usage, message).hint("`promptops check` shows the place"));
         }
-        let policy = Policy::from_toml(&read(CONFIG_FILE)?).map_err(failure)?;
-        let revision = commit.to_string();
-        context.printer.notice(format!("rules: {CONFIG_FILE} and {OWNERS_FILE} as of {name} ({})", &revision[..10]));
-        Ok(Self { policy, owners, revision })
+        let config = read(CONFIG_FILE)?;
+        let policy = Policy::from_toml(config.as_deref().unwrap_or_default()).map_err(failure)?;
+        Ok(Self { policy, owners, revision: commit.to_string(), name: name.to_owned(), has_config: config.is_some() })
+    }
+
+    /// Returns the rules as a server holds them.
+    pub fn into_held(self) -> HeldRules {
+        HeldRules { policy: self.policy, owners: self.owners, revision: self.revision }
     }
 
     /// Returns the rules as the registry takes them.

@@ -87,8 +87,8 @@ fn a_configuration_that_is_wrong() {
     exit: 2
     ----- stdout -----
     ----- stderr -----
-    error: unknown scheme, known are file, memory and s3: `gopher://lake`
-    hint: a lake is a folder, or a URL that begins with `file://` or `s3://`
+    error: unknown scheme, known are file, memory, s3, gs, az and https: `gopher://lake`
+    hint: a lake is a folder, or a URL that begins with `file://`, `s3://`, `gs://` or `az://`
     "#);
 }
 

@@ -402,8 +402,8 @@ fn prompts_that_include_each_other() {
     assert_snapshot!(project.run(["list"]), @r#"
     exit: 0
     ----- stdout -----
-    prompt  latest  versions  digest  owner  tags
     ----- stderr -----
+    no published prompt fits
     "#);
 }
 
@@ -469,8 +469,8 @@ fn a_registry_that_is_not_there() {
     exit: 2
     ----- stdout -----
     ----- stderr -----
-    error: unknown scheme, known are file, memory and s3: `ftp://example.com/registry`
-    hint: write `file:///folder`, `file://folder` (relative), `memory://` or `s3://bucket/prefix`
+    error: unknown scheme, known are file, memory, s3, gs, az and https: `ftp://example.com/registry`
+    hint: write `file:///folder`, `file://folder` (relative), `memory://`, `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix` or `https://host`
     "#);
     assert!(!project.path(".promptops/registry").exists(), "a question made the registry");
     assert!(!project.path("promptops.lock").exists());
@@ -809,6 +809,6 @@ fn a_store_that_does_not_answer() {
     ----- stdout -----
     ----- stderr -----
     error: the URL names no bucket: `s3://`
-    hint: write `file:///folder`, `file://folder` (relative), `memory://` or `s3://bucket/prefix`
+    hint: write `file:///folder`, `file://folder` (relative), `memory://`, `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix` or `https://host`
     "#);
 }

@@ -401,7 +401,7 @@ fn findings_of_the_owners_file_have_their_place() {
     assert_snapshot!(project.run(["check"]), @r#"
     exit: 1
     ----- stdout -----
-    error[owners-file]: the field `mail` is not known; a person has `name`, `email` and `keys`
+    error[owners-file]: the field `mail` is not known; a person has `name`, `email`, `github` and `keys`
      --> owners.yaml:2:29
       |
     2 |   ada: {name: Ada Lovelace, mail: ada@example.com}

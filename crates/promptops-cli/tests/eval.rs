@@ -323,10 +323,16 @@ fn the_gate_refuses_a_breaking_change_and_a_lower_bar_unless_told() {
     project.write("evals/intents.yaml", &EVAL.replace("margin: 0.05", "margin: 0.5"));
     let refused = gate(&[]);
     assert_eq!(refused.exit, 1);
-    assert!(refused.stdout.contains("`support.intent` breaks its callers: "), "{}", refused.stdout);
+    assert!(
+        refused.stdout.contains("`support.intent@2` breaks what its namespace promises (level `backward`): "),
+        "{}",
+        refused.stdout
+    );
     let lower = "evals/intents.yaml: the margin of `accuracy` grows from 0.05 to 0.5 (`--allow-weaker-evals` lets it pass)";
     assert!(refused.stdout.contains(lower), "{}", refused.stdout);
-    let allowed = gate(&["--allow-breaking", "support.intent", "--allow-weaker-evals"]);
+    let file = project.read(PROMPT).replace("version: 2\n", "version: 2\nbreaking: {2: know the label other}\n");
+    project.write(PROMPT, &file);
+    let allowed = gate(&["--allow-weaker-evals"]);
     assert_eq!(allowed.exit, 0, "{}", allowed.stdout);
     assert!(allowed.stdout.contains("note: evals/intents.yaml: the margin of `accuracy` grows"), "{}", allowed.stdout);
 }

@@ -144,7 +144,7 @@ fn a_difference_names_its_classes_and_words() {
     support.greeting@2 → support.greeting@3
       behavioural text: the wording changed
       behavioural parameters: `temperature`: unset → 0
-      compatible  inputs: optional variable `language` added
+      behavioural inputs: optional variable `language` added; the text changed with it, and no inputs are known that would show what it renders without
       behavioural includes: include `shared.tone@1` added
       metadata    metadata: `owner` changed
 

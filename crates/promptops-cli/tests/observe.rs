@@ -584,3 +584,38 @@ fn drift_between_two_windows() {
     let document: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(document["baseline"]["rows"], 300, "{document:#}");
 }
+
+#[test]
+fn a_plan_names_who_called_a_prompt_lately() {
+    let project = Project::committed();
+    let plan = ["plan", "--env", "prod", "support.greeting"];
+    assert_eq!(project.run(["registry", "init"]).exit, 0);
+    assert_eq!(project.run(["publish"]).exit, 0);
+    let nobody = project.run(plan);
+    assert!(nobody.exit == 0 && !nobody.stdout.contains("called lately"), "without a lake nothing is said: {nobody}");
+    // No test knows the time: what is dated far ahead was called later than a week ago, and what lies in the past was not.
+    let call = |id: u32, day: &str, environment: &str, service: &str| {
+        format!(
+            "{{\"schema_version\":1,\"time\":\"{day}T10:0{id}:00Z\",\"invocation_id\":\"019f0000-0000-7000-8000-{id:012}\",\
+             \"prompt_id\":\"support.greeting\",\"prompt_version\":1,\"environment\":\"{environment}\",\"status\":\"ok\"{service}}}\n"
+        )
+    };
+    let calls = [
+        call(1, "2190-05-01", "prod", ",\"service\":\"inbox\""),
+        call(2, "2190-05-01", "prod", ",\"service\":\"inbox\""),
+        call(3, "2190-05-02", "prod", ""),
+        call(4, "2190-05-02", "staging", ",\"service\":\"elsewhere\""),
+        call(5, "2020-05-01", "prod", ",\"service\":\"long-ago\""),
+    ];
+    project.write("calls.jsonl", calls.concat());
+    assert_eq!(project.run(["invocations", "import", "calls.jsonl"]).exit, 0);
+    let shown = project.run(plan);
+    let callers = "    called lately by inbox (2 calls, the last 2190-05-01T10:02Z), \
+                   a service without a name (1 call, the last 2190-05-02T10:03Z)\n";
+    assert!(shown.stdout.contains(callers), "{shown}");
+    assert!(!shown.stdout.contains("elsewhere") && !shown.stdout.contains("long-ago"), "{shown}");
+    // A lake that cannot be read takes nothing away from the plan.
+    project.write("promptops.toml", "[lake]\nurl = \"gopher://lake\"\n");
+    let without = project.run(plan);
+    assert_eq!(without.stdout, nobody.stdout);
+}

@@ -268,7 +268,7 @@ fn goes_back_and_knows_what_was_live() {
     let back = desk.run(&["rollback", "--env", "prod", "--reason", "complaints"]).well();
     assert_eq!(
         back,
-        "prod: from release 2 to the pins of release 1\n  ~ support.reply @2 → @1\nrolled back: prod is at release 3\n"
+        "prod: from release 2 to the pins of release 1\n  ~ support.reply @2 → @1  behavioural\nrolled back: prod is at release 3\n"
     );
     desk.run(&["rollback", "--env", "prod"]).refused(4, "environment `prod` has no earlier release to go back to");
     let history = desk.run(&["environment", "history", "--env", "prod"]).well();
@@ -341,6 +341,21 @@ fn a_lock_and_a_bundle_take_along_what_is_live() {
     desk.run(&["bundle", "-o", "again.bundle"]).well();
     assert_eq!(std::fs::read(desk.path("again.bundle")).unwrap(), bytes, "equal locks give equal bundles");
 
+    let ssh_keygen = |arguments: &[&str]| {
+        let mut command = Command::new("ssh-keygen");
+        command.args(arguments).current_dir(desk.path(".")).stdin(std::fs::File::open(desk.path("again.bundle")).unwrap());
+        command.output().unwrap()
+    };
+    assert!(ssh_keygen(&["-q", "-t", "ed25519", "-N", "", "-f", "release-key"]).status.success());
+    desk.run(&["bundle", "-o", "signed.bundle", "--key", "release-key"]).well();
+    let key = std::fs::read_to_string(desk.path("release-key.pub")).unwrap();
+    desk.write("signers", &format!("releases {key}"));
+    // Checked against another file of the same bytes: what is signed is the bundle, wherever it lies.
+    let verify = ["-Y", "verify", "-n", "promptops-bundle", "-f", "signers", "-I", "releases", "-s", "signed.bundle.sig"];
+    assert!(ssh_keygen(&verify).status.success());
+    desk.write("again.bundle", "another");
+    assert!(!ssh_keygen(&verify).status.success());
+
     desk.run(&["lock", "support.reply@2", "-o", "deep/er/my.lock"]).well();
     desk.run(&["bundle", "deep/er/my.lock", "-o", "mine.bundle"]).well();
     desk.run(&["lock", "support.reply@9"]).refused(4, "the registry has no version `support.reply@9`");
@@ -361,18 +376,25 @@ fn the_log_shows_who_did_what_and_that_it_is_whole() {
             entries.iter().map(|entry| entry["action"].as_str().unwrap()).collect::<Vec<_>>().join(" ")
         })
         .collect();
-    // The include comes first, and what includes it is logged behind it in a batch of its own.
-    assert_eq!(actions, ["init", "publish", "publish publish", "approve", "deploy"]);
+    // The include, what includes it, and what that came from: each needs the one before, so each is a batch.
+    assert_eq!(actions, ["init", "publish", "publish", "publish", "approve", "deploy"]);
     assert!(desk.run(&["audit", "list"]).well().contains("approver=bob"));
     desk.run(&["audit", "verify"]).well();
     let head = desk.run(&["audit", "head"]).well();
     desk.run(&["audit", "verify", "--expect-head", head.trim()]).well();
     assert!(desk.run(&["registry", "verify"]).well().starts_with("sound: "));
 
-    let last = desk.path(".promptops/registry/log/00000000000000000005.json");
+    desk.run(&["lock", "--env", "prod"]).well();
+    desk.run(&["audit", "verify", "--lock", "promptops.lock"]).well();
+    desk.run(&["lock", "support.reply@1", "-o", "named.lock"]).well();
+    desk.run(&["audit", "verify", "--lock", "named.lock"]).refused(2, "the lock names no place in the log");
+
+    let last = desk.path(".promptops/registry/log/00000000000000000006.json");
     let bytes = std::fs::read(&last).unwrap();
     std::fs::remove_file(&last).unwrap();
     let cut = desk.run(&["audit", "verify", "--expect-head", head.trim()]);
+    assert!(cut.exit == 1 && cut.stdout.contains("the log ends before the expected head"), "{}", cut.stdout);
+    let cut = desk.run(&["audit", "verify", "--lock", "promptops.lock"]);
     assert!(cut.exit == 1 && cut.stdout.contains("the log ends before the expected head"), "{}", cut.stdout);
     std::fs::write(&last, bytes).unwrap();
 
@@ -398,14 +420,23 @@ fn a_namespace_belongs_to_one_repository() {
 
 #[test]
 fn works_on_s3() {
-    let Some(endpoint) = endpoint() else { return };
+    let Some(endpoint) = endpoint("works_on_s3", "PROMPTOPS_TEST_S3_ENDPOINT") else { return };
     make_bucket(&endpoint);
+    works_on(endpoint);
+}
+
+#[test]
+fn works_on_a_real_s3_server() {
+    let Some(endpoint) = endpoint("works_on_a_real_s3_server", "PROMPTOPS_TEST_VERSITYGW_ENDPOINT") else { return };
+    works_on(endpoint);
+}
+
+fn works_on(endpoint: String) {
     let mut desk = Desk::new();
     let name = desk.folder.path().file_name().unwrap().to_string_lossy().trim_start_matches('.').to_owned();
     desk.registry = Some(format!("s3://{BUCKET}/{name}-{}", std::process::id()));
     desk.settings = vec![
         ("AWS_ENDPOINT_URL", endpoint),
-        ("AWS_ALLOW_HTTP", "true".to_owned()),
         ("AWS_REGION", "us-east-1".to_owned()),
         ("AWS_ACCESS_KEY_ID", "test".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
@@ -423,14 +454,14 @@ fn works_on_s3() {
     assert!(desk.run(&["registry", "verify"]).well().starts_with("sound: "));
 }
 
-const ENDPOINT_VARIABLE: &str = "PROMPTOPS_TEST_S3_ENDPOINT";
-const BUCKET: &str = "promptops-cli-tests";
+/// The test runner made it on the server that checks signatures.
+const BUCKET: &str = "promptops-tests";
 
-#[expect(clippy::disallowed_methods, reason = "only the test runner knows where the server is")]
-fn endpoint() -> Option<String> {
-    let endpoint = std::env::var(ENDPOINT_VARIABLE).ok().filter(|endpoint| !endpoint.is_empty());
+#[expect(clippy::disallowed_methods, reason = "only the test runner knows where the servers are")]
+fn endpoint(test: &str, variable: &str) -> Option<String> {
+    let endpoint = std::env::var(variable).ok().filter(|endpoint| !endpoint.is_empty());
     if endpoint.is_none() {
-        eprintln!("skipped: works_on_s3: {ENDPOINT_VARIABLE} is not set");
+        println!("skipped: {test}: {variable} is not set");
     }
     endpoint
 }

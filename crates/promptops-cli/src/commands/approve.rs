@@ -8,13 +8,14 @@ use promptops_prompt::PromptRef;
 use promptops_prompt::owners::Owners;
 use promptops_registry::approval::{ApprovalRequest, DemandState};
 use promptops_registry::policy::Demand;
-use promptops_registry::{EnvironmentName, Registry, SigningKey};
+use promptops_registry::{EnvironmentName, Registry};
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::printer::GREEN;
-use crate::registry_access::{Rules, failure, open};
+use crate::registry_access::{Rules, failure, open, read_signing_key};
+use crate::status_view;
 
 /// Sign that a version, with everything it includes, may run in an environment.
 #[derive(Debug, Args)]
@@ -47,9 +48,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let project = context.project()?;
     let rules = Rules::read(context, &project, arguments.rules.as_deref())?;
     let authority = rules.authority();
-    let path = context.directory.join(&arguments.key);
-    let text = std::fs::read_to_string(&path).map_err(|error| Failure::io("read", &path, error))?;
-    let key = SigningKey::from_openssh(&text).map_err(failure)?;
+    let key = read_signing_key(context, &arguments.key)?;
     let actor = context.actor(&project)?;
     context.block_on(async {
         let registry = open(context, &project).await?;
@@ -71,6 +70,8 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
             "{} for {} until {until}, by {} for {group}, content {}",
             arguments.reference, arguments.env, approval.predicate.approver, record.digest
         );
+        let status = registry.status(&arguments.reference).await.map_err(failure)?;
+        status_view::warn(context, &status);
         if arguments.dry_run {
             context.printer.line(format!("would approve {what}"));
             return Ok(Exit::Success);

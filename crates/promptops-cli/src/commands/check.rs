@@ -13,7 +13,8 @@ use crate::printer::{GREEN, RED, YELLOW};
 /// Check the structure of every prompt: fields, versions, templates, includes, owners, secrets.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Compare with this revision: a version that stands there must not change [e.g. origin/main].
+    /// Compare with this revision: a version that stands there must not change, and a new one must not break what its namespace
+    /// promises [e.g. origin/main].
     #[arg(long, value_name = "REVISION")]
     base: Option<String>,
     /// How findings are shown.
@@ -30,7 +31,7 @@ pub struct Arguments {
 /// Runs the checks and shows what they found.
 pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let project = context.project()?;
-    let options = CheckOptions { base: arguments.base.clone(), without_cache: arguments.no_cache };
+    let options = CheckOptions { base: arguments.base.clone(), with_compatibility: true, without_cache: arguments.no_cache };
     let checked = checks::run(&project, &options)?;
     show(&checked, arguments.format, context)?;
     if let Some(error) = &checked.cache_failure {

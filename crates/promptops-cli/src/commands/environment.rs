@@ -1,5 +1,6 @@
 //! `promptops environment`: where versions run.
 
+mod diff;
 mod history;
 mod list;
 
@@ -13,6 +14,7 @@ use crate::failure::Outcome;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     List(list::Arguments),
+    Diff(diff::Arguments),
     History(history::Arguments),
 }
 
@@ -20,6 +22,7 @@ pub enum Command {
 pub fn run(command: &Command, context: &Context) -> Outcome<Exit> {
     match command {
         Command::List(arguments) => list::run(arguments, context),
+        Command::Diff(arguments) => diff::run(arguments, context),
         Command::History(arguments) => history::run(arguments, context),
     }
 }

@@ -3,7 +3,10 @@
 use clap::Args;
 use promptops_prompt::PromptId;
 use promptops_prompt::change::Class;
+use promptops_prompt::compatibility::Level;
 use promptops_prompt::finding::Severity;
+use promptops_registry::Policy;
+use promptops_registry::compatibility::Acceptance;
 
 use super::eval::{ReportArguments, ReportFormat, write_evidence};
 use crate::checks::{self, CheckOptions, Checked};
@@ -15,6 +18,7 @@ use crate::gate::{self, Changed, CheckV1, GateV1};
 use crate::output::{gate as output, human, json};
 use crate::project::Project;
 use crate::proposal::Proposal;
+use crate::registry_access::policy_at;
 
 /// Decide about a proposal: structure, compatibility, and how every changed prompt behaves beside its parent.
 #[derive(Debug, Args)]
@@ -22,9 +26,9 @@ pub struct Arguments {
     /// The revision that the proposal would be merged into.
     #[arg(long, default_value = "origin/main", value_name = "REVISION")]
     base: String,
-    /// Let this prompt change in a way that breaks its callers.
+    /// Let this prompt be removed.
     #[arg(long, value_name = "ID")]
-    allow_breaking: Vec<PromptId>,
+    allow_removal: Vec<PromptId>,
     /// Let eval files ask less than they do at the base.
     #[arg(long)]
     allow_weaker_evals: bool,
@@ -50,7 +54,7 @@ struct Decision {
 /// Runs everything and gives one answer.
 pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let project = context.project()?;
-    let checked = checks::run(&project, &CheckOptions { base: Some(arguments.base.clone()), without_cache: false })?;
+    let checked = checks::run(&project, &CheckOptions { base: Some(arguments.base.clone()), ..CheckOptions::default() })?;
     let mut decision = Decision::default();
     let (errors, warnings) = (checked.count(Severity::Error), checked.count(Severity::Warning));
     if errors > 0 || (arguments.deny_warnings && warnings > 0) {
@@ -58,13 +62,14 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         decision.refused.push(format!("the checks found {} and {}", found.0, found.1));
     }
     let proposal = Proposal::read(&project, Some(&arguments.base))?;
-    let changed = match gate::changed(&proposal) {
+    let policy = policy_at(&project, Some(&arguments.base))?;
+    let changed = match gate::changed(&project, &proposal, &policy) {
         Ok(changed) => changed,
         // The checks say where, with the source; the gate must not hide that behind a failure of its own.
         Err(_) if errors > 0 => Vec::new(),
         Err(failure) => return Err(failure),
     };
-    judge_changes(arguments, &changed, &mut decision);
+    judge_changes(arguments, &policy, &changed, &mut decision);
     judge_evals(arguments, &project, &changed, &mut decision)?;
     let mut reports = Vec::new();
     if errors > 0 {
@@ -98,21 +103,34 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     })
 }
 
-fn judge_changes(arguments: &Arguments, changed: &[Changed], decision: &mut Decision) {
-    for changed in changed.iter().filter(|changed| changed.report.class == Class::Breaking) {
-        let id = &changed.report.id;
-        let reasons: Vec<&str> = changed
-            .report
-            .changes
-            .iter()
-            .filter(|change| change.class == Class::Breaking)
-            .map(|change| change.reason.as_str())
-            .collect();
-        let text = format!("`{id}` breaks its callers: {}", reasons.join("; "));
-        if arguments.allow_breaking.contains(id) {
-            decision.notes.push(format!("{text} (allowed)"));
-        } else {
-            decision.refused.push(format!("{text} (`--allow-breaking {id}` lets it pass)"));
+/// Holds every changed prompt to the promise of its namespace. A break passes when it is accepted where everybody can read it.
+fn judge_changes(arguments: &Arguments, policy: &Policy, changed: &[Changed], decision: &mut Decision) {
+    for changed in changed.iter().map(|changed| &changed.report) {
+        let id = &changed.id;
+        if changed.to.is_none() && policy.compatibility(id).level != Level::None {
+            let text = format!("`{id}` is removed");
+            if arguments.allow_removal.contains(id) {
+                decision.notes.push(format!("{text} (allowed)"));
+            } else {
+                decision.refused.push(format!("{text} (`--allow-removal {id}` lets it pass)"));
+            }
+        }
+        let (Some(compatibility), Some(to)) = (&changed.compatibility, &changed.to) else { continue };
+        if compatibility.breaks.is_empty() {
+            if changed.class == Class::Breaking && compatibility.level == Level::None {
+                decision.notes.push(format!("`{to}` breaks its callers, and the level of its namespace is `none`"));
+            }
+            continue;
+        }
+        let breaks: Vec<String> = compatibility.breaks.iter().map(ToString::to_string).collect();
+        let text = format!("`{to}` breaks what its namespace promises (level `{}`): {}", compatibility.level, breaks.join("; "));
+        match (compatibility.accepted_by, &compatibility.reason) {
+            (Some(Acceptance::Version), Some(reason)) => decision.notes.push(format!("{text} (its file says: {reason})")),
+            (Some(_), _) => decision.notes.push(format!("{text} (accepted by the policy)")),
+            (None, _) => {
+                let way = format!("to break it on purpose, write `breaking: {{{}: …}}` into its file", to.version);
+                decision.refused.push(format!("{text} ({way})"));
+            }
         }
     }
 }

@@ -1,25 +1,27 @@
 //! `promptops list`: what is published.
 
 use clap::{Args, ValueEnum};
-use promptops_prompt::{Metadata, Version};
-use promptops_registry::VersionRecord;
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
+use crate::inventory_access::{FilterArguments, Inventory, InventoryFormat};
+use crate::output::inventory::{PromptV1, csv, prompt, state};
 use crate::output::table::{Align, Table};
-use crate::registry_access::{failure, open};
+use crate::registry_access::open;
 
-/// List every published prompt with its versions and owner.
+/// List every published prompt with its latest version, owner, model and tags.
+///
+/// What is shown is what holds for the latest version. It comes from the registry's index, which costs few calls however
+/// many versions there are.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Only prompts with this tag.
-    #[arg(long, value_name = "TAG")]
-    tag: Option<String>,
     /// How it is shown.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    format: Format,
+    format: InventoryFormat,
+    #[command(flatten)]
+    filter: FilterArguments,
 }
 
 /// How something is shown.
@@ -38,95 +40,55 @@ struct ListV1<'a> {
     prompts: Vec<PromptV1<'a>>,
 }
 
-#[derive(Debug, Serialize)]
-struct PromptV1<'a> {
-    id: &'a str,
-    versions: Vec<u32>,
-    latest: LatestV1<'a>,
-}
-
-#[derive(Debug, Serialize)]
-struct LatestV1<'a> {
-    version: u32,
-    digest: String,
-    owner: &'a str,
-    tags: &'a [String],
-    purpose: Option<&'a str>,
-    author: &'a str,
-    published: String,
-    published_by: &'a str,
-}
-
-/// A prompt with its latest version.
-struct Entry {
-    versions: Vec<Version>,
-    record: VersionRecord,
-    metadata: Metadata,
-}
-
 /// Lists them.
 pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let project = context.project()?;
-    let mut entries = context.block_on(async {
+    let inventory = context.block_on(async {
         let registry = open(context, &project).await?;
-        let mut entries = Vec::new();
-        for (id, versions) in registry.list().await.map_err(failure)? {
-            let record = registry.latest(&id).await.map_err(failure)?;
-            let metadata = registry.metadata(&record).await.map_err(failure)?;
-            entries.push(Entry { versions, record, metadata });
-        }
-        Ok::<_, Failure>(entries)
+        arguments.filter.read(&registry, context).await
     })??;
-    if let Some(tag) = &arguments.tag {
-        entries.retain(|entry| entry.metadata.tags.contains(tag));
-    }
     match arguments.format {
-        Format::Human => context.printer.answer(&table(&entries, context)),
-        Format::Json => {
-            let document = ListV1 { version: 1, prompts: entries.iter().map(prompt).collect() };
+        InventoryFormat::Table if inventory.catalogue.is_empty() => context.printer.notice("no published prompt fits"),
+        InventoryFormat::Table => context.printer.answer(&table(&inventory, context)),
+        InventoryFormat::Json => {
+            let prompts = inventory.catalogue.iter().map(|(id, entry)| prompt(id, entry, &inventory)).collect();
+            let document = ListV1 { version: 1, prompts };
             let text = serde_json::to_string_pretty(&document).map_err(|error| Failure::from_error(Exit::Io, error))?;
             context.printer.line(text);
         }
+        InventoryFormat::Csv => context.printer.answer(&csv(&inventory)),
     }
     Ok(Exit::Success)
 }
 
-fn table(entries: &[Entry], context: &Context) -> String {
-    let mut table = Table::new(&[
-        ("prompt", Align::Left),
-        ("latest", Align::Right),
-        ("versions", Align::Right),
-        ("digest", Align::Left),
-        ("owner", Align::Left),
-        ("tags", Align::Left),
-    ]);
-    for Entry { versions, record, metadata } in entries {
-        table.row(vec![
-            record.id.to_string(),
-            record.version.to_string(),
-            versions.len().to_string(),
-            record.digest.short(),
-            metadata.owner.clone(),
-            metadata.tags.join(", "),
+fn table(inventory: &Inventory, context: &Context) -> String {
+    let mut columns = vec![("prompt", Align::Left), ("latest", Align::Right), ("versions", Align::Right)];
+    if inventory.live.is_some() {
+        columns.push(("live", Align::Right));
+    }
+    let has_status = inventory.catalogue.values().any(|prompt| state(prompt).is_some());
+    if has_status {
+        columns.push(("status", Align::Left));
+    }
+    columns.extend(["digest", "owner", "model", "published", "tags"].map(|name| (name, Align::Left)));
+    let mut table = Table::new(&columns);
+    for (id, prompt) in &inventory.catalogue {
+        let latest = &prompt.latest;
+        let mut cells = vec![id.to_string(), prompt.latest_version().to_string(), prompt.versions.len().to_string()];
+        if inventory.live.is_some() {
+            cells.push(inventory.live_version(id).map_or_else(|| "-".to_owned(), |version| version.to_string()));
+        }
+        if has_status {
+            cells.push(state(prompt).unwrap_or("in use").to_owned());
+        }
+        cells.extend([
+            latest.digest.short(),
+            latest.metadata.owner.clone(),
+            latest.model.clone(),
+            latest.published.time.format("%Y-%m-%d").to_string(),
+            latest.metadata.tags.join(", "),
         ]);
+        table.row(cells);
     }
     table.render(&context.printer)
-}
-
-fn prompt(entry: &Entry) -> PromptV1<'_> {
-    let Entry { versions, record, metadata } = entry;
-    PromptV1 {
-        id: record.id.as_str(),
-        versions: versions.iter().map(|version| version.number()).collect(),
-        latest: LatestV1 {
-            version: record.version.number(),
-            digest: record.digest.to_string(),
-            owner: &metadata.owner,
-            tags: &metadata.tags,
-            purpose: metadata.purpose.as_deref(),
-            author: &record.provenance.author,
-            published: record.published.time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
-            published_by: &record.published.by,
-        },
-    }
 }

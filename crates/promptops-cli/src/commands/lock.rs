@@ -3,15 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use promptops_prompt::PromptRef;
+use promptops_prompt::{Lock, PromptRef};
 use promptops_registry::EnvironmentName;
+use promptops_registry::environment::pinned;
 
 use crate::context::Context;
 use crate::evaluations::write_file;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::project::Project;
-use crate::registry_access::{failure, open};
+use crate::registry_access::{Rules, failure, open};
+use crate::status_view;
 
 /// Write `promptops.lock`: which version of which prompt an application runs, by digest.
 #[derive(Debug, Args)]
@@ -25,6 +27,12 @@ pub struct Arguments {
     /// Where to write it.
     #[arg(short, long, default_value = "promptops.lock", value_name = "FILE")]
     out: PathBuf,
+    /// Lock versions that are withdrawn; `policy.withdrawn.force` must be `["*"]`.
+    #[arg(long, conflicts_with = "env")]
+    force: bool,
+    /// The revision whose policy holds when it is forced [default: the default branch].
+    #[arg(long, value_name = "REVISION", requires = "force")]
+    rules: Option<String>,
 }
 
 /// Writes it.
@@ -32,14 +40,26 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let project = context.project()?;
     let path = context.directory.join(&arguments.out);
     let url = url_from(&context.registry_url(&project), &project, &path);
-    let lock = context.block_on(async {
+    let rules = arguments.force.then(|| Rules::read(context, &project, arguments.rules.as_deref())).transpose()?;
+    // What the lock pins already is no new use of a version. One that cannot be read pins nothing, and is replaced.
+    let replaced = read(&path).map(|lock| lock.prompts).unwrap_or_default();
+    let (lock, statuses) = context.block_on(async {
         let registry = open(context, &project).await?;
         match &arguments.env {
-            Some(environment) => registry.lock_environment(environment, &url).await,
-            None => registry.lock_versions(&arguments.versions, &url).await,
+            Some(environment) => {
+                let lock = registry.lock_environment(environment, &url).await.map_err(failure)?;
+                let statuses = registry.statuses(references(&lock)).await.map_err(failure)?;
+                Ok::<_, Failure>((lock, statuses))
+            }
+            None => {
+                let lock = registry.lock_versions(&arguments.versions, &url).await.map_err(failure)?;
+                let policy = rules.as_ref().map(|rules| rules.authority().policy);
+                let checked = registry.check_lock(&lock.prompts, &replaced, policy, context.now()).await;
+                Ok((lock, checked.map_err(failure)?))
+            }
         }
-        .map_err(failure)
     })??;
+    status_view::warn(context, &statuses);
     write_file(&path, &String::from_utf8_lossy(&lock.to_bytes()))?;
     let origin = lock
         .release
@@ -56,15 +76,20 @@ fn url_from(url: &str, project: &Project, lock: &Path) -> String {
     if is_beside { url.to_owned() } else { format!("file://{}", project.root.join(path).display()) }
 }
 
+/// Returns the versions that a lock pins.
+pub fn references(lock: &Lock) -> impl Iterator<Item = PromptRef> {
+    lock.prompts.iter().map(|(id, pin)| pinned(id, pin))
+}
+
 /// Says how many prompts.
 pub fn prompts(count: usize) -> String {
     if count == 1 { "1 prompt".to_owned() } else { format!("{count} prompts") }
 }
 
 /// Reads a lock.
-pub fn read(path: &Path) -> Outcome<promptops_prompt::Lock> {
+pub fn read(path: &Path) -> Outcome<Lock> {
     let bytes = std::fs::read(path).map_err(|error| Failure::io("read", path, error))?;
-    promptops_prompt::Lock::from_bytes(&bytes).map_err(|error| {
+    Lock::from_bytes(&bytes).map_err(|error| {
         Failure::from_error(Exit::Usage, error).hint(format!("`{}` is not a lock of this version", path.display()))
     })
 }

@@ -8,12 +8,13 @@ use promptops_prompt::{PromptId, PromptRef};
 use promptops_registry::{EnvironmentName, Plan, Registry, Targets};
 
 use super::list::Format;
+use crate::callers::Callers;
 use crate::context::Context;
 use crate::evaluations::write_file;
-use crate::exit::Exit;
+use crate::exit::{DetailedExit, Exit};
 use crate::failure::Outcome;
+use crate::plan_view::{Verbosity, View, Wanted};
 use crate::registry_access::{Rules, failure, open};
-use crate::release_view;
 
 /// Show what a deploy would change in an environment, with what evidence and whose approval, and write it to a file.
 #[derive(Debug, Args)]
@@ -26,10 +27,16 @@ pub struct Arguments {
     /// Write the plan to this file, for `promptops deploy`.
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Do not show texts word by word.
+    /// How much is shown.
+    #[command(flatten)]
+    verbosity: Verbosity,
+    /// Say why each change is planned, why it has its class, and why each demand is made.
     #[arg(long)]
-    no_text: bool,
-    /// How it is shown.
+    explain: bool,
+    /// Tells by its exit code whether anything changes.
+    #[command(flatten)]
+    exit: DetailedExit,
+    /// How it is shown. JSON holds everything, reasons included, and is what `--out` writes.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     format: Format,
     /// The revision whose policy and owners hold [default: the default branch].
@@ -73,20 +80,33 @@ impl TargetArguments {
         Self { targets: Vec::new(), remove: Vec::new() }
     }
 
-    /// Looks up what is meant.
-    pub async fn resolve(&self, registry: &Registry) -> Outcome<Targets> {
-        let mut versions = Vec::new();
+    /// Looks up what is meant, and says why each of it is wanted.
+    pub async fn resolve(&self, registry: &Registry) -> Outcome<(Targets, Wanted)> {
+        let (mut versions, mut wanted) = (Vec::new(), Wanted::default());
         for target in &self.targets {
-            versions.push(match target {
-                TargetArgument::Version(reference) => reference.clone(),
-                TargetArgument::Latest(id) => registry.latest(id).await.map_err(failure)?.reference(),
-            });
+            let (reference, because) = match target {
+                TargetArgument::Version(reference) => (reference.clone(), format!("{reference} was asked for")),
+                TargetArgument::Latest(id) => {
+                    let latest = registry.latest(id).await.map_err(failure)?.reference();
+                    let because = format!("the latest version of {id} was asked for, which is {latest}");
+                    (latest, because)
+                }
+            };
+            wanted.because.insert(reference.id.clone(), because);
+            versions.push(reference);
         }
         if self.targets.is_empty() && self.remove.is_empty() {
             let prompts = registry.list().await.map_err(failure)?;
-            versions.extend(prompts.iter().filter_map(|(id, versions)| Some(id.at(*versions.last()?))));
+            for latest in prompts.iter().filter_map(|(id, versions)| Some(id.at(*versions.last()?))) {
+                let because = format!("no prompt was named, so the latest version of each is wanted, which is {latest}");
+                wanted.because.insert(latest.id.clone(), because);
+                versions.push(latest);
+            }
         }
-        Ok(Targets { versions, removals: self.remove.clone() })
+        for id in &self.remove {
+            wanted.because.insert(id.clone(), "its removal was asked for".to_owned());
+        }
+        Ok((Targets { versions, removals: self.remove.clone() }, wanted))
     }
 }
 
@@ -97,10 +117,18 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let actor = context.actor(&project)?;
     let (plan, shown): (Plan, String) = context.block_on(async {
         let registry = open(context, &project).await?;
-        let targets = arguments.targets.resolve(&registry).await?;
+        let (targets, wanted) = arguments.targets.resolve(&registry).await?;
         let plan = registry.plan(&arguments.env, &targets, rules.authority(), &actor, context.now()).await.map_err(failure)?;
         let shown = match arguments.format {
-            Format::Human => release_view::plan(&plan, &registry, &context.printer, !arguments.no_text).await?,
+            Format::Human => {
+                let explained = arguments.explain.then_some(&wanted);
+                let (printer, verbosity) = (&context.printer, arguments.verbosity);
+                let callers = match verbosity.summary {
+                    true => Callers::default(),
+                    false => Callers::lately(context, &project, &plan).await,
+                };
+                View { registry: &registry, printer, verbosity, explained, callers: &callers }.plan(&plan).await?
+            }
             Format::Json => String::from_utf8_lossy(&plan.to_bytes()).into_owned(),
         };
         Ok::<_, crate::failure::Failure>((plan, shown))
@@ -108,7 +136,11 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     context.printer.answer(&shown);
     if let Some(file) = &arguments.out {
         write_file(&context.directory.join(file), &String::from_utf8_lossy(&plan.to_bytes()))?;
-        context.printer.notice(format!("plan written to {}; apply it with `promptops deploy {0}`", file.display()));
+        let file = file.display();
+        context.printer.notice(match plan.changes.is_empty() {
+            true => format!("plan written to {file}; it changes nothing"),
+            false => format!("plan written to {file}; apply it with `promptops deploy {file}`"),
+        });
     }
-    Ok(Exit::Success)
+    Ok(arguments.exit.exit(!plan.changes.is_empty()))
 }

@@ -9,21 +9,23 @@ use promptops_prompt::draft::Draft;
 use promptops_prompt::{PromptId, PromptRef};
 use promptops_registry::publish::{Outcome as Published, Publication};
 use promptops_registry::record::Provenance;
-use promptops_registry::{ErrorKind, Registry, RegistryError, Submission};
+use promptops_registry::{ErrorKind, Policy, Registry, RegistryError, Submission};
 use promptops_store::Repository;
 
 use super::evidence::record_files;
 use crate::checks::{files_at, git_failure};
 use crate::ci_run::ci_run;
 use crate::closure::direct_includes;
+use crate::compatibility::judge_committed;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
+use crate::inventory_access::keep_index;
 use crate::output::table::{Align, Table};
 use crate::printer::{DIM, GREEN, RED, YELLOW};
 use crate::project::Project;
 use crate::prompt_history::{CommittedVersion, PromptHistory};
-use crate::registry_access::{Rules, failure, open, source_repository};
+use crate::registry_access::{Rules, failure, listed, open, reasons, source_repository};
 
 /// Publish every version that the registry lacks, of every prompt at HEAD, in the order of lineage and includes.
 ///
@@ -59,7 +61,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let rules = Rules::read(context, &project, arguments.rules.as_deref())?;
     let source = source_repository(&project)?;
     if arguments.dry_run {
-        return context.block_on(dry_run(context, &project, &history, &order))?;
+        return context.block_on(dry_run(context, &project, &history, &order, rules.authority().policy))?;
     }
     let actor = context.actor(&project)?;
     context.block_on(async {
@@ -75,6 +77,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         let results = registry.publish_all(&submissions, policy, &actor, context.now()).await.map_err(failure)?;
         let references = order.iter().map(|version| version.prompt.reference());
         let rows: Vec<Row> = references.zip(results).map(|(reference, result)| Row { reference, result }).collect();
+        keep_index(&registry, context).await;
         let exit = show(&rows, &history, context);
         if exit == Exit::Success {
             record_files(&registry, &arguments.evidence, &actor, context).await?;
@@ -174,7 +177,9 @@ fn show(rows: &[Row], history: &PromptHistory, context: &Context) -> Exit {
     let mut exit = Exit::Success;
     for error in rows.iter().filter_map(|row| row.result.as_ref().err()) {
         let hint = error.hint().map_or_else(String::new, |hint| format!(" (hint: {hint})"));
-        printer.warning(format!("{error}{hint}"));
+        let reasons = reasons(error);
+        let colon = if reasons.is_empty() { "" } else { ":" };
+        printer.warning(format!("{error}{colon}{}{}{hint}", listed(&reasons), if reasons.is_empty() { "" } else { "\n " }));
         if exit == Exit::Success {
             exit = match error.kind() {
                 ErrorKind::Conflict => Exit::Conflict,
@@ -205,18 +210,34 @@ fn cells(reference: &PromptRef, result: String, digest: String, history: &Prompt
     vec![reference.to_string(), result, digest, commit, author]
 }
 
-async fn dry_run(context: &Context, project: &Project, history: &PromptHistory, order: &[&CommittedVersion]) -> Outcome<Exit> {
+async fn dry_run(
+    context: &Context,
+    project: &Project,
+    history: &PromptHistory,
+    order: &[&CommittedVersion],
+    policy: &Policy,
+) -> Outcome<Exit> {
     let registry: Registry = open(context, project).await?;
     let printer = &context.printer;
     let mut table = table();
-    let mut is_refused = false;
+    let mut refusal = None;
     for version in order {
         let reference = version.prompt.reference();
         let digest = history.digest(&reference)?;
         let (word, style) = match registry.find_version(&reference).await.map_err(failure)? {
-            None => ("would be published", GREEN),
+            None => {
+                let judged = judge_committed(history, &version.prompt, policy)?;
+                if judged.breaks.is_empty() {
+                    ("would be published", GREEN)
+                } else if judged.accepted_by.is_some() {
+                    ("would be published, an accepted break", YELLOW)
+                } else {
+                    refusal = refusal.or(Some(Exit::Refused));
+                    ("would be refused: breaks what its namespace promises", RED)
+                }
+            }
             Some(record) if record.digest != digest => {
-                is_refused = true;
+                refusal = Some(Exit::Conflict);
                 ("would be refused: published with other content", RED)
             }
             Some(record) if registry.metadata(&record).await.map_err(failure)? != version.prompt.metadata => {
@@ -227,5 +248,5 @@ async fn dry_run(context: &Context, project: &Project, history: &PromptHistory, 
         table.row(cells(&reference, printer.paint(style, word), digest.short(), history));
     }
     printer.answer(&table.render(printer));
-    Ok(if is_refused { Exit::Conflict } else { Exit::Success })
+    Ok(refusal.unwrap_or(Exit::Success))
 }

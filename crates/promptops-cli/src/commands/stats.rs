@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::lake_access::{self, FilterArguments, TableFormat, WindowArguments};
+use crate::output::csv::quote;
 use crate::output::table::{Align, Table};
 
 /// Show volume, errors, latency, tokens and cost of recorded invocations.
@@ -136,9 +137,4 @@ fn csv(rows: &[StatisticsRow], by: &[GroupBy]) -> String {
         text.push('\n');
     }
     text
-}
-
-/// Quotes a cell as RFC 4180 wants it.
-fn quote(cell: &str) -> String {
-    if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
 }

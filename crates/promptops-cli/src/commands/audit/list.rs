@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let numbered = batches.into_iter().flat_map(|batch| batch.entries.into_iter().map(move |entry| (batch.sequence, entry)));
     for (number, entry) in numbered {
         let time = entry.time.format("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let details = ["verdict", "group", "approver", "release", "pins_of", "reason", "completed_by"]
+        let details = ["verdict", "group", "approver", "release", "pins_of", "date", "forced", "reason", "completed_by"]
             .iter()
             .filter_map(|name| entry.details.get(*name).map(|value| format!("  {name}={value}")));
         // A statement is named by digests; the version it is about says more to people.

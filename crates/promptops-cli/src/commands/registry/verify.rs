@@ -48,6 +48,7 @@ pub fn show(report: &Report, as_json: bool, context: &Context) -> Outcome<Exit> 
             let (label, style) = match problem.severity {
                 Severity::Damage => ("damage", RED),
                 Severity::Unfinished => ("unfinished", YELLOW),
+                Severity::Index => ("index", YELLOW),
             };
             printer.line(format!("{} {}: {}", printer.paint(style, label), problem.key, problem.what));
             printer.line(format!("  to do: {}", problem.remedy));
