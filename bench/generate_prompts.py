@@ -120,11 +120,11 @@ def body_lines(source: random.Random, size: int, shared: list[str]) -> Iterator[
     yield from closing
 
 
-def prompt_text(source: random.Random, name: str, owner: str, shared: list[str]) -> str:
+def prompt_text(source: random.Random, name: str, owner: str, shared: list[str], first_versions: bool) -> str:
     """One prompt file."""
     is_shared = name.startswith("shared.")
     # Includes pin the first version of a shared text.
-    version = 1 if is_shared else source.choice([1, 1, 1, 2, 2, 3, 5, 8])
+    version = 1 if is_shared or first_versions else source.choice([1, 1, 1, 2, 2, 3, 5, 8])
     size = int(source.triangular(SMALLEST, LARGEST, USUAL))
     head = [f"id: {name}", f"version: {version}"]
     if version > 1:
@@ -160,8 +160,11 @@ def owners_text() -> str:
     return "\n".join(["people:", *people, "teams:", *teams]) + "\n"
 
 
-def generate(out: Path, count: int, seed: int) -> tuple[int, int]:
-    """Writes the prompts and returns how many there are and how many bytes they have together."""
+def generate(out: Path, count: int, seed: int, first_versions: bool = False) -> tuple[int, int]:
+    """Writes the prompts and returns how many there are and how many bytes they have together.
+
+    With `first_versions` each is version 1, so that all can be published.
+    """
     source = random.Random(seed)
     shared = [f"shared.{source.choice(QUALITIES)}-{number}" for number in range(count // SHARE_OF_SHARED)]
     names = list(shared)
@@ -171,7 +174,7 @@ def generate(out: Path, count: int, seed: int) -> tuple[int, int]:
     for name in names:
         first, _, rest = name.partition(".")
         owner = f"{source.choice(TEAMS) if first == 'shared' else first}-team"
-        text = prompt_text(source, name, owner, shared)
+        text = prompt_text(source, name, owner, shared, first_versions)
         file = out / "prompts" / first / f"{rest}.yaml"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")

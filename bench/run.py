@@ -20,6 +20,7 @@ from pathlib import Path
 
 import report
 from generate_prompts import generate
+from registry import RegistryBench
 from timing import CommandRun, run_command
 
 HERE = Path(__file__).resolve().parent
@@ -35,10 +36,12 @@ def main() -> None:
     parser.add_argument("--bench-load", type=Path, required=True, help="the Rust program that times loading and rendering")
     parser.add_argument("--scratch", type=Path, required=True, help="an empty folder for trees of prompts")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--s3", help="JSON of a bucket and the environment that reaches it")
     options = parser.parse_args()
     bench = Bench(options.promptops, options.bench_load, options.scratch, options.rounds)
 
-    figures = {**bench.check_many(), **bench.check_few(), **bench.load_and_render()}
+    registry = RegistryBench(bench.promptops, options.bench_load.parent, options.scratch, bench.environment, options.s3)
+    figures = {**bench.check_many(), **bench.check_few(), **bench.load_and_render(), **registry.measure()}
     all_met = report.write(HERE, figures, options.rounds)
     sys.exit(0 if all_met else 1)
 
