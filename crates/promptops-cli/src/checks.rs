@@ -64,11 +64,14 @@ pub fn run(project: &Project, options: &CheckOptions) -> Outcome<Checked> {
     let has_file = |path: &str| project.root.join(path).is_file();
     let surroundings = Surroundings { owners: owners.as_ref(), base: base.as_ref(), has_file: Some(&has_file) };
     let summaries: Vec<&Summary> = looked_at.iter().filter_map(|looked| looked.report.summary.as_ref()).collect();
-    let (project_findings, kept) = rayon::join(|| check::check_project(&summaries, surroundings), || cache.write(&looked_at));
+    let copies_and_references =
+        || rayon::join(|| check::check_copies(&summaries), || check::check_references(&summaries, surroundings));
+    let ((copies, references), kept) = rayon::join(copies_and_references, || cache.write(&looked_at));
 
     let mut findings = unreadable;
     findings.extend(owners_findings);
-    findings.extend(project_findings);
+    findings.extend(copies);
+    findings.extend(references);
     if let (Some(revision), Some(base)) = (options.base.as_deref().filter(|_| options.with_compatibility), &base) {
         findings.extend(compatibility::findings(project, revision, &summaries, base)?);
     }

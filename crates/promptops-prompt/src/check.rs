@@ -211,12 +211,28 @@ pub struct Surroundings<'a> {
     pub has_file: Option<&'a (dyn Fn(&str) -> bool + Sync)>,
 }
 
-/// Looks at all files together.
+/// Looks at all files together: at copies, and at what refers to what.
 pub fn check_project(summaries: &[&Summary], surroundings: Surroundings<'_>) -> Vec<Finding> {
+    let mut findings = check_copies(summaries);
+    findings.extend(check_references(summaries, surroundings));
+    finding::sort(&mut findings);
+    findings
+}
+
+/// Looks for what stands twice: ids, contents, and texts that are almost the same. One half of [`check_project`], which a caller with
+/// several threads runs beside the other.
+pub fn check_copies(summaries: &[&Summary]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let base = surroundings.base;
     duplicate_prompt::check(summaries, &mut findings);
     near_duplicate::check(summaries, &mut findings);
+    findings
+}
+
+/// Looks at what a prompt names: includes, parents, owners, evals, and what it was at the base revision. The other half of
+/// [`check_project`].
+pub fn check_references(summaries: &[&Summary], surroundings: Surroundings<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let base = surroundings.base;
     include_graph::check(summaries, base, &mut findings);
     unused_input::check(summaries, &mut findings);
     lineage::check_parents(summaries, base, &mut findings);
@@ -229,6 +245,5 @@ pub fn check_project(summaries: &[&Summary], surroundings: Surroundings<'_>) -> 
     if let Some(has_file) = surroundings.has_file {
         unknown_eval::check(summaries, has_file, &mut findings);
     }
-    finding::sort(&mut findings);
     findings
 }
