@@ -27,6 +27,9 @@ use crate::project::Project;
 use crate::prompt_history::{CommittedVersion, PromptHistory};
 use crate::registry_access::{Rules, failure, listed, open, reasons, source_repository};
 
+/// Refusals that are explained one by one. What refuses thousands is mostly one mistake.
+const MAX_EXPLAINED: usize = 20;
+
 /// Publish every version that the registry lacks, of every prompt at HEAD, in the order of lineage and includes.
 ///
 /// What is published is what is committed; the content of a published version never changes again.
@@ -174,21 +177,22 @@ fn show(rows: &[Row], history: &PromptHistory, context: &Context) -> Exit {
     }
     let summary: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
     printer.line(if summary.is_empty() { "there is nothing to publish".to_owned() } else { summary.join(", ") });
-    let mut exit = Exit::Success;
-    for error in rows.iter().filter_map(|row| row.result.as_ref().err()) {
+    let refusals: Vec<&RegistryError> = rows.iter().filter_map(|row| row.result.as_ref().err()).collect();
+    for error in refusals.iter().take(MAX_EXPLAINED) {
         let hint = error.hint().map_or_else(String::new, |hint| format!(" (hint: {hint})"));
         let reasons = reasons(error);
         let colon = if reasons.is_empty() { "" } else { ":" };
         printer.warning(format!("{error}{colon}{}{}{hint}", listed(&reasons), if reasons.is_empty() { "" } else { "\n " }));
-        if exit == Exit::Success {
-            exit = match error.kind() {
-                ErrorKind::Conflict => Exit::Conflict,
-                ErrorKind::NotFound => Exit::NotFound,
-                _ => Exit::Refused,
-            };
-        }
     }
-    exit
+    if refusals.len() > MAX_EXPLAINED {
+        printer.warning(format!("{} more are refused; the first {MAX_EXPLAINED} are explained", refusals.len() - MAX_EXPLAINED));
+    }
+    match refusals.first().map(|error| error.kind()) {
+        None => Exit::Success,
+        Some(ErrorKind::Conflict) => Exit::Conflict,
+        Some(ErrorKind::NotFound) => Exit::NotFound,
+        Some(_) => Exit::Refused,
+    }
 }
 
 fn table() -> Table {
