@@ -76,7 +76,7 @@ impl Listing {
         paths.sort_unstable();
         let prefix = project.config.prompts.path.trim_matches('/').to_owned();
         let findings = others.into_iter().map(|other| other.finding(&prefix)).collect();
-        Ok(Self { paths, findings, folder, prefix })
+        Ok(Self { paths, findings, folder: from_here(folder), prefix })
     }
 
     /// Returns the path of one of the files from the project's root.
@@ -136,6 +136,17 @@ impl Other {
 
     fn finding(self, prefix: &str) -> Finding {
         Finding::new("unreadable-file", self.severity, &from_root(prefix, &self.path), 0..0, self.what).hint(self.hint)
+    }
+}
+
+/// Returns the folder by the shorter way from where the process stands, if it is below: the system walks through every folder of a
+/// path again for each file that is opened, which is a good part of checking files that did not change.
+#[expect(clippy::disallowed_methods, reason = "no answer depends on it: both ways lead to the same folder")]
+fn from_here(folder: PathBuf) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    match folder.strip_prefix(&here) {
+        Ok(below) if !below.as_os_str().is_empty() => below.to_owned(),
+        _ => folder,
     }
 }
 
