@@ -17,6 +17,7 @@ mod evidence;
 mod export;
 mod gate;
 mod history;
+mod import;
 #[cfg(feature = "lake")]
 mod invocations;
 mod key;
@@ -51,6 +52,8 @@ pub enum Command {
     Check(check::Arguments),
     Eval(eval::Arguments),
     Gate(gate::Arguments),
+    #[command(subcommand)]
+    Import(import::Command),
     History(history::Arguments),
     Show(show::Arguments),
     Diff(diff::Arguments),
@@ -102,6 +105,7 @@ pub fn run(command: Command, context: &Context) -> Outcome<Exit> {
         Command::Check(arguments) => check::run(&arguments, context),
         Command::Eval(arguments) => eval::run(&arguments, context),
         Command::Gate(arguments) => gate::run(&arguments, context),
+        Command::Import(command) => import::run(&command, context),
         Command::History(arguments) => history::run(&arguments, context),
         Command::Show(arguments) => show::run(&arguments, context),
         Command::Diff(arguments) => diff::run(&arguments, context),

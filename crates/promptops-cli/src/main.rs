@@ -25,6 +25,7 @@ mod plan_view;
 mod printer;
 mod project;
 mod prompt_history;
+mod promptfoo;
 mod proposal;
 mod registry_access;
 mod release_view;
