@@ -8,6 +8,7 @@ use super::reader::{At, Place, Reader, ending, is_code};
 use super::regex_dialect;
 use super::render::Engine;
 use super::template::is_template;
+use crate::scorer::per_case;
 
 /// One assertion, or a set of them.
 #[derive(Debug, Clone)]
@@ -68,9 +69,6 @@ const KNOWN: [&str; 25] = [
     "webhook",
     "assert-set",
 ];
-
-/// Types that give a grade from 0 to 1, with the one from which they hold unless told otherwise.
-const GRADED: [(&str, f64); 2] = [("rouge-n", 0.75), ("bleu", 0.5)];
 
 /// Types that run what somebody wrote.
 const CODE: [&str; 4] = ["javascript", "python", "ruby", "webhook"];
@@ -358,14 +356,15 @@ pub(super) struct Scoring<'a, 'f> {
 }
 
 impl Assert {
-    /// Returns the assertion as an item of a set of scorers, or nothing after it was said why there is none.
-    pub(super) fn item(&self, scoring: &mut Scoring<'_, '_>) -> Option<Value> {
-        let scorer = match &self.kind {
+    /// Returns the assertion as a member of a set of scorers, or nothing after it was said why there is none.
+    pub(super) fn member(&self, scoring: &mut Scoring<'_, '_>) -> Option<Value> {
+        let mut member = match &self.kind {
             Kind::Set(of) => {
-                let items: Vec<Option<Value>> = of.iter().map(|inner| inner.item(scoring)).collect();
-                let mut set = json!({"type": "set", "of": items.into_iter().collect::<Option<Vec<_>>>()?});
+                let members: Vec<Option<Value>> = of.iter().map(|inner| inner.member(scoring)).collect();
+                let mut set = json!({"type": "set", "of": members.into_iter().collect::<Option<Vec<_>>>()?});
                 if let Some(threshold) = self.threshold {
                     set["threshold"] = number_of(threshold);
+                    set["graded"] = Value::from(true);
                 }
                 set
             }
@@ -378,34 +377,32 @@ impl Assert {
                 }
             },
         };
-        let mut item = json!({"scorer": scorer});
-        if let (Kind::One(kind), Some(threshold)) = (&self.kind, self.graded_threshold()) {
-            debug_assert!(GRADED.iter().any(|(graded, _)| graded == kind));
-            item["threshold"] = number_of(threshold);
-        }
         if self.is_negated {
-            item["not"] = Value::from(true);
+            // What is put together for one assertion may be turned around itself.
+            let is_turned = member.get("not").is_some();
+            member = if is_turned { json!({"type": "set", "of": [member]}) } else { member };
+            member["not"] = Value::from(true);
+        }
+        if let Err(problem) = per_case::read(&without_metrics(&member)) {
+            scoring.reader.error(&self.place, problem);
+            return None;
         }
         if let Some(weight) = self.weight {
-            item["weight"] = number_of(weight);
+            if weight < 0.0 {
+                scoring.reader.error(&self.place, "a `weight` below 0 is not taken over");
+            }
+            member["weight"] = number_of(weight);
         }
         if let Some(metric) = &self.metric {
             match scoring.engine.render(metric, scoring.vars) {
-                Ok(name) => item["metric"] = Value::from(name),
+                Ok(name) => member["metric"] = Value::from(name),
                 Err(problem) => {
                     scoring.reader.error(&self.place, format!("`metric`: {problem}"));
                     return None;
                 }
             }
         }
-        Some(item)
-    }
-
-    /// Returns the grade from which the assertion holds, where it grades at all.
-    fn graded_threshold(&self) -> Option<f64> {
-        let Kind::One(kind) = &self.kind else { return None };
-        let (_, default) = GRADED.iter().find(|(graded, _)| graded == kind)?;
-        Some(self.threshold.unwrap_or(*default))
+        Some(member)
     }
 
     fn name(&self, kind: &str) -> String {
@@ -441,31 +438,32 @@ impl Assert {
                 Value::Null => schema_of(&json!({"const": null})),
                 value => json!({"type": "equals", "value": text_of(&value)}),
             },
-            "contains" => json!({"type": "contains", "value": text()?}),
-            "icontains" => json!({"type": "contains", "value": text()?, "ignore_case": true}),
-            "contains-all" => json!({"type": "contains", "all": list(needed()?)?}),
-            "icontains-all" => json!({"type": "contains", "all": list(needed()?)?, "ignore_case": true}),
-            "contains-any" => json!({"type": "contains", "any": list(needed()?)?}),
-            "icontains-any" => json!({"type": "contains", "any": list(needed()?)?, "ignore_case": true}),
+            "contains" | "icontains" => json!({"type": kind, "value": text()?}),
+            "contains-all" | "icontains-all" | "contains-any" | "icontains-any" => {
+                json!({"type": kind, "value": list(needed()?)?})
+            }
             "starts-with" => json!({"type": "starts-with", "value": text()?}),
             "regex" => json!({"type": "regex", "pattern": regex_dialect::translate(&text()?)?}),
             "is-json" => schema(expected.as_ref())?.map_or_else(|| json!({"type": "json-valid"}), |schema| schema_of(&schema)),
             "contains-json" => match schema(expected.as_ref())? {
-                Some(schema) => json!({"type": "json-schema", "schema": schema, "anywhere": true}),
-                None => json!({"type": "json-valid", "anywhere": true}),
+                Some(schema) => json!({"type": "contains-json", "schema": schema}),
+                None => json!({"type": "contains-json"}),
             },
-            "is-refusal" => json!({"type": "refusal"}),
+            "is-refusal" => return Err("promptfoo knows refusals by other words than the scorer `refusal`".to_owned()),
             "word-count" => word_count(&needed()?)?,
             "levenshtein" => {
-                json!({"type": "levenshtein", "value": text_of(&needed()?), "threshold": number_of(self.threshold.unwrap_or(5.0))})
+                let most = self.threshold.unwrap_or(5.0).floor();
+                if most < 0.0 {
+                    return Err("no distance is below 0".to_owned());
+                }
+                json!({"type": "levenshtein", "value": text_of(&needed()?), "max_distance": number_of(most)})
             }
-            "rouge-n" => json!({"type": "rouge-n", "value": text_of(&needed()?)}),
-            "bleu" => json!({"type": "bleu", "value": list_or_text(needed()?)?}),
+            "rouge-n" | "bleu" => return Err("promptfoo counts other words than the scorer of this name here".to_owned()),
             "latency" | "cost" => {
                 let threshold = self.threshold.ok_or("it lacks `threshold`")?;
                 json!({"type": kind, "threshold": number_of(threshold)})
             }
-            "finish-reason" => json!({"type": "finish-reason", "value": text()?}),
+            "finish-reason" => json!({"type": "finish-reason", "value": text()?.to_lowercase()}),
             "llm-rubric" => scoring.judges.scorer(
                 expected.as_ref(),
                 self.threshold,
@@ -476,6 +474,17 @@ impl Assert {
             other => return Err(format!("`{other}` has no counterpart")),
         })
     }
+}
+
+/// Returns a member without the names of metrics, which only a whole cell has.
+fn without_metrics(member: &Value) -> Value {
+    let mut member = member.clone();
+    for inner in member.get_mut("of").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(fields) = inner.as_object_mut() {
+            fields.shift_remove("metric");
+        }
+    }
+    member
 }
 
 fn text_of(value: &Value) -> String {
@@ -497,14 +506,6 @@ fn list(value: Value) -> Result<Vec<String>, String> {
         other => return Err(format!("`value` is a list of texts, not `{other}`")),
     };
     if values.is_empty() { Err("`value` names nothing".to_owned()) } else { Ok(values) }
-}
-
-fn list_or_text(value: Value) -> Result<Value, String> {
-    match value {
-        Value::Array(items) if items.iter().all(Value::is_string) && !items.is_empty() => Ok(Value::Array(items)),
-        Value::String(text) => Ok(Value::from(text)),
-        other => Err(format!("`value` is a text or a list of texts, not `{other}`")),
-    }
 }
 
 /// Returns the JSON Schema of a value, which may be one written as YAML.
@@ -530,7 +531,7 @@ fn schema(value: Option<&Value>) -> Result<Option<Value>, String> {
 
 /// An answer that is JSON of a schema. A plain text is none, whatever the schema says of texts.
 fn schema_of(schema: &Value) -> Value {
-    json!({"type": "set", "of": [{"scorer": {"type": "json-valid"}}, {"scorer": {"type": "json-schema", "schema": schema}}]})
+    json!({"type": "set", "of": [{"type": "json-valid"}, {"type": "json-schema", "schema": schema}], "threshold": 1})
 }
 
 fn word_count(value: &Value) -> Result<Value, String> {

@@ -239,8 +239,12 @@ pub(super) fn read_test(at: At<'_>, reader: &mut Reader<'_>) -> Option<Test> {
 fn vars(at: At<'_>, reader: &mut Reader<'_>) -> Vars {
     if at.text().is_some() || at.items().is_some() {
         let mut vars = Vars::new();
-        for reference in reader.texts("an item of `vars`", at) {
-            let pattern = reference.strip_prefix("file://").unwrap_or(&reference).to_owned();
+        for pattern in reader.texts("an item of `vars`", at) {
+            if pattern.starts_with("file://") {
+                let hint = "write the path alone: promptfoo takes `file://` for a part of it here, and finds nothing";
+                reader.error_with_hint(&at.place(), format!("`{pattern}` names no file of variables"), hint);
+                continue;
+            }
             for path in reader.matching(&pattern, &at.place()) {
                 match reader.document(&path, &at.place()).map(|document| self::vars(document.root(), reader)) {
                     Some(read) => vars.extend(read),

@@ -205,7 +205,10 @@ fn loaded(at: At<'_>, reader: &mut Reader<'_>) -> Option<Value> {
 
 /// Tells whether a reference in `providers` of a test means a provider.
 pub(super) fn is_meant(reference: &str, provider: &Provider) -> bool {
-    let names = [Some(provider.id.as_str()), provider.label.as_deref()];
+    // promptfoo knows `openai:chat:gpt-4o` as `openai:gpt-4o`, too.
+    let family = provider.id.split(':').next().unwrap_or_default();
+    let short = format!("{family}:{}", provider.model);
+    let names = [Some(provider.id.as_str()), Some(short.as_str()), provider.label.as_deref()];
     names.into_iter().flatten().any(|name| {
         name == reference
             || reference.strip_suffix('*').is_some_and(|start| name.starts_with(start))

@@ -111,8 +111,8 @@ mod tests {
     #[test]
     fn what_is_missing_prints_nothing() {
         let mut engine = Engine::default();
-        let vars = json!({"city": "Paris", "n": 2, "none": null}).as_object().unwrap().clone();
-        assert_eq!(engine.render("{{ city }}-{{ n }}-{{ none }}-{{ other }}", &vars).unwrap(), "Paris-2--");
+        let vars = json!({"city": "Paris", "n": 2, "empty": null}).as_object().unwrap().clone();
+        assert_eq!(engine.render("{{ city }}-{{ n }}-{{ empty }}-{{ other }}", &vars).unwrap(), "Paris-2--");
         assert_eq!(engine.render("plain", &vars).unwrap(), "plain");
         assert_eq!(
             engine.render("{{ city | dump }}", &vars).unwrap_err(),

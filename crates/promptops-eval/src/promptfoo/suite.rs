@@ -14,6 +14,7 @@ use super::providers::{self, Provider};
 use super::reader::{Place, Reader, ending, is_code};
 use super::render::{self, Engine};
 use super::template::{self, Translated};
+use crate::scorer::per_case;
 
 /// What a configuration asks for: prompts, each with the cases that it is put to.
 #[derive(Debug)]
@@ -89,6 +90,7 @@ pub(super) fn build(config: &Config, reader: &mut Reader<'_>) -> Option<Suite> {
             None => test,
         })
         .collect();
+    tests.iter().for_each(|test| refuse_unknown(test, config, reader));
     let mut engine = Engine::default();
     let mut judges = Judges::default();
     let mut choices = Vec::new();
@@ -128,6 +130,20 @@ pub(super) fn build(config: &Config, reader: &mut Reader<'_>) -> Option<Suite> {
         }
     }
     Some(Suite { description: config.description.clone(), prompts: suite_prompts, judges: judges.finish() })
+}
+
+/// Refuses names of prompts and providers that the configuration does not have: promptfoo does, too.
+fn refuse_unknown(test: &Test, config: &Config, reader: &mut Reader<'_>) {
+    for name in test.prompts.iter().flatten() {
+        if !config.prompts.iter().any(|prompt| prompts::is_meant(name, prompt)) {
+            reader.error(&test.place, format!("the configuration has no prompt `{name}`"));
+        }
+    }
+    for name in test.providers.iter().flatten() {
+        if !config.providers.iter().any(|provider| providers::is_meant(name, provider)) {
+            reader.error(&test.place, format!("the configuration has no provider `{name}`"));
+        }
+    }
 }
 
 fn is_put(test: &Test, prompt: &Prompt, provider: &Provider) -> bool {
@@ -207,23 +223,21 @@ fn asserts_of(
         grader: test.options.grader.as_ref(),
         rubric_prompt: test.options.rubric_prompt.as_ref(),
     };
-    let items: Vec<Value> = test.asserts.iter().filter_map(|assert| assert.item(&mut scoring)).collect();
-    let mut metrics = BTreeSet::new();
-    items.iter().for_each(|item| collect_metrics(item, &mut metrics));
-    let cell = match test.threshold.filter(|_| !items.is_empty()) {
-        Some(threshold) => json!({"of": items, "threshold": number_of(threshold)}),
-        None => Value::Array(items),
+    let members: Vec<Value> = test.asserts.iter().filter_map(|assert| assert.member(&mut scoring)).collect();
+    let counts = |member: &Value| member.get("weight").is_none_or(|weight| weight.as_f64() != Some(0.0));
+    if !members.is_empty() && !members.iter().any(counts) {
+        reader.error(&test.place, "no assertion of the test has a `weight` above 0, so there is nothing to judge by");
+    }
+    let cell = match test.threshold.filter(|_| !members.is_empty()) {
+        Some(threshold) if !(0.0..=1.0).contains(&threshold) => {
+            reader.error(&test.place, format!("`threshold` lies from 0 to 1, not at {threshold}"));
+            return None;
+        }
+        Some(threshold) => json!({"of": members, "threshold": number_of(threshold)}),
+        None => Value::Array(members),
     };
+    let metrics = per_case::metrics(&cell);
     Some((cell, metrics))
-}
-
-fn collect_metrics(item: &Value, metrics: &mut BTreeSet<String>) {
-    if let Some(metric) = item.get("metric").and_then(Value::as_str) {
-        metrics.insert(metric.to_owned());
-    }
-    for inner in item["scorer"]["of"].as_array().into_iter().flatten() {
-        collect_metrics(inner, metrics);
-    }
 }
 
 /// Names every choice by its description, with its number where several share one.
@@ -295,7 +309,7 @@ fn suite_prompt(
                 }
             }
         }
-        fits(&templates, &prompt.dumped, &values, choice, reader);
+        fits(prompt, &templates, &values, choice, engine, reader);
         let eval = evals.entry(choice.test.options.repeat.unwrap_or(repeat)).or_insert_with_key(|repeats| SuiteEval {
             repeats: *repeats,
             rows: Vec::new(),
@@ -310,15 +324,36 @@ fn suite_prompt(
 }
 
 /// Holds the values of a case against what the templates do to them.
-fn fits(templates: &[(Role, Translated)], dumped: &[String], values: &Vars, choice: &Choice<'_>, reader: &mut Reader<'_>) {
-    let of_texts = dumped.iter().find(|name| values.get(*name).is_some_and(|value| !value.is_string()));
+fn fits(
+    prompt: &Prompt,
+    templates: &[(Role, Translated)],
+    values: &Vars,
+    choice: &Choice<'_>,
+    engine: &mut Engine,
+    reader: &mut Reader<'_>,
+) {
+    let is_text = matches!(prompt.body, Body::Text(_));
+    let of_texts = prompt.dumped.iter().find(|name| values.get(*name).is_some_and(|value| !value.is_string()));
     let problem = match of_texts {
         Some(name) => Err(format!("`{name}` is written with `dump` and is no text")),
         None => templates.iter().try_for_each(|(_, translated)| translated.check(values)),
     };
+    let problem = problem.and_then(|()| match templates {
+        // The chat providers of promptfoo read a text that is JSON as a chat.
+        [(Role::User, translated)] if is_text && engine.render(&translated.text, values).is_ok_and(|text| is_json(&text)) => {
+            Err("the prompt comes to JSON, which promptfoo sends as a chat; write it as a chat with one message".to_owned())
+        }
+        _ => Ok(()),
+    });
     if let Err(problem) = problem {
         reader.error(&choice.test.place, format!("case {}: {problem}", choice.number));
     }
+}
+
+/// Tells whether a text is JSON as a whole. Most texts show at their first letter that they are none.
+fn is_json(text: &str) -> bool {
+    let first = text.trim_start().chars().next();
+    first.is_some_and(|first| first.is_ascii_digit() || "{[\"-tfn".contains(first)) && serde_json::from_str::<Value>(text).is_ok()
 }
 
 fn row(choice: &Choice<'_>, values: Vars, columns: &Columns) -> Map<String, Value> {

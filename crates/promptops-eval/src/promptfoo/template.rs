@@ -40,7 +40,7 @@ enum Step {
 /// What is done, named by what the value must be so that both engines do the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum UseKind {
-    /// Printed: a text, a number that both write alike, or a truth value.
+    /// Printed: a text, or a number that both write alike.
     Printed,
     /// Given to a filter for texts, or compared with one.
     Text,
@@ -140,11 +140,12 @@ impl Use {
 /// Tells whether both engines write a value alike.
 fn prints_alike(value: &Value) -> bool {
     match value {
-        Value::String(_) | Value::Bool(_) => true,
+        Value::String(_) => true,
         Value::Number(number) if number.is_i64() || number.is_u64() => true,
         // Beyond these JavaScript writes an exponent.
         Value::Number(number) => number.as_f64().is_some_and(|number| (1e-6..1e15).contains(&number.abs())),
-        Value::Null | Value::Array(_) | Value::Object(_) => false,
+        // A truth value is `true` there and `True` here.
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
     }
 }
 
@@ -610,7 +611,7 @@ mod tests {
         let values = json!({"name": "A", "n": 2, "list": ["a", "b"], "user": {"tags": [{"id": 1}]}, "on": true});
         for template in [
             "plain, with } and { and %}",
-            "{{ name }} {{- n -}} {{ on }}",
+            "{{ name }} {{- n -}} {{ 'x' }}",
             "{{ name | upper | trim }}{{ list | join(', ') }}{{ list | length }}",
             "{% if on and not missing %}a{% elif name == 'A' or n > 1 %}b{% else %}c{% endif %}",
             "{% for item in list %}{{ loop.index }}. {{ item }}{% endfor %}",
@@ -652,6 +653,7 @@ mod tests {
     fn values_that_the_engines_treat_differently_are_refused() {
         for (template, values, message) in [
             ("{{ a }}", json!({"a": [1]}), "`a` is printed, and JavaScript writes it in another way"),
+            ("{{ a }}", json!({"a": true}), "`a` is printed, and JavaScript writes it in another way"),
             ("{{ a.b }}", json!({"a": {}}), "`a.b` is not there: Nunjucks prints nothing, where our templates stop"),
             ("{% if a %}x{% endif %}", json!({"a": []}), "`a` is empty, which is true in JavaScript"),
             ("{% if a == '1' %}x{% endif %}", json!({"a": 1}), "`a` is no text, and JavaScript would make it one"),

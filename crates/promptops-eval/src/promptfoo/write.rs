@@ -130,15 +130,17 @@ fn eval_files(target: &Target<'_>, id: &PromptId, prompt: &SuitePrompt, eval: &S
     let (path, dataset) = (format!("evals/{folder}/{name}.yaml"), format!("evals/{folder}/{name}.jsonl"));
     let (case, asserts) = (scalar(&eval.columns.case), scalar(&eval.columns.asserts));
     let must_pass = scalar(&eval.columns.must_pass);
+    // Unless the configuration has a metric of this name itself.
+    let passes = if eval.metrics.contains("passes") { "all-pass" } else { "passes" };
     let mut text = format!("prompt: {id}\ndataset: {name}.jsonl\ncase: {case}\nrepeats: {}\n", eval.repeats);
     let _ = write!(
         text,
         "# promptfoo asks for every case to pass.\nmust_pass: {must_pass}\nmetrics:\n  \
          # What is expected differs from case to case, so it stands in the column `{asserts}`.\n  \
-         - name: passes\n    scorer: {{type: per-case, column: {asserts}}}\n    minimum: 1\n    margin: {}\n",
+         - name: {passes}\n    scorer: {{type: per-case, column: {asserts}}}\n    minimum: 1\n    margin: {}\n",
         target.margin
     );
-    for metric in eval.metrics.iter().filter(|metric| *metric != "passes") {
+    for metric in &eval.metrics {
         let name = scalar(metric);
         let _ = write!(
             text,
