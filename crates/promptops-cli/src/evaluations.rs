@@ -1,16 +1,13 @@
 //! Evaluations of a project's prompts: eval files, datasets, providers and recordings, brought together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use promptops_eval::client::openai::{self, OpenAi};
 use promptops_eval::client::retry::RetryPolicy;
-use promptops_eval::client::routes::{Routes, serves};
-use promptops_eval::client::{ClientError, ErrorClass, Price};
+use promptops_eval::client::{ClientError, ErrorClass};
 use promptops_eval::dataset::{Dataset, DatasetError, Format};
 use promptops_eval::recording::{self, Recording, Replay};
 use promptops_eval::report::{self, v1::Report};
@@ -23,8 +20,9 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output::human;
-use crate::project::{Project, ProviderConfig, ProviderKind};
+use crate::project::Project;
 use crate::proposal::Version;
+use crate::providers::{prices, routes};
 
 /// Options of every command that asks a model.
 #[derive(Debug, Args)]
@@ -161,7 +159,7 @@ pub fn run(
         recording: &recording,
         retry: RetryPolicy::default(),
         concurrency: options.concurrency.into(),
-        prices: &prices,
+        prices: &prices.by_model,
         budget: Budget { calls: options.max_calls, usd: options.max_usd },
         progress: &|progress: Progress| {
             bar.set_length(progress.total as u64);
@@ -225,58 +223,6 @@ fn subject(version: &Version) -> Result<Subject, Stopped> {
         let failure = Failure::new(Exit::Refused, format!("cannot compile `{}`: {error}", version.prompt.reference()));
         Stopped::Failure(failure.hint("`promptops check` shows the place"))
     })
-}
-
-/// Returns clients for the providers that serve these models. What no provider serves is an error only when it is asked.
-fn routes(context: &Context, project: &Project, options: &EvalOptions, models: &[&str]) -> Outcome<Routes> {
-    let mut routes = Routes::default();
-    for model in models {
-        let provider = provider(project, model);
-        let Some(url) = options.url.as_deref().or(provider.map(|provider| provider.url.as_str())) else { continue };
-        routes.add(model, Box::new(client(context, options, url, provider)?));
-    }
-    Ok(routes)
-}
-
-fn provider<'a>(project: &'a Project, model: &str) -> Option<&'a ProviderConfig> {
-    project.config.providers.values().find(|provider| provider.models.iter().any(|one| serves(one, model)))
-}
-
-/// Returns what these models cost. A limit in dollars without a price would never stop anything, so it is refused.
-fn prices(project: &Project, options: &EvalOptions, models: &[&str]) -> Outcome<BTreeMap<String, Price>> {
-    let mut prices = BTreeMap::new();
-    for model in models {
-        match provider(project, model).and_then(|provider| provider.prices.get(*model)) {
-            Some(price) => {
-                let cached_input = price.cached_input.unwrap_or(price.input);
-                prices.insert((*model).to_owned(), Price { input: price.input, cached_input, output: price.output });
-            }
-            None if options.max_usd.is_some() => {
-                return Err(Failure::new(
-                    Exit::Usage,
-                    format!("the price of `{model}` is not known, so `--max-usd` cannot hold"),
-                )
-                .hint(format!("add `[providers.<name>.prices.\"{model}\"]` with `input` and `output` to promptops.toml")));
-            }
-            None => {}
-        }
-    }
-    Ok(prices)
-}
-
-fn client(context: &Context, options: &EvalOptions, url: &str, provider: Option<&ProviderConfig>) -> Outcome<OpenAi> {
-    match provider.map_or(ProviderKind::OpenAi, |provider| provider.kind) {
-        ProviderKind::OpenAi => {
-            let variable = provider.and_then(|provider| provider.api_key_env.as_deref());
-            let api_key = variable.and_then(|name| context.variable(name)).map(str::to_owned);
-            let timeout = Duration::from_secs(options.timeout);
-            let settings = openai::Settings { url: url.to_owned(), api_key, timeout };
-            OpenAi::new(settings).map_err(|error| {
-                let hint = error.hint();
-                Failure::from_error(Exit::Usage, error).hint(hint)
-            })
-        }
-    }
 }
 
 /// Turns an error of the evaluation into a failure of the command.

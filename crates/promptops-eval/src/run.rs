@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use promptops_prompt::PromptRef;
 
 use crate::client::retry::RetryPolicy;
-use crate::client::{Answer, ClientError, ErrorClass, ModelClient, Price, Usage};
+use crate::client::{Answer, ClientError, ErrorClass, ModelClient, Usage};
 use crate::dataset::{Dataset, inputs};
 use crate::error::EvalError;
+use crate::price::Price;
 use crate::recording::{Key, Recording};
 use crate::scorer::{Score, Scorer};
 use crate::subject::Subject;

@@ -44,7 +44,7 @@ fn metric(margin: f64, minimum: Option<f64>) -> Metric {
 
 fn attempt(call: Call) -> Attempt {
     let answer =
-        || Answer { text: String::new(), model: "m".into(), fingerprint: None, finish_reason: None, usage: None, latency_ms: 1 };
+        || Answer { model: "m".into(), latency_ms: 1, ..Answer::default() };
     let (answer, score) = match call {
         Good => (Ok(answer()), Score::pass()),
         Bad => (Ok(answer()), Score::fail("bad")),
