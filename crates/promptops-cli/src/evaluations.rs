@@ -1,14 +1,13 @@
 //! Evaluations of a project's prompts: eval files, datasets, providers and recordings, brought together.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use promptops_eval::client::retry::RetryPolicy;
 use promptops_eval::client::{ClientError, ErrorClass};
-use promptops_eval::dataset::{Dataset, DatasetError, Format};
+use promptops_eval::dataset::{Dataset, DatasetError, Format, Source};
 use promptops_eval::recording::{self, Recording, Replay};
 use promptops_eval::report::{self, v1::Report};
 use promptops_eval::run::{Budget, Progress, Served, Settings};
@@ -27,9 +26,9 @@ use crate::providers::{prices, routes};
 /// Options of every command that asks a model.
 #[derive(Debug, Args)]
 pub struct EvalOptions {
-    /// When recorded answers are used.
-    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
-    pub replay: ReplayChoice,
+    /// When recorded answers are used [default: auto; in CI, where the variable CI is set: only].
+    #[arg(long, value_enum, value_name = "WHEN")]
+    pub replay: Option<ReplayChoice>,
     /// Ask this OpenAI-compatible address, whatever promptops.toml says [e.g. http://127.0.0.1:8089/v1].
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
@@ -53,13 +52,21 @@ fn amount(text: &str) -> Result<f64, String> {
     if amount > 0.0 && amount.is_finite() { Ok(amount) } else { Err(format!("`{text}` is not a positive amount")) }
 }
 
+impl EvalOptions {
+    /// Returns when recorded answers are used. A pipeline asks no model unless it is told to: that would cost money with every
+    /// push, and give other answers than those that were reviewed.
+    pub fn replay(&self, context: &Context) -> ReplayChoice {
+        let is_in_pipeline = || context.variable("CI").is_some_and(|value| !matches!(value, "false" | "0"));
+        self.replay.unwrap_or_else(|| if is_in_pipeline() { ReplayChoice::Only } else { ReplayChoice::Auto })
+    }
+}
+
 /// When recorded answers are used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ReplayChoice {
     /// Never, and record nothing.
     Off,
     /// Where there are some; ask for the others and record them.
-    #[default]
     Auto,
     /// Always; a missing one is an error. Needs neither network nor key.
     Only,
@@ -148,10 +155,11 @@ pub fn run(
         EvalError::Findings(findings) => problems(findings),
         other => Stopped::Failure(failure(other)),
     })?;
-    let recording = Recording::open(&recording::path_for(&project.root.join(path)), options.replay.into()).map_err(failure)?;
+    let replay = options.replay(context);
+    let recording = Recording::open(&recording::path_for(&project.root.join(path)), replay.into()).map_err(failure)?;
     let subjects = [Some(&subject), baseline.as_ref()].into_iter().flatten();
     let models: Vec<&str> = subjects.map(|subject| subject.content.model.as_str()).collect();
-    let client = if options.replay == ReplayChoice::Only { None } else { Some(routes(context, project, options, &models)?) };
+    let client = if replay == ReplayChoice::Only { None } else { Some(routes(context, project, options, &models)?) };
     let prices = prices(project, options, &models)?;
     let bar = progress_bar(context, path);
     let settings = Settings {
@@ -172,7 +180,7 @@ pub fn run(
     let evaluation = context.block_on(prepared.evaluate(&subject, baseline.as_ref(), &settings));
     bar.finish_and_clear();
     let evaluation = evaluation?.map_err(failure)?;
-    let report = report::build(&prepared, &subject, baseline.as_ref(), &evaluation);
+    let report = report::build(&prepared, &subject, baseline.as_ref(), &evaluation).map_err(failure)?;
     Ok(Evaluated { report, served: evaluation.served })
 }
 
@@ -211,10 +219,10 @@ fn read_dataset(project: &Project, spec: &Spec, texts: &HashMap<String, String>)
         return Err(problem(format!("the dataset `{path}` is neither CSV nor JSON Lines")));
     };
     let file = project.root.join(&path);
-    let reader = File::open(&file).map_err(|error| problem(format!("the dataset `{path}` cannot be read: {error}")))?;
-    Dataset::read(&path, format, reader, &spec.columns()).map_err(|error| match error {
+    Dataset::read(&path, format, Source::File(file), &spec.columns()).map_err(|error| match error {
         DatasetError::Findings(findings) => Stopped::Problems(Problems { findings, texts: HashMap::new() }),
-        DatasetError::Io(error) => Stopped::Failure(Failure::io("read the dataset", &file, error)),
+        DatasetError::Io(error) => problem(format!("the dataset `{path}` cannot be read: {error}")),
+        changed @ DatasetError::Changed { .. } => Stopped::Failure(failure(changed.into())),
     })
 }
 
@@ -233,7 +241,7 @@ fn failure(error: EvalError) -> Failure {
         EvalError::Client { source, .. } => client_exit(source),
         EvalError::Budget { .. } => Exit::Inconclusive,
         EvalError::CorruptRecording { .. } => Exit::Corrupt,
-        EvalError::RecordingFile { .. } | EvalError::Statistics { .. } => Exit::Io,
+        EvalError::RecordingFile { .. } | EvalError::Dataset(_) | EvalError::Statistics { .. } => Exit::Io,
     };
     let hint = error.hint();
     let failure = Failure::from_error(exit, error);

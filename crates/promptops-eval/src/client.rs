@@ -168,8 +168,6 @@ pub struct Answer {
 /// One call of a tool that a model asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToolCall {
-    /// The name by which its result is handed back.
-    pub id: Option<String>,
     /// The tool.
     pub name: String,
     /// Its arguments; a text where what the model wrote is not JSON.

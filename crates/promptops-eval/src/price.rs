@@ -116,9 +116,8 @@ impl PriceTable {
             string(&self.source),
             string(&self.digest.to_string())
         );
-        let line = |(name, price): (&String, &Price)| {
-            format!("{}: {}", string(name), serde_json::to_value(price).unwrap_or_default())
-        };
+        let line =
+            |(name, price): (&String, &Price)| format!("{}: {}", string(name), serde_json::to_value(price).unwrap_or_default());
         let lines: Vec<String> = self.models.iter().map(line).collect();
         format!("{head}{}\n}}\n}}\n", lines.join(",\n"))
     }

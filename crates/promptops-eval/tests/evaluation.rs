@@ -12,7 +12,7 @@ use std::time::Duration;
 use promptops_eval::client::http::{self, Credential, HttpClient};
 use promptops_eval::client::retry::RetryPolicy;
 use promptops_eval::client::{Api, ClientError, ModelClient};
-use promptops_eval::dataset::{Dataset, Format};
+use promptops_eval::dataset::{Dataset, Format, Source};
 use promptops_eval::price::Price;
 use promptops_eval::recording::{Recording, Replay};
 use promptops_eval::report::{self, v1};
@@ -58,7 +58,7 @@ fn dataset(spec: &Spec, count: usize) -> Dataset {
         };
         text.push_str(&format!("c{index},\"{message}, number {index}\",{intent},{}\n", index == 1));
     }
-    Dataset::read(&spec.dataset_path(), Format::Csv, text.as_bytes(), &spec.columns()).unwrap()
+    Dataset::read(&spec.dataset_path(), Format::Csv, Source::of_bytes(text), &spec.columns()).unwrap()
 }
 
 fn spec() -> Spec {
@@ -116,7 +116,7 @@ impl Setup {
             },
         };
         let evaluation = prepared.evaluate(candidate, parent, &settings).await?;
-        Ok((report::build(&prepared, candidate, parent, &evaluation), evaluation.served))
+        Ok((report::build(&prepared, candidate, parent, &evaluation)?, evaluation.served))
     }
 }
 
@@ -270,11 +270,7 @@ async fn answers_are_written_while_a_run_goes_on() {
 async fn a_budget_in_dollars_ends_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let server = labelling(|_, _| false).await;
-    let setup = Setup {
-        budget: Budget { calls: None, usd: Some(30.0) },
-        price: Some(price(1e5, 0.0)),
-        ..Setup::default()
-    };
+    let setup = Setup { budget: Budget { calls: None, usd: Some(30.0) }, price: Some(price(1e5, 0.0)), ..Setup::default() };
     let client = client(&server.url());
     let error = setup.evaluate(Some(&client), &off(folder.path()), &subject(1, "good", "m"), None).await.unwrap_err();
     assert!(matches!(error, EvalError::Budget { .. }), "{error}");
@@ -324,7 +320,7 @@ async fn cases_that_ask_the_same_share_one_answer() {
     let server = Server::start(|number, _| Behaviour::ok(completion(if number == 0 { "billing" } else { "technical" }))).await;
     let spec = spec();
     let text = "id,message,intent,critical\na,hello,billing,\nb,hello,billing,\n";
-    let dataset = Dataset::read("d.csv", Format::Csv, text.as_bytes(), &spec.columns()).unwrap();
+    let dataset = Dataset::read("d.csv", Format::Csv, Source::of_bytes(text), &spec.columns()).unwrap();
     let subject = subject(1, "good", "m");
     let prepared = Prepared::new(&spec, &dataset, &subject).unwrap();
     let client = client(&server.url());
@@ -367,7 +363,7 @@ fn an_eval_that_does_not_fit_is_told_all_at_once() {
         .replace("{type: json-schema}", "{type: label, expected: id}");
     let spec = Spec::parse("evals/intents.yaml", &text).0.unwrap();
     let text = "id,text,intent,critical,message\na,hello,sales,,x\n";
-    let dataset = Dataset::read("d.csv", Format::Csv, text.as_bytes(), &spec.columns()).unwrap();
+    let dataset = Dataset::read("d.csv", Format::Csv, Source::of_bytes(text), &spec.columns()).unwrap();
     let messages = |error: EvalError| match error {
         EvalError::Findings(findings) => findings.into_iter().map(|finding| finding.message).collect::<Vec<_>>(),
         other => panic!("{other}"),
@@ -376,11 +372,11 @@ fn an_eval_that_does_not_fit_is_told_all_at_once() {
     assert_eq!(found, ["`support.intent@1` has no variable `massage`"]);
     let spec = self::spec();
     let text = "id,text,intent,critical\na,hello,sales,\n";
-    let dataset = Dataset::read("d.csv", Format::Csv, text.as_bytes(), &spec.columns()).unwrap();
+    let dataset = Dataset::read("d.csv", Format::Csv, Source::of_bytes(text), &spec.columns()).unwrap();
     let found = messages(Prepared::new(&spec, &dataset, &subject(1, "x", "m")).unwrap_err());
     assert_eq!(found, ["variable `message` of `support.intent@1` has no column in `d.csv`"]);
     let text = "id,message,intent,critical\na,hello,sales,\nb,x,sales,\n";
-    let dataset = Dataset::read("d.csv", Format::Csv, text.as_bytes(), &spec.columns()).unwrap();
+    let dataset = Dataset::read("d.csv", Format::Csv, Source::of_bytes(text), &spec.columns()).unwrap();
     let found = messages(Prepared::new(&spec, &dataset, &subject(1, "x", "m")).unwrap_err());
     assert_eq!(found, ["line 2: column `intent` expects `sales`, which is not a label (and 1 more cases like it)"]);
 }

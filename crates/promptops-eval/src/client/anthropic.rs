@@ -78,8 +78,8 @@ pub(super) fn is_content(event: &Event) -> bool {
 pub(super) fn assemble(events: &[Event]) -> Result<Value, ClientError> {
     let (mut document, mut blocks) = (Map::new(), Vec::new());
     for event in events {
-        let data: Value = serde_json::from_str(&event.data)
-            .map_err(|_| refusal::malformed("has an event that is not JSON", &event.data))?;
+        let data: Value =
+            serde_json::from_str(&event.data).map_err(|_| refusal::malformed("has an event that is not JSON", &event.data))?;
         match data["type"].as_str().unwrap_or_default() {
             "message_start" => document = data["message"].as_object().cloned().unwrap_or_default(),
             "content_block_start" => blocks.push(data["content_block"].clone()),
@@ -129,7 +129,6 @@ pub(super) fn answer(json: &Value) -> Result<Answer, &'static str> {
         match block["type"].as_str().unwrap_or_default() {
             "text" => text.push_str(block["text"].as_str().unwrap_or_default()),
             "tool_use" => tool_calls.push(ToolCall {
-                id: block["id"].as_str().map(str::to_owned),
                 name: block["name"].as_str().unwrap_or_default().to_owned(),
                 arguments: block["input"].as_str().map_or_else(|| block["input"].clone(), arguments),
             }),
@@ -181,21 +180,26 @@ mod tests {
     #[test]
     fn what_chat_completions_name_otherwise_is_translated() {
         let parameters = json!({"max_completion_tokens": 9, "stop": "END", "tool_choice": "required", "top_k": 3});
-        let tools = json!([{"type": "function", "function": {"name": "f", "description": "d"}}, {"name": "own", "input_schema": {}}]);
+        let tools =
+            json!([{"type": "function", "function": {"name": "f", "description": "d"}}, {"name": "own", "input_schema": {}}]);
         let body = body(&call(&parameters, Some(tools)), true);
         assert_eq!(body["max_tokens"], 9);
         assert_eq!(body["stop_sequences"], json!(["END"]));
         assert_eq!(body["tool_choice"], json!({"type": "any"}));
         assert_eq!((&body["top_k"], &body["stream"]), (&json!(3), &json!(true)));
         let schema = json!({"type": "object", "properties": {}});
-        assert_eq!(body["tools"], json!([{"name": "f", "input_schema": schema, "description": "d"}, {"name": "own", "input_schema": {}}]));
+        assert_eq!(
+            body["tools"],
+            json!([{"name": "f", "input_schema": schema, "description": "d"}, {"name": "own", "input_schema": {}}])
+        );
         assert_eq!(tool_choice(json!({"type": "function", "function": {"name": "f"}})), json!({"type": "tool", "name": "f"}));
         assert_eq!(tool_choice(json!({"type": "auto"})), json!({"type": "auto"}));
     }
 
     #[test]
     fn the_input_counts_what_was_cached() {
-        let json = json!({"input_tokens": 10, "cache_read_input_tokens": 70, "cache_creation_input_tokens": 20, "output_tokens": 3});
+        let json =
+            json!({"input_tokens": 10, "cache_read_input_tokens": 70, "cache_creation_input_tokens": 20, "output_tokens": 3});
         assert_eq!(usage(&json), Usage { input: 100, output: 3, cached_input: 70, cache_write: 20, reasoning: 0 });
     }
 
@@ -210,9 +214,15 @@ mod tests {
             event(json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "bil"}})),
             event(json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "ling"}})),
             event(json!({"type": "content_block_stop", "index": 0})),
-            event(json!({"type": "content_block_start", "index": 1, "content_block": {"type": "tool_use", "id": "t", "name": "f", "input": {}}})),
-            event(json!({"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": "{\"a\""}})),
-            event(json!({"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": ": 1}"}})),
+            event(
+                json!({"type": "content_block_start", "index": 1, "content_block": {"type": "tool_use", "id": "t", "name": "f", "input": {}}}),
+            ),
+            event(
+                json!({"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": "{\"a\""}}),
+            ),
+            event(
+                json!({"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": ": 1}"}}),
+            ),
             event(json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 9}})),
         ];
         assert!(is_content(&events[3]) && !is_content(&events[2]));
@@ -220,7 +230,7 @@ mod tests {
         events.push(event(json!({"type": "message_stop"})));
         let answer = answer(&assemble(&events).unwrap()).unwrap();
         assert_eq!((answer.text.as_str(), answer.finish_reason.as_deref()), ("billing", Some("tool_use")));
-        assert_eq!(answer.tool_calls, [ToolCall { id: Some("t".into()), name: "f".into(), arguments: json!({"a": 1}) }]);
+        assert_eq!(answer.tool_calls, [ToolCall { name: "f".into(), arguments: json!({"a": 1}) }]);
         assert_eq!(answer.usage, Some(Usage { input: 8, output: 9, ..Usage::default() }));
         let overloaded = event(json!({"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}));
         assert!(matches!(assemble(&[overloaded]), Err(ClientError::Server { .. })));

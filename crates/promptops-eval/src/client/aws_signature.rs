@@ -24,8 +24,7 @@ impl Request<'_> {
     /// Returns the headers that a request with `content-type: application/json` needs besides its own.
     pub(super) fn sign(&self, keys: &AwsKeys) -> Vec<(&'static str, String)> {
         let time = self.time.format("%Y%m%dT%H%M%SZ").to_string();
-        let mut signed =
-            vec![("content-type", "application/json"), ("host", self.host), ("x-amz-date", time.as_str())];
+        let mut signed = vec![("content-type", "application/json"), ("host", self.host), ("x-amz-date", time.as_str())];
         if let Some(token) = &keys.session_token {
             signed.push(("x-amz-security-token", token));
         }

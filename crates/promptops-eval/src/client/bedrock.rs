@@ -121,8 +121,8 @@ pub(super) fn assemble(events: &[Event]) -> Result<Value, ClientError> {
     let (mut document, mut blocks) = (Map::new(), Vec::new());
     let mut is_complete = false;
     for event in events {
-        let data: Value = serde_json::from_str(&event.data)
-            .map_err(|_| refusal::malformed("has an event that is not JSON", &event.data))?;
+        let data: Value =
+            serde_json::from_str(&event.data).map_err(|_| refusal::malformed("has an event that is not JSON", &event.data))?;
         match event.name.as_str() {
             "contentBlockStart" => blocks.push(data["start"].clone()),
             "contentBlockDelta" => extend(&mut blocks, &data["delta"], data["contentBlockIndex"].as_u64()),
@@ -176,7 +176,6 @@ pub(super) fn answer(json: &Value) -> Result<Answer, &'static str> {
         text.push_str(block["text"].as_str().unwrap_or_default());
         if let Some(call) = block.get("toolUse") {
             tool_calls.push(ToolCall {
-                id: call["toolUseId"].as_str().map(str::to_owned),
                 name: call["name"].as_str().unwrap_or_default().to_owned(),
                 arguments: call["input"].as_str().map_or_else(|| call["input"].clone(), arguments),
             });
@@ -252,7 +251,7 @@ mod tests {
         events.push(event("metadata", json!({"usage": counted, "metrics": {"latencyMs": 3}})));
         let answer = answer(&assemble(&events).unwrap()).unwrap();
         assert_eq!((answer.text.as_str(), answer.finish_reason.as_deref()), ("billing", Some("tool_use")));
-        assert_eq!(answer.tool_calls, [ToolCall { id: Some("t".into()), name: "f".into(), arguments: json!({"a": 1}) }]);
+        assert_eq!(answer.tool_calls, [ToolCall { name: "f".into(), arguments: json!({"a": 1}) }]);
         assert_eq!(answer.usage, Some(Usage { input: 13, output: 2, cached_input: 5, ..Usage::default() }));
         let throttled = event("throttlingException", json!({"message": "slow down"}));
         assert!(matches!(assemble(&[throttled]), Err(ClientError::RateLimit { .. })));

@@ -1,7 +1,7 @@
 //! A program in the place of a model: it reads a call from its standard input and writes an answer to its standard output.
 //!
 //! In: `{"model": …, "messages": [{"role": …, "content": …}], "parameters": {…}, "tools": …}`. Out: `{"text": …}`, and whatever
-//! it knows of `tool_calls` (each with `name`, `arguments`, `id`), `model`, `finish_reason` and `usage` (`input`, `output`,
+//! it knows of `tool_calls` (each with `name` and `arguments`), `model`, `finish_reason` and `usage` (`input`, `output`,
 //! `cached_input`, `cache_write`, `reasoning`).
 
 use std::io;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures::future::{BoxFuture, FutureExt as _};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::Instant;
 
 use super::http::MAX_BODY_BYTES;
@@ -21,6 +21,8 @@ use super::{Answer, Api, Call, ClientError, Exchange, ModelClient, ToolCall, Usa
 
 /// The most that is read of what a program says on its standard error.
 const MAX_COMPLAINT_BYTES: u64 = 64 << 10;
+/// How long a program that has ended is listened to.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// Which program to start.
 #[derive(Debug, Clone)]
@@ -87,48 +89,44 @@ async fn converse(mut child: Child, input: Vec<u8>) -> Result<String, ClientErro
     let (Some(mut stdin), Some(stdout), Some(stderr)) = pipes else {
         return Err(ClientError::Command("it has no pipes".to_owned()));
     };
+    let failed = |error: io::Error| ClientError::Command(error.to_string());
     let write = async {
         match stdin.write_all(&input).await {
             // A program need not read what it does not use.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            other => other?,
+            other => other.map_err(failed)?,
         }
         drop(stdin);
         Ok(())
     };
-    let (mut output, mut complaint) = (Vec::new(), Vec::new());
+    // Read on the side, so that a program that complains at length can end.
+    let listening = tokio::spawn(listen(stderr));
+    let mut output = Vec::new();
     let read = async {
-        let limit = MAX_BODY_BYTES as u64 + 1;
-        stdout.take(limit).read_to_end(&mut output).await
+        let length = stdout.take(MAX_BODY_BYTES as u64 + 1).read_to_end(&mut output).await.map_err(failed)?;
+        // Whoever writes without an end may never read what we write.
+        let is_too_long = length > MAX_BODY_BYTES;
+        let too_long = || ClientError::Malformed(format!("the answer is larger than {MAX_BODY_BYTES} bytes"));
+        if is_too_long { Err(too_long()) } else { Ok(()) }
     };
-    let listen = async {
-        let mut stderr = stderr;
-        (&mut stderr).take(MAX_COMPLAINT_BYTES).read_to_end(&mut complaint).await?;
-        // The rest is read so that the program can end, and dropped.
-        tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await
-    };
-    let failed = |error: io::Error| ClientError::Command(error.to_string());
-    let finished = async {
-        let (_, length) = tokio::try_join!(write, read)?;
-        Ok::<_, io::Error>(length)
-    };
-    // Whoever writes without an end is not listened to until the end.
-    tokio::select! {
-        biased;
-        length = finished => {
-            if length.map_err(failed)? > MAX_BODY_BYTES {
-                return Err(ClientError::Malformed(format!("the answer is larger than {MAX_BODY_BYTES} bytes")));
-            }
-        }
-        () = async { let _ = listen.await; std::future::pending().await } => {}
-    }
+    tokio::try_join!(write, read)?;
     let status = child.wait().await.map_err(failed)?;
     if !status.success() {
-        let said = String::from_utf8_lossy(&complaint);
+        // What it started may keep its standard error open for ever.
+        let said = tokio::time::timeout(LAST_WORDS, listening).await.ok().and_then(Result::ok).unwrap_or_default();
         let said = if said.trim().is_empty() { String::new() } else { format!(": {}", excerpt(&said)) };
         return Err(ClientError::Command(format!("it ended with {status}{said}")));
     }
     String::from_utf8(output).map_err(|_| ClientError::Malformed("the answer is not UTF-8".to_owned()))
+}
+
+/// Returns the beginning of what a program says on its standard error; the rest is read and dropped.
+async fn listen(mut stderr: ChildStderr) -> String {
+    let mut said = Vec::new();
+    // What cannot be read was not said.
+    let _ = (&mut stderr).take(MAX_COMPLAINT_BYTES).read_to_end(&mut said).await;
+    let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
+    String::from_utf8_lossy(&said).into_owned()
 }
 
 /// Reads the answer out of a document; an error says what the document does.
@@ -140,7 +138,6 @@ pub(super) fn answer(json: &Value) -> Result<Answer, &'static str> {
     };
     let string = |name: &str| json[name].as_str().map(str::to_owned);
     let tool_calls = json["tool_calls"].as_array().into_iter().flatten().map(|call| ToolCall {
-        id: call["id"].as_str().map(str::to_owned),
         name: call["name"].as_str().unwrap_or_default().to_owned(),
         arguments: call["arguments"].clone(),
     });
@@ -180,7 +177,7 @@ mod tests {
         let answer = answer(&document).unwrap();
         assert_eq!((answer.text.as_str(), answer.model.as_str()), ("hi", "mine"));
         assert_eq!(answer.usage, Some(Usage { input: 3, output: 2, ..Usage::default() }));
-        assert_eq!(answer.tool_calls, [ToolCall { id: None, name: "f".into(), arguments: json!({"a": 1}) }]);
+        assert_eq!(answer.tool_calls, [ToolCall { name: "f".into(), arguments: json!({"a": 1}) }]);
         assert!(super::answer(&json!({"output": "hi"})).is_err());
         assert!(super::answer(&json!("hi")).is_err());
     }

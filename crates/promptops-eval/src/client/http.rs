@@ -217,10 +217,8 @@ fn headers(settings: &Settings) -> Result<HeaderMap, ClientError> {
             Api::Anthropic => ("x-api-key", key.clone()),
             _ => (AUTHORIZATION.as_str(), format!("Bearer {key}")),
         };
-        let mut value = HeaderValue::from_str(&text).map_err(|_| ClientError::Auth {
-            status: 401,
-            message: "the key has characters that cannot be sent".to_owned(),
-        })?;
+        let mut value = HeaderValue::from_str(&text)
+            .map_err(|_| ClientError::Auth { status: 401, message: "the key has characters that cannot be sent".to_owned() })?;
         value.set_sensitive(true);
         headers.insert(name, value);
     }

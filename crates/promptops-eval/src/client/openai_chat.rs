@@ -139,7 +139,6 @@ fn tool_call(json: &Value) -> ToolCall {
         None => (&json["function"]["name"], json["function"]["arguments"].as_str().map(arguments)),
     };
     ToolCall {
-        id: json["id"].as_str().map(str::to_owned),
         name: name.as_str().unwrap_or_default().to_owned(),
         arguments: written.unwrap_or_else(|| json["function"]["arguments"].clone()),
     }
@@ -196,7 +195,7 @@ mod tests {
         let call = json!({"choices": [{"message": {"content": null, "tool_calls": [{"id": "1", "function": function}]}}]});
         let answer = decoded(&call).unwrap();
         assert_eq!(answer.text, "");
-        let expected = ToolCall { id: Some("1".into()), name: "look_up".into(), arguments: json!({"order": 7}) };
+        let expected = ToolCall { name: "look_up".into(), arguments: json!({"order": 7}) };
         assert_eq!(answer.tool_calls, [expected]);
     }
 
@@ -239,7 +238,7 @@ mod tests {
         ]);
         assert!(is_content(&events[0]) && !is_content(&events[4]));
         let answer = answer(&assemble(&events).unwrap()).unwrap();
-        assert_eq!(answer.tool_calls, [ToolCall { id: Some("1".into()), name: "look_up".into(), arguments: json!({"order": 7}) }]);
+        assert_eq!(answer.tool_calls, [ToolCall { name: "look_up".into(), arguments: json!({"order": 7}) }]);
         assert_eq!(answer.finish_reason.as_deref(), Some("tool_calls"));
     }
 

@@ -64,8 +64,8 @@ pub(super) fn is_content(event: &Event) -> bool {
 /// Finds the whole response, which the last event of a stream has.
 pub(super) fn assemble(events: &[Event]) -> Result<Value, ClientError> {
     for event in events {
-        let data: Value = serde_json::from_str(&event.data)
-            .map_err(|_| refusal::malformed("has an event that is not JSON", &event.data))?;
+        let data: Value =
+            serde_json::from_str(&event.data).map_err(|_| refusal::malformed("has an event that is not JSON", &event.data))?;
         match data["type"].as_str().unwrap_or_default() {
             "response.completed" | "response.incomplete" | "response.failed" => return Ok(data["response"].clone()),
             "error" => return Err(refusal::of_event(data["code"].as_str().unwrap_or_default(), &event.data)),
@@ -92,7 +92,6 @@ pub(super) fn answer(json: &Value) -> Result<Answer, &'static str> {
                 }
             }
             "function_call" | "custom_tool_call" => tool_calls.push(ToolCall {
-                id: item["call_id"].as_str().map(str::to_owned),
                 name: item["name"].as_str().unwrap_or_default().to_owned(),
                 arguments: match item["arguments"].as_str() {
                     Some(written) => arguments(written),

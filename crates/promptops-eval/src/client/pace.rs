@@ -96,7 +96,7 @@ impl Paced {
             }
             Err(error) if is_too_fast(error) => {
                 // Calls that were under way together are refused together: that is one sign, not many.
-                if state.halved_at.is_none_or(|halved_at| started >= halved_at) {
+                if state.halved_at.is_none_or(|halved_at| started > halved_at) {
                     let reached = state.allowed.min(state.under_way.max(1) as f64);
                     state.allowed = (reached / 2.0).max(1.0);
                     state.halved_at = Some(now);
@@ -250,6 +250,7 @@ mod tests {
                 let under_way = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
                 self.most.fetch_max(under_way, Ordering::SeqCst);
                 let result = if under_way > self.bears {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                     Err(ClientError::RateLimit { retry_after: self.retry_after, message: String::new() })
                 } else {
                     tokio::time::sleep(Duration::from_secs(1)).await;

@@ -74,8 +74,18 @@ mod tests {
         let text: Vec<String> =
             [400, 401, 403, 404, 408, 413, 422, 424, 429, 500, 529, 302].map(|status| error(status).class().to_string()).to_vec();
         let expected = [
-            "bad-request", "auth", "auth", "not-found", "server", "bad-request", "bad-request", "server", "rate-limit", "server",
-            "server", "malformed",
+            "bad-request",
+            "auth",
+            "auth",
+            "not-found",
+            "server",
+            "bad-request",
+            "bad-request",
+            "server",
+            "rate-limit",
+            "server",
+            "server",
+            "malformed",
         ];
         assert_eq!(text, expected);
         assert_eq!(error(401).to_string(), "the provider refuses the key (status 401): `no`");
