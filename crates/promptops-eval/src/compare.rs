@@ -272,7 +272,7 @@ impl Sides<'_> {
     fn pairs(&self, parent: &[f64], candidate: &[f64]) -> Vec<PairedCase> {
         let pairs = parent.iter().zip(candidate).zip(self.clusters);
         pairs
-            .map(|((parent, candidate), cluster)| PairedCase { parent: *parent, candidate: *candidate, cluster: *cluster })
+            .map(|((parent, candidate), cluster)| PairedCase { cluster: *cluster, ..PairedCase::new(*parent, *candidate) })
             .collect()
     }
 
@@ -364,7 +364,7 @@ fn why_inconclusive(margin: f64, paired: &PairedComparison) -> String {
 /// the search asks the method itself rather than the formula. Nothing above [`MOST_CASES`].
 pub fn cases_to_pass(margin: f64) -> Option<usize> {
     let passes = |count: usize| {
-        let same = PairedCase { parent: 1.0, candidate: 1.0, cluster: None };
+        let same = PairedCase::new(1.0, 1.0);
         compare_paired(&vec![same; count], MetricRange::UNIT, ALPHA).is_ok_and(|paired| paired.interval.low > -margin)
     };
     if !passes(MOST_CASES) {
