@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod audit;
 pub mod change;
 pub mod check;
 pub mod compatibility;
@@ -16,6 +17,7 @@ pub mod evidence;
 pub mod finding;
 pub mod id;
 pub mod lock;
+pub mod merkle;
 pub mod owners;
 pub mod prompt;
 pub mod render;
