@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod change;
+pub mod baseline;
 pub mod check;
 pub mod compatibility;
 pub mod content;
@@ -22,6 +23,7 @@ pub mod render;
 pub mod schema;
 mod schema_change;
 pub mod status;
+pub mod suppression;
 pub mod template;
 pub mod template_value;
 pub mod yaml;
