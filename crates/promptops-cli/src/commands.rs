@@ -14,6 +14,7 @@ mod drift;
 mod environment;
 mod eval;
 mod evidence;
+mod explain;
 mod export;
 mod gate;
 mod history;
@@ -49,6 +50,7 @@ use crate::failure::Outcome;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Check(check::Arguments),
+    Explain(explain::Arguments),
     Eval(eval::Arguments),
     Gate(gate::Arguments),
     History(history::Arguments),
@@ -100,6 +102,7 @@ pub enum Command {
 pub fn run(command: Command, context: &Context) -> Outcome<Exit> {
     match command {
         Command::Check(arguments) => check::run(&arguments, context),
+        Command::Explain(arguments) => explain::run(&arguments, context),
         Command::Eval(arguments) => eval::run(&arguments, context),
         Command::Gate(arguments) => gate::run(&arguments, context),
         Command::History(arguments) => history::run(&arguments, context),

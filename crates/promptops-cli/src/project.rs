@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::check_levels::CheckLevels;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::text_file;
@@ -27,6 +28,8 @@ pub struct Project {
 pub struct Config {
     /// Where prompts are written.
     pub prompts: PromptsConfig,
+    /// How much the findings of the checks matter.
+    pub checks: CheckLevels,
     /// Where prompts are published.
     pub registry: RegistryConfig,
     /// Where invocations are stored.

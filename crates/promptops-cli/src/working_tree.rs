@@ -1,5 +1,6 @@
 //! The prompt files of the working tree, read in parallel and within bounds.
 
+use std::collections::HashMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -34,7 +35,7 @@ pub struct WorkingTree {
 impl WorkingTree {
     /// Reads every prompt file of a project.
     pub fn read(project: &Project) -> Outcome<Self> {
-        let Listing { paths, findings, folder, prefix } = Listing::read(project)?;
+        let Listing { paths, findings, folder, prefix, .. } = Listing::read(project)?;
         let read: Vec<Result<PromptFile, Box<Finding>>> =
             paths.into_par_iter().map(|path_in_folder| read_file(&folder, &prefix, path_in_folder)).collect();
         let mut tree = Self { files: Vec::new(), findings };
@@ -57,6 +58,8 @@ pub struct Listing {
     pub findings: Vec<Finding>,
     folder: PathBuf,
     prefix: String,
+    /// Texts that count in place of what the files hold, by path from the project's root.
+    overlay: HashMap<String, String>,
 }
 
 impl Listing {
@@ -76,7 +79,21 @@ impl Listing {
         paths.sort_unstable();
         let prefix = project.config.prompts.path.trim_matches('/').to_owned();
         let findings = others.into_iter().map(|other| other.finding(&prefix)).collect();
-        Ok(Self { paths, findings, folder: from_here(folder), prefix })
+        Ok(Self { paths, findings, folder: from_here(folder), prefix, overlay: HashMap::new() })
+    }
+
+    /// Lets texts count in place of what the files hold, also of files that are not there yet.
+    #[must_use]
+    pub fn with_overlay(mut self, overlay: &HashMap<String, String>) -> Self {
+        for path in overlay.keys() {
+            let in_folder = if self.prefix.is_empty() { Some(path.as_str()) } else { path.strip_prefix(&format!("{}/", self.prefix)) };
+            let Some(path_in_folder) = in_folder.filter(|path| path.rsplit('/').next().is_some_and(is_prompt_file)) else { continue };
+            if let Err(at) = self.paths.binary_search_by(|known| known.as_str().cmp(path_in_folder)) {
+                self.paths.insert(at, path_in_folder.to_owned());
+            }
+        }
+        self.overlay.clone_from(overlay);
+        self
     }
 
     /// Returns the path of one of the files from the project's root.
@@ -86,6 +103,12 @@ impl Listing {
 
     /// Reads one of the files.
     pub fn file(&self, path_in_folder: &str) -> Result<PromptFile, Box<Finding>> {
+        if !self.overlay.is_empty() {
+            let path = self.path_from_root(path_in_folder);
+            if let Some(text) = self.overlay.get(&path) {
+                return Ok(PromptFile { path, path_in_folder: path_in_folder.to_owned(), text: text.clone() });
+            }
+        }
         read_file(&self.folder, &self.prefix, path_in_folder.to_owned())
     }
 }

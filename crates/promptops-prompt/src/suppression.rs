@@ -15,6 +15,8 @@ use crate::yaml::{Kind, Node, Scalar, Style, whole_lines};
 /// A comment that lets findings pass.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Suppression {
+    /// The file, from the project's root.
+    pub path: String,
     /// The checks whose findings pass.
     pub checks: Vec<String>,
     /// Why.
@@ -61,7 +63,7 @@ pub fn read(path: &str, text: &str, root: &Node, findings: &mut Vec<Finding>) ->
             && suppressions.len() < MAX_SUPPRESSIONS
         {
             match parse(body) {
-                Ok((checks, reason)) => suppressions.push(suppression(text, at..end, start, checks, reason)),
+                Ok((checks, reason)) => suppressions.push(suppression(path, text, at..end, start, checks, reason)),
                 Err(message) => {
                     findings.push(Finding::new("suppression-form", Severity::Error, path, at..end, message).hint(FORM));
                 }
@@ -149,7 +151,9 @@ pub fn place_for(text: &str, at: usize) -> (usize, String) {
     }
 }
 
-fn suppression(text: &str, comment: Range<usize>, line_start: usize, checks: Vec<String>, reason: String) -> Suppression {
+fn suppression(
+    path: &str,
+    text: &str, comment: Range<usize>, line_start: usize, checks: Vec<String>, reason: String) -> Suppression {
     let before = &text[line_start..comment.start];
     let is_alone = before.trim_start_matches('\u{feff}').trim().is_empty();
     let removal = match whole_lines(text, comment.clone()).filter(|_| is_alone) {
@@ -159,7 +163,7 @@ fn suppression(text: &str, comment: Range<usize>, line_start: usize, checks: Vec
     let anchor = if is_alone { next_entry(text, comment.end) } else { Some(line_start) };
     let end = anchor.map_or(comment.end, |anchor| entry_end(text, anchor));
     let start = if is_alone { comment.start } else { line_start };
-    Suppression { checks, reason, comment, covers: start..end, removal }
+    Suppression { path: path.to_owned(), checks, reason, comment, covers: start..end, removal }
 }
 
 /// Returns the start of the first line after `from` that is neither empty nor a comment.
