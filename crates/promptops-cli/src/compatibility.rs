@@ -1,9 +1,7 @@
 //! Compatibility before anything is published: what a proposed version would break, by the same rules as on publish.
 
-use std::fs::File;
-
 use promptops_eval::Spec;
-use promptops_eval::dataset::{Dataset, Format};
+use promptops_eval::dataset::{Dataset, Format, Source};
 use promptops_eval::evaluate::known_inputs as inputs_of;
 use promptops_prompt::change::{Change, trial};
 use promptops_prompt::check::{Base, Summary, incompatible_change};
@@ -125,9 +123,9 @@ pub fn known_inputs(project: &Project, evals: &[String], content: &Content) -> V
         let text = std::fs::read_to_string(project.root.join(path)).ok()?;
         let spec = Spec::parse(path, &text).0?;
         let dataset = spec.dataset_path();
-        let file = File::open(project.root.join(&dataset)).ok()?;
-        let dataset = Dataset::read(&dataset, Format::of_path(&dataset)?, file, &spec.columns()).ok()?;
-        Some(inputs_of(&spec, &dataset, content))
+        let source = Source::File(project.root.join(&dataset));
+        let dataset = Dataset::read(&dataset, Format::of_path(&dataset)?, source, &spec.columns()).ok()?;
+        inputs_of(&spec, &dataset, content).ok()
     };
     evals.iter().filter_map(read).flatten().collect()
 }

@@ -1,7 +1,6 @@
 //! Evaluations of a project's prompts: eval files, datasets, providers and recordings, brought together.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use promptops_eval::client::openai::{self, OpenAi};
 use promptops_eval::client::retry::RetryPolicy;
 use promptops_eval::client::routes::{Routes, serves};
 use promptops_eval::client::{ClientError, ErrorClass, Price};
-use promptops_eval::dataset::{Dataset, DatasetError, Format};
+use promptops_eval::dataset::{Dataset, DatasetError, Format, Source};
 use promptops_eval::recording::{self, Recording, Replay};
 use promptops_eval::report::{self, v1::Report};
 use promptops_eval::run::{Budget, Progress, Served, Settings};
@@ -174,7 +173,7 @@ pub fn run(
     let evaluation = context.block_on(prepared.evaluate(&subject, baseline.as_ref(), &settings));
     bar.finish_and_clear();
     let evaluation = evaluation?.map_err(failure)?;
-    let report = report::build(&prepared, &subject, baseline.as_ref(), &evaluation);
+    let report = report::build(&prepared, &subject, baseline.as_ref(), &evaluation).map_err(failure)?;
     Ok(Evaluated { report, served: evaluation.served })
 }
 
@@ -213,10 +212,10 @@ fn read_dataset(project: &Project, spec: &Spec, texts: &HashMap<String, String>)
         return Err(problem(format!("the dataset `{path}` is neither CSV nor JSON Lines")));
     };
     let file = project.root.join(&path);
-    let reader = File::open(&file).map_err(|error| problem(format!("the dataset `{path}` cannot be read: {error}")))?;
-    Dataset::read(&path, format, reader, &spec.columns()).map_err(|error| match error {
+    Dataset::read(&path, format, Source::File(file), &spec.columns()).map_err(|error| match error {
         DatasetError::Findings(findings) => Stopped::Problems(Problems { findings, texts: HashMap::new() }),
-        DatasetError::Io(error) => Stopped::Failure(Failure::io("read the dataset", &file, error)),
+        DatasetError::Io(error) => problem(format!("the dataset `{path}` cannot be read: {error}")),
+        changed @ DatasetError::Changed { .. } => Stopped::Failure(failure(changed.into())),
     })
 }
 
@@ -287,7 +286,7 @@ fn failure(error: EvalError) -> Failure {
         EvalError::Client { source, .. } => client_exit(source),
         EvalError::Budget { .. } => Exit::Inconclusive,
         EvalError::CorruptRecording { .. } => Exit::Corrupt,
-        EvalError::RecordingFile { .. } | EvalError::Statistics { .. } => Exit::Io,
+        EvalError::RecordingFile { .. } | EvalError::Dataset(_) | EvalError::Statistics { .. } => Exit::Io,
     };
     let hint = error.hint();
     let failure = Failure::from_error(exit, error);

@@ -387,7 +387,21 @@ fn the_log_shows_who_did_what_and_that_it_is_whole() {
     desk.run(&["lock", "--env", "prod"]).well();
     desk.run(&["audit", "verify", "--lock", "promptops.lock"]).well();
     desk.run(&["lock", "support.reply@1", "-o", "named.lock"]).well();
-    desk.run(&["audit", "verify", "--lock", "named.lock"]).refused(2, "the lock names no place in the log");
+    desk.run(&["audit", "verify", "--lock", "named.lock"]).well();
+    let offline = desk.run(&["audit", "verify", "--lock", "promptops.lock", "--offline"]).well();
+    assert_eq!(offline, format!("1 of 1 prompt proven to be logged\n  in the log up to {head}"));
+    let altered = std::fs::read_to_string(desk.path("promptops.lock")).unwrap().replace("\"version\": 1", "\"version\": 2");
+    desk.write("altered.lock", &altered);
+    let message =
+        "altered.lock` does not fit its log proof: the pins are not those of release 1 of `prod`, first `support.reply`";
+    for command in [&["audit", "verify", "--offline", "--lock", "altered.lock"][..], &["bundle", "altered.lock"]] {
+        desk.run(command).refused(7, message);
+    }
+    let mut unproven: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(desk.path("named.lock")).unwrap()).unwrap();
+    unproven.as_object_mut().unwrap().remove("logged");
+    desk.write("unproven.lock", &unproven.to_string());
+    desk.run(&["audit", "verify", "--lock", "unproven.lock"]).refused(1, "the lock has no log proof");
 
     let last = desk.path(".promptops/registry/log/00000000000000000006.json");
     let bytes = std::fs::read(&last).unwrap();

@@ -63,10 +63,21 @@ pub struct Answer {
     pub fingerprint: Option<String>,
     /// Why the model stopped.
     pub finish_reason: Option<String>,
+    /// The tools that the model wants called, in its order.
+    pub tool_calls: Vec<ToolCall>,
     /// Tokens, where the provider counts them.
     pub usage: Option<Usage>,
     /// From sending to the last byte.
     pub latency_ms: u64,
+}
+
+/// A tool that a model wants called.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolCall {
+    /// The name of the tool.
+    pub name: String,
+    /// What it is called with; a text where the model wrote something that is no JSON.
+    pub arguments: Value,
 }
 
 /// Tokens of one call.

@@ -15,7 +15,7 @@ use promptops_stats::{
 
 use crate::dataset::Dataset;
 use crate::error::EvalError;
-use crate::run::{CaseResult, Run};
+use crate::run::{Attempt, CaseResult, Run};
 use crate::spec::Metric;
 
 /// The error rate of every verdict: intervals are at level `1 - 2 ALPHA`.
@@ -157,7 +157,7 @@ pub fn compare(dataset: &Dataset, metrics: &[Metric], candidate: &Run, parent: O
     adjust(&mut results);
     let must_pass_failures = must_pass_failures(dataset, &candidate.cases, metrics.len());
     let verdict = overall(&results, &must_pass_failures);
-    let must_pass = dataset.cases.iter().filter(|case| case.must_pass).count();
+    let must_pass = dataset.heads.iter().filter(|case| case.must_pass).count();
     Ok(Comparison { metrics: results, must_pass, must_pass_failures, verdict })
 }
 
@@ -166,7 +166,7 @@ fn cluster_numbers(dataset: &Dataset) -> Vec<Option<u32>> {
     let mut names: Vec<&str> = Vec::new();
     let mut numbers = std::collections::HashMap::new();
     let mut result = Vec::new();
-    for case in &dataset.cases {
+    for case in &dataset.heads {
         result.push(case.cluster.as_deref().map(|name| {
             *numbers.entry(name).or_insert_with(|| {
                 names.push(name);
@@ -222,9 +222,8 @@ impl Sides<'_> {
         let share = |case: &CaseResult| match outside {
             Outside::Fail => case.share(self.index),
             Outside::Pass => {
-                let failed_outside =
-                    |attempt: &&crate::run::Attempt| attempt.answer.as_ref().is_err_and(|failure| failure.class.is_outside());
-                let mended = case.attempts.iter().filter(failed_outside).count() as f64 / case.attempts.len() as f64;
+                let unknown = case.attempts.iter().filter(|attempt| attempt.is_unknown(self.index)).count();
+                let mended = unknown as f64 / case.attempts.len() as f64;
                 (case.share(self.index) + mended).min(1.0)
             }
         };
@@ -273,7 +272,7 @@ impl Sides<'_> {
     fn pairs(&self, parent: &[f64], candidate: &[f64]) -> Vec<PairedCase> {
         let pairs = parent.iter().zip(candidate).zip(self.clusters);
         pairs
-            .map(|((parent, candidate), cluster)| PairedCase { parent: *parent, candidate: *candidate, cluster: *cluster })
+            .map(|((parent, candidate), cluster)| PairedCase { cluster: *cluster, ..PairedCase::new(*parent, *candidate) })
             .collect()
     }
 
@@ -317,8 +316,8 @@ impl Sides<'_> {
             return Ok((MetricVerdict::Inconclusive, Some("too few independent cases to compare".to_owned())));
         };
         let decision = margin.decide(&paired.interval);
-        let has_outside = self.candidate.iter().chain(parent).any(CaseResult::has_outside_failure);
-        if has_outside && !self.is_robust(margin, decision.verdict, parent)? {
+        let has_unknown = self.candidate.iter().chain(parent).any(|case| case.has_unknown(self.index));
+        if has_unknown && !self.is_robust(margin, decision.verdict, parent)? {
             let reason = "calls failed outside the prompt, and their answers could change the verdict";
             return Ok((MetricVerdict::Inconclusive, Some(reason.to_owned())));
         }
@@ -365,7 +364,7 @@ fn why_inconclusive(margin: f64, paired: &PairedComparison) -> String {
 /// the search asks the method itself rather than the formula. Nothing above [`MOST_CASES`].
 pub fn cases_to_pass(margin: f64) -> Option<usize> {
     let passes = |count: usize| {
-        let same = PairedCase { parent: 1.0, candidate: 1.0, cluster: None };
+        let same = PairedCase::new(1.0, 1.0);
         compare_paired(&vec![same; count], MetricRange::UNIT, ALPHA).is_ok_and(|paired| paired.interval.low > -margin)
     };
     if !passes(MOST_CASES) {
@@ -400,15 +399,14 @@ fn adjust(results: &mut [MetricResult]) {
 
 fn must_pass_failures(dataset: &Dataset, cases: &[CaseResult], metrics: usize) -> Vec<MustPassFailure> {
     let mut failures = Vec::new();
-    for (index, (case, result)) in dataset.cases.iter().zip(cases).enumerate() {
-        let failed: Vec<usize> = (0..metrics).filter(|metric| case.must_pass && result.share(*metric) < 1.0).collect();
+    for (index, (case, result)) in dataset.heads.iter().zip(cases).enumerate() {
+        let fails = |metric: &usize| result.attempts.iter().any(|attempt| !attempt.passes(*metric));
+        let failed: Vec<usize> = (0..metrics).filter(|metric| case.must_pass && fails(metric)).collect();
         if failed.is_empty() {
             continue;
         }
-        let is_outside = result.attempts.iter().all(|attempt| match &attempt.answer {
-            Ok(_) => attempt.scores.iter().all(|score| score.passed),
-            Err(failure) => failure.class.is_outside(),
-        });
+        let is_fault = |attempt: &Attempt| (0..metrics).any(|metric| !attempt.passes(metric) && !attempt.is_unknown(metric));
+        let is_outside = !result.attempts.iter().any(is_fault);
         failures.push(MustPassFailure { case: index, metrics: failed, is_outside });
     }
     failures

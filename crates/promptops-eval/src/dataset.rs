@@ -1,21 +1,31 @@
-//! Datasets: cases read from CSV or JSON Lines, row by row, with every bad row a finding.
+//! Datasets: cases read row by row, with every bad row a finding.
+//!
+//! **Invariant.** A [`Dataset`] holds the heads of its cases and never their values: these are read again from the source, in
+//! the order of the file, as often as they are needed. So its size in memory does not depend on what the cases say.
 
+mod builder;
 mod csv_rows;
 mod jsonl_rows;
+mod rows;
+mod source;
 
-use std::collections::{BTreeMap, HashMap};
-use std::io::{self, BufReader, Read};
-use std::ops::Range;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
 
+use promptops_prompt::Digest;
 use promptops_prompt::finding::Finding;
-use promptops_prompt::{Digest, Severity};
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
+
+pub use rows::Rows;
+pub use source::Source;
 
 /// The largest row that is read, in bytes.
 pub const MAX_ROW_BYTES: usize = 4 << 20;
 /// Findings after which reading stops: a file in the wrong format need not be told line by line.
 pub const MAX_FINDINGS: usize = 50;
+/// The check id of every finding in a dataset.
+pub const CHECK: &str = "eval-dataset";
 
 /// How a dataset is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,30 +57,45 @@ pub struct Columns {
     pub must_pass: Option<String>,
     /// Names what cases that depend on each other share.
     pub cluster: Option<String>,
+    /// Names the part of the dataset that a case belongs to.
+    pub stratum: Option<String>,
+    /// Says how much a case counts.
+    pub weight: Option<String>,
     /// Every further column that must exist.
     pub needed: Vec<String>,
 }
 
 impl Columns {
     fn all(&self) -> impl Iterator<Item = &str> {
-        let roles = [&self.case, &self.must_pass, &self.cluster].into_iter().flatten();
+        let roles = [&self.case, &self.must_pass, &self.cluster, &self.stratum, &self.weight].into_iter().flatten();
         roles.chain(&self.needed).map(String::as_str)
     }
+}
+
+/// What is known of a case without its values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Head {
+    /// Its name, unique in the dataset.
+    pub name: String,
+    /// Where it starts in the file, from 1.
+    pub line: u64,
+    /// Whether it must pass every metric.
+    pub must_pass: bool,
+    /// What cases that depend on each other share.
+    pub cluster: Option<Arc<str>>,
+    /// The part of the dataset that it belongs to.
+    pub stratum: Option<Arc<str>>,
+    /// How much it counts; positive and finite, 1 unless the dataset says otherwise.
+    pub weight: f64,
 }
 
 /// One case.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Case {
-    /// Its name, unique in the dataset.
-    pub name: String,
-    /// Where it starts in the file, from 1.
-    pub line: u64,
+    /// What is known of it without its values.
+    pub head: Head,
     /// The row: column to value.
     pub values: Map<String, Value>,
-    /// Whether it must pass every metric.
-    pub must_pass: bool,
-    /// What cases that depend on each other share.
-    pub cluster: Option<String>,
 }
 
 impl Case {
@@ -87,8 +112,8 @@ fn text_of(value: &Value) -> String {
     }
 }
 
-/// A dataset: its cases and the digest of its bytes.
-#[derive(Debug, Clone, PartialEq)]
+/// A dataset: the heads of its cases, the digest of its bytes, and where its values are read again.
+#[derive(Debug, Clone)]
 pub struct Dataset {
     /// The path, as shown to people.
     pub path: String,
@@ -98,8 +123,10 @@ pub struct Dataset {
     pub format: Format,
     /// Every column that occurs, in order of first appearance.
     pub columns: Vec<String>,
-    /// The cases in the order of the file.
-    pub cases: Vec<Case>,
+    /// What is known of each case, in the order of the file.
+    pub heads: Vec<Head>,
+    roles: Columns,
+    source: Source,
 }
 
 /// Says why a dataset was not read.
@@ -108,155 +135,45 @@ pub enum DatasetError {
     /// The file is not a good dataset: correct it.
     #[error("the dataset has problems")]
     Findings(Vec<Finding>),
+    /// The file is another one than when it was checked: run again.
+    #[error("the dataset `{path}` changed while it was in use")]
+    Changed {
+        /// The path.
+        path: String,
+    },
     /// The file cannot be read.
     #[error("cannot read the dataset")]
     Io(#[source] io::Error),
 }
 
-/// A row before its meaning is known.
-struct Row {
-    line: u64,
-    span: Range<usize>,
-    values: Map<String, Value>,
-}
-
 impl Dataset {
-    /// Reads a dataset. Holds one row at a time besides the cases themselves.
+    /// Reads a dataset from its start to its end and keeps the heads of its cases. Holds one row at a time besides.
     ///
     /// # Errors
     /// [`DatasetError::Findings`] with all problems, up to [`MAX_FINDINGS`]; [`DatasetError::Io`].
-    pub fn read(path: &str, format: Format, reader: impl Read, columns: &Columns) -> Result<Self, DatasetError> {
-        let mut hashing = Hashing { reader, hash: Sha256::new(), bytes: 0 };
-        let mut builder = Builder::new(path, columns);
-        let source = BufReader::new(&mut hashing);
-        let end = match format {
-            Format::Csv => csv_rows::read(source, &mut builder),
-            Format::JsonLines => jsonl_rows::read(source, &mut builder),
-        };
-        end.map_err(DatasetError::Io)?;
-        builder.check_end();
-        if !builder.findings.is_empty() {
-            return Err(DatasetError::Findings(builder.findings));
-        }
-        io::copy(&mut hashing, &mut io::sink()).map_err(DatasetError::Io)?;
-        let digest = hashing.digest();
-        Ok(Self { path: path.to_owned(), digest, format, columns: builder.seen_columns, cases: builder.cases })
-    }
-}
-
-/// Gives rows their meaning and collects what is wrong with them.
-struct Builder<'a> {
-    path: &'a str,
-    columns: &'a Columns,
-    cases: Vec<Case>,
-    lines_by_name: HashMap<String, u64>,
-    seen_columns: Vec<String>,
-    findings: Vec<Finding>,
-}
-
-impl<'a> Builder<'a> {
-    fn new(path: &'a str, columns: &'a Columns) -> Self {
-        let (cases, seen_columns, findings) = (Vec::new(), Vec::new(), Vec::new());
-        Self { path, columns, cases, lines_by_name: HashMap::new(), seen_columns, findings }
+    pub fn read(path: &str, format: Format, source: Source, columns: &Columns) -> Result<Self, DatasetError> {
+        let (events, hash) = rows::open(format, &source).map_err(DatasetError::Io)?;
+        let built = builder::build(path, columns, events)?;
+        let (path, roles) = (path.to_owned(), columns.clone());
+        Ok(Self { path, digest: hash.digest(), format, columns: built.columns, heads: built.heads, roles, source })
     }
 
-    fn is_full(&self) -> bool {
-        self.findings.len() >= MAX_FINDINGS
+    /// Returns how many cases there are.
+    pub fn len(&self) -> usize {
+        self.heads.len()
     }
 
-    /// Adds a finding; `line` is told because a span in a large file says little.
-    fn problem(&mut self, line: u64, span: Range<usize>, message: &str) {
-        if !self.is_full() {
-            let message = format!("line {line}: {message}");
-            self.findings.push(Finding::new("eval-dataset", Severity::Error, self.path, span, message));
-        }
+    /// Tells whether there is no case; never so of a dataset that was read.
+    pub fn is_empty(&self) -> bool {
+        self.heads.is_empty()
     }
 
-    fn add(&mut self, row: Row) {
-        let name = match &self.columns.case {
-            None => (self.cases.len() + 1).to_string(),
-            Some(column) => match row.values.get(column).map(text_of).filter(|name| !name.trim().is_empty()) {
-                Some(name) => name,
-                None => return self.problem(row.line, row.span, &format!("the case has no name in column `{column}`")),
-            },
-        };
-        if let Some(first) = self.lines_by_name.insert(name.clone(), row.line) {
-            return self.problem(row.line, row.span, &format!("case `{name}` was already on line {first}"));
-        }
-        let must_pass = match self.columns.must_pass.as_ref().map(|column| truth(row.values.get(column))) {
-            None => false,
-            Some(Some(truth)) => truth,
-            Some(None) => {
-                let column = self.columns.must_pass.clone().unwrap_or_default();
-                let found = row.values.get(&column).map(text_of).unwrap_or_default();
-                return self.problem(row.line, row.span, &format!("column `{column}` is neither true nor false: `{found}`"));
-            }
-        };
-        let cluster = self.columns.cluster.as_ref().and_then(|column| row.values.get(column)).map(text_of);
-        // Cases without a cluster stand alone.
-        let cluster = cluster.filter(|cluster| !cluster.is_empty());
-        self.cases.push(Case { name, line: row.line, values: row.values, must_pass, cluster });
-    }
-
-    fn see_column(&mut self, column: &str) {
-        if !self.seen_columns.iter().any(|seen| seen == column) {
-            self.seen_columns.push(column.to_owned());
-        }
-    }
-
-    /// Names the columns that are missing from a row or header with these columns.
-    fn missing<'b>(&'b self, has: impl Fn(&str) -> bool + 'b) -> Vec<String> {
-        let mut missing: Vec<String> = self.columns.all().filter(|column| !has(column)).map(str::to_owned).collect();
-        missing.sort();
-        missing.dedup();
-        missing
-    }
-
-    fn check_end(&mut self) {
-        if self.cases.is_empty() && self.findings.is_empty() {
-            let finding = Finding::new("eval-dataset", Severity::Error, self.path, 0..0, "the dataset has no cases");
-            self.findings.push(finding);
-        }
-        if self.is_full() {
-            let text = format!("only the first {MAX_FINDINGS} problems of this file are shown");
-            self.findings.push(Finding::new("eval-dataset", Severity::Note, self.path, 0..0, text));
-        }
-    }
-}
-
-/// Reads a value as a yes or no; an absent or empty one is no.
-fn truth(value: Option<&Value>) -> Option<bool> {
-    match value {
-        None | Some(Value::Null) => Some(false),
-        Some(Value::Bool(truth)) => Some(*truth),
-        Some(other) => match text_of(other).trim().to_ascii_lowercase().as_str() {
-            "true" | "yes" | "1" => Some(true),
-            "false" | "no" | "0" | "" => Some(false),
-            _ => None,
-        },
-    }
-}
-
-/// Hashes what is read through it.
-struct Hashing<R> {
-    reader: R,
-    hash: Sha256,
-    bytes: u64,
-}
-
-impl<R> Hashing<R> {
-    fn digest(self) -> Digest {
-        let hex: String = self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("sha256:{hex}").parse().expect("64 lower-case digits were just written")
-    }
-}
-
-impl<R: Read> Read for Hashing<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.reader.read(buffer)?;
-        self.hash.update(&buffer[..count]);
-        self.bytes += count as u64;
-        Ok(count)
+    /// Reads every case again, in the order of the file. Reads the source once and holds one row at a time.
+    ///
+    /// The iterator ends after its first error: [`DatasetError::Changed`] when the source is not what it was, which is known
+    /// at the latest after the last row; [`DatasetError::Io`].
+    pub fn rows(&self) -> Rows<'_> {
+        Rows::new(self)
     }
 }
 
@@ -309,6 +226,7 @@ mod tests {
             must_pass: Some("critical".into()),
             cluster: Some("talk".into()),
             needed: vec!["message".into()],
+            ..Columns::default()
         }
     }
 
@@ -316,10 +234,14 @@ mod tests {
         read_with(format, text, &columns())
     }
 
+    fn cases(dataset: &Dataset) -> Vec<Case> {
+        dataset.rows().collect::<Result<_, _>>().unwrap()
+    }
+
     fn read_with(format: Format, text: impl AsRef<[u8]>, columns: &Columns) -> Result<Dataset, Vec<String>> {
-        Dataset::read("d", format, text.as_ref(), columns).map_err(|error| match error {
+        Dataset::read("d", format, Source::of_bytes(text), columns).map_err(|error| match error {
             DatasetError::Findings(findings) => findings.into_iter().map(|finding| finding.message).collect(),
-            DatasetError::Io(error) => vec![error.to_string()],
+            other => vec![other.to_string()],
         })
     }
 
@@ -333,12 +255,14 @@ mod tests {
         let (csv, jsonl) = (read(Format::Csv, csv).unwrap(), read(Format::JsonLines, jsonl).unwrap());
         for dataset in [&csv, &jsonl] {
             assert_eq!(dataset.columns, ["id", "message", "critical", "talk"]);
-            let [a, b] = dataset.cases.as_slice() else { panic!("two cases") };
+            let [a, b] = dataset.heads.as_slice() else { panic!("two cases") };
             assert_eq!((a.name.as_str(), a.must_pass, a.cluster.as_deref()), ("a", true, Some("t1")));
-            assert_eq!(a.text("message").unwrap(), "Hello, \"you\"\nthere");
             assert_eq!((b.name.as_str(), b.must_pass, b.cluster.as_deref()), ("b", false, None));
+            let rows = cases(dataset);
+            assert_eq!((&rows[0].head, &rows[1].head, rows.len()), (a, b, 2));
+            assert_eq!(rows[0].text("message").unwrap(), "Hello, \"you\"\nthere");
         }
-        assert_eq!((csv.cases[1].line, jsonl.cases[1].line), (4, 3));
+        assert_eq!((csv.heads[1].line, jsonl.heads[1].line), (4, 3));
     }
 
     #[test]
@@ -348,7 +272,66 @@ mod tests {
         let large: String =
             (0..20_000).map(|index| format!("{{\"id\": {index}, \"message\": \"m\", \"critical\": 0, \"talk\": 1}}\n")).collect();
         let dataset = read(Format::JsonLines, &large).unwrap();
-        assert_eq!((dataset.cases.len(), dataset.digest), (20_000, Digest::of(large.as_bytes())));
+        assert_eq!((dataset.len(), dataset.digest), (20_000, Digest::of(large.as_bytes())));
+    }
+
+    #[test]
+    fn strata_and_weights_are_read_and_a_bad_weight_is_told() {
+        let columns = Columns { stratum: Some("lang".into()), weight: Some("w".into()), ..Columns::default() };
+        let dataset = read_with(Format::Csv, "lang,w\nde,2.5\nde,\n,1e3\n", &columns).unwrap();
+        let found: Vec<_> = dataset.heads.iter().map(|head| (head.stratum.as_deref(), head.weight)).collect();
+        assert_eq!(found, [(Some("de"), 2.5), (Some("de"), 1.0), (None, 1000.0)]);
+        let jsonl = "{\"lang\": \"de\", \"w\": 2}\n{\"lang\": null, \"w\": null}";
+        let dataset = read_with(Format::JsonLines, jsonl, &columns).unwrap();
+        let found: Vec<_> = dataset.heads.iter().map(|head| (head.stratum.as_deref(), head.weight)).collect();
+        assert_eq!(found, [(Some("de"), 2.0), (None, 1.0)]);
+        let bad = read_with(Format::Csv, "lang,w\na,NaN\na,0\na,-1\na,inf\na,two\n", &columns).unwrap_err();
+        assert_eq!(bad[0], "line 2: column `w` is no weight: `NaN` (a weight is a positive number)");
+        assert_eq!(bad.len(), 5);
+    }
+
+    #[test]
+    fn a_file_that_changes_under_way_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("d.csv");
+        std::fs::write(&path, "id,text\na,x\nb,y\n").unwrap();
+        let columns = Columns { case: Some("id".into()), ..Columns::default() };
+        let dataset = Dataset::read("d.csv", Format::Csv, Source::File(path.clone()), &columns).unwrap();
+        assert_eq!(dataset.rows().count(), 2);
+        // A value, a name, a row less, a row more, a bad row.
+        for text in ["id,text\na,x\nb,z\n", "id,text\nb,x\na,y\n", "id,text\na,x\n", "id,text\na,x\nb,y\nc,z\n", "id,text\na\n"] {
+            std::fs::write(&path, text).unwrap();
+            let last = dataset.rows().last().unwrap().unwrap_err();
+            assert_eq!(last.to_string(), "the dataset `d.csv` changed while it was in use", "{text}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(dataset.rows().next(), Some(Err(DatasetError::Io(_)))));
+    }
+
+    #[test]
+    fn other_encodings_are_named_with_a_way_out() {
+        let text = "id,text\na,x\n";
+        let wide = |to_bytes: fn(u16) -> [u8; 2], mark: &str| -> Vec<u8> {
+            format!("{mark}{text}").encode_utf16().flat_map(to_bytes).collect()
+        };
+        for bytes in [
+            wide(u16::to_le_bytes, "\u{feff}"),
+            wide(u16::to_be_bytes, "\u{feff}"),
+            wide(u16::to_le_bytes, ""),
+            wide(u16::to_be_bytes, ""),
+        ] {
+            for format in [Format::Csv, Format::JsonLines] {
+                let found = read_with(format, &bytes, &Columns::default()).unwrap_err();
+                assert_eq!(found, ["line 1: the file is UTF-16 or UTF-32, not UTF-8"]);
+            }
+        }
+        let latin = b"id,text\na,caf\xe9\nb,fine\n";
+        let Err(DatasetError::Findings(found)) = Dataset::read("d", Format::Csv, Source::of_bytes(latin), &Columns::default())
+        else {
+            panic!("Latin-1 is refused")
+        };
+        assert_eq!((found.len(), found[0].message.as_str()), (1, "line 2: the row is not UTF-8"));
+        assert!(found[0].hint.as_deref().unwrap().contains("iconv -f WINDOWS-1252"), "{found:?}");
     }
 
     #[test]
@@ -408,7 +391,7 @@ mod tests {
     #[test]
     fn rows_without_a_name_are_numbered() {
         let dataset = read_with(Format::Csv, "message\nx\ny\n", &Columns::default()).unwrap();
-        assert_eq!(dataset.cases.iter().map(|case| case.name.as_str()).collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(dataset.heads.iter().map(|head| head.name.as_str()).collect::<Vec<_>>(), ["1", "2"]);
     }
 
     #[test]
@@ -418,7 +401,7 @@ mod tests {
         let columns: BTreeMap<String, String> = dataset.columns.iter().map(|name| (name.clone(), name.clone())).collect();
         let schemas = json!({"text": {"type": "string"}, "number": {"type": "integer"}, "list": {"type": "array"}, "empty": {"type": "array"}});
         let schemas = schemas.as_object().unwrap().clone().into_iter().collect();
-        let inputs = inputs(&dataset.cases[0], Format::Csv, &columns, &schemas);
+        let inputs = inputs(&cases(&dataset)[0], Format::Csv, &columns, &schemas);
         assert_eq!(Value::Object(inputs), json!({"text": "7", "number": 7, "list": [1, 2]}));
     }
 }

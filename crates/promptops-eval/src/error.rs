@@ -6,6 +6,7 @@ use promptops_prompt::{Finding, PromptRef, RenderError};
 use promptops_stats::StatsError;
 
 use crate::client::ClientError;
+use crate::dataset::DatasetError;
 
 /// Says why an evaluation has no report.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +75,9 @@ pub enum EvalError {
         /// What is wrong with it.
         message: String,
     },
+    /// The dataset cannot be read again, or is another one than when it was checked: run again.
+    #[error("cannot read the cases again")]
+    Dataset(#[from] DatasetError),
     /// The scores of two runs cannot be compared: a mistake in this crate or in its arguments, worth a report.
     #[error("cannot compare the scores of metric `{metric}`")]
     Statistics {

@@ -7,10 +7,11 @@ use promptops_prompt::{Content, Severity};
 use serde_json::{Map, Value};
 
 use crate::compare::{Comparison, compare};
-use crate::dataset::{Dataset, inputs};
+use crate::dataset::{self, Dataset, DatasetError, inputs};
 use crate::error::EvalError;
 use crate::run::{Question, Run, Served, Settings, run};
 use crate::scorer::Scorer;
+use crate::scorer::label::Labels;
 use crate::spec::{CHECK, Spec};
 use crate::subject::Subject;
 
@@ -42,9 +43,12 @@ pub struct Evaluation {
 
 /// Returns what the cases of a dataset give to a version, one set of inputs for each case. A variable without a column stays
 /// out.
-pub fn known_inputs(spec: &Spec, dataset: &Dataset, content: &Content) -> Vec<Map<String, Value>> {
+///
+/// # Errors
+/// As [`Dataset::rows`].
+pub fn known_inputs(spec: &Spec, dataset: &Dataset, content: &Content) -> Result<Vec<Map<String, Value>>, DatasetError> {
     let columns = columns(spec, dataset, content);
-    dataset.cases.iter().map(|case| inputs(case, dataset.format, &columns, &content.inputs)).collect()
+    dataset.rows().map(|case| Ok(inputs(&case?, dataset.format, &columns, &content.inputs))).collect()
 }
 
 impl<'a> Prepared<'a> {
@@ -80,11 +84,7 @@ impl<'a> Prepared<'a> {
             }
         }
         if findings.is_empty() {
-            findings.extend(spec.metrics.iter().zip(&scorers).filter_map(|(metric, scorer)| {
-                let column = metric.scorer.column()?;
-                let labels = scorer.labels()?;
-                unknown_label(dataset, column, |text| labels.find(text).is_some())
-            }));
+            findings = unknown_labels(spec, dataset, &scorers)?;
         }
         if findings.is_empty() { Ok(Self { spec, dataset, scorers }) } else { Err(EvalError::Findings(findings)) }
     }
@@ -128,8 +128,8 @@ impl<'a> Prepared<'a> {
     fn refuse_unrenderable(&self, subject: &Subject) -> Result<(), EvalError> {
         let columns = columns(self.spec, self.dataset, &subject.content);
         let mut first = None;
-        for case in &self.dataset.cases {
-            match subject.call(&inputs(case, self.dataset.format, &columns, &subject.content.inputs)) {
+        for case in self.dataset.rows() {
+            match subject.call(&inputs(&case?, self.dataset.format, &columns, &subject.content.inputs)) {
                 Ok(_) => return Ok(()),
                 Err(error) => first = first.or(Some(error)),
             }
@@ -165,14 +165,34 @@ fn missing_columns(spec: &Spec, dataset: &Dataset, content: &Content) -> Vec<Str
     required.filter(|name| !columns.contains_key(*name)).cloned().collect()
 }
 
-/// Finds the first case whose expected label is none: such a case can never be answered right.
-fn unknown_label(dataset: &Dataset, column: &str, is_label: impl Fn(&str) -> bool) -> Option<Finding> {
-    let wrong: Vec<_> = dataset.cases.iter().filter(|case| !is_label(&case.text(column).unwrap_or_default())).collect();
-    let first = wrong.first()?;
-    let found = first.text(column).unwrap_or_default();
-    let mut message = format!("line {}: column `{column}` expects `{found}`, which is not a label", first.line);
-    if wrong.len() > 1 {
-        message.push_str(&format!(" (and {} more cases like it)", wrong.len() - 1));
+/// Finds the cases whose expected label is none: such a case can never be answered right.
+fn unknown_labels(spec: &Spec, dataset: &Dataset, scorers: &[Box<dyn Scorer>]) -> Result<Vec<Finding>, DatasetError> {
+    let metrics = spec.metrics.iter().zip(scorers);
+    let labels: Vec<(&str, &Labels)> =
+        metrics.filter_map(|(metric, scorer)| Some((metric.scorer.column()?, scorer.labels()?))).collect();
+    if labels.is_empty() {
+        return Ok(Vec::new());
     }
-    Some(Finding::new("eval-dataset", Severity::Error, &dataset.path, 0..0, message))
+    // The first case of each metric is told, the others are counted.
+    let mut wrong: Vec<Option<(u64, String, u64)>> = vec![None; labels.len()];
+    for case in dataset.rows() {
+        let case = case?;
+        for ((column, labels), wrong) in labels.iter().zip(&mut wrong) {
+            let expected = case.text(column).unwrap_or_default();
+            match wrong {
+                _ if labels.find(&expected).is_some() => {}
+                Some((_, _, more)) => *more += 1,
+                None => *wrong = Some((case.head.line, expected, 0)),
+            }
+        }
+    }
+    let found = labels.iter().zip(wrong).filter_map(|((column, _), wrong)| {
+        let (line, expected, more) = wrong?;
+        let mut message = format!("line {line}: column `{column}` expects `{expected}`, which is not a label");
+        if more > 0 {
+            message.push_str(&format!(" (and {more} more cases like it)"));
+        }
+        Some(Finding::new(dataset::CHECK, Severity::Error, &dataset.path, 0..0, message))
+    });
+    Ok(found.collect())
 }

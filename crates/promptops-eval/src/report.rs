@@ -9,21 +9,30 @@ use promptops_stats::{Interval, SortedSample};
 use serde_json::{Map, Value, json};
 
 use crate::compare::{self, MetricResult, MetricVerdict};
-use crate::dataset::{Case, inputs};
+use crate::dataset::{Case, DatasetError, inputs};
+use crate::error::EvalError;
 use crate::evaluate::{Evaluation, Prepared};
 use crate::run::{CaseResult, Run};
 use crate::scorer::label::Confusion;
 use crate::subject::Subject;
 
 /// Writes down what an evaluation found. The same answers give the same report, however they were come by.
-pub fn build(prepared: &Prepared<'_>, candidate: &Subject, parent: Option<&Subject>, evaluation: &Evaluation) -> v1::Report {
+///
+/// # Errors
+/// [`EvalError::Dataset`]: inputs of the cases that changed are read again.
+pub fn build(
+    prepared: &Prepared<'_>,
+    candidate: &Subject,
+    parent: Option<&Subject>,
+    evaluation: &Evaluation,
+) -> Result<v1::Report, EvalError> {
     let builder = Builder { prepared, evaluation, scorers: scorers_digest(prepared) };
     let parent_side = evaluation.parent.as_ref().zip(parent).map(|(run, subject)| builder.side(subject, run));
     let metrics: Vec<v1::Metric> =
         evaluation.comparison.metrics.iter().enumerate().map(|(index, result)| builder.metric(index, result)).collect();
     let must_pass = builder.must_pass();
     let reasons = reasons(&metrics, &must_pass, evaluation);
-    v1::Report {
+    Ok(v1::Report {
         format: v1::FORMAT.to_owned(),
         eval: prepared.spec.path.clone(),
         verdict: evaluation.comparison.verdict.as_str().to_owned(),
@@ -33,7 +42,7 @@ pub fn build(prepared: &Prepared<'_>, candidate: &Subject, parent: Option<&Subje
         dataset: v1::Dataset {
             path: prepared.dataset.path.clone(),
             digest: prepared.dataset.digest,
-            cases: prepared.dataset.cases.len() as u64,
+            cases: prepared.dataset.len() as u64,
             repeats: prepared.spec.repeats,
         },
         scorers: builder.scorers,
@@ -41,8 +50,8 @@ pub fn build(prepared: &Prepared<'_>, candidate: &Subject, parent: Option<&Subje
         parent: parent_side,
         metrics,
         must_pass,
-        flips: builder.flips(candidate),
-    }
+        flips: builder.flips(candidate)?,
+    })
 }
 
 /// Returns the digest of everything that turns answers into scores.
@@ -127,14 +136,11 @@ impl Builder<'_> {
 
     fn labels(&self, index: usize) -> Option<v1::Labels> {
         let labels = self.prepared.scorers[index].labels()?;
-        let column = self.prepared.spec.metrics[index].scorer.column()?;
         let confusion = |run: &Run| {
             let mut confusion = Confusion::new(labels);
-            for (case, result) in self.prepared.dataset.cases.iter().zip(&run.cases) {
-                let Some(right) = case.text(column).and_then(|text| labels.find(&text)) else { continue };
-                for answer in result.attempts.iter().filter_map(|attempt| attempt.answer.as_ref().ok()) {
-                    confusion.add(right, labels.find(&answer.text));
-                }
+            let scores = run.attempts().filter_map(|attempt| attempt.scores[index].as_ref().ok());
+            for classified in scores.filter_map(|score| score.classified) {
+                confusion.add(classified.right, classified.answered);
             }
             v1::Confusion { macro_f1: confusion.macro_f1().map(rounded), counts: confusion.counts }
         };
@@ -148,16 +154,16 @@ impl Builder<'_> {
     fn must_pass(&self) -> v1::MustPass {
         let comparison = &self.evaluation.comparison;
         let failed = comparison.must_pass_failures.iter().map(|failure| {
-            let case = &self.prepared.dataset.cases[failure.case];
+            let case = &self.prepared.dataset.heads[failure.case];
             let result = &self.evaluation.candidate.cases[failure.case];
             let metric = failure.metrics[0];
-            let shown = result.attempts.iter().find(|attempt| !attempt.scores[metric].passed);
+            let shown = result.attempts.iter().find(|attempt| !attempt.passes(metric));
             v1::MustPassFailure {
                 case: case.name.clone(),
                 line: case.line,
                 metrics: failure.metrics.iter().map(|metric| self.name(*metric)).collect(),
                 outside: failure.is_outside,
-                note: shown.and_then(|attempt| attempt.scores[metric].note.clone()),
+                note: shown.and_then(|attempt| attempt.note(metric)),
             }
         });
         v1::MustPass { cases: comparison.must_pass as u64, failed: failed.collect() }
@@ -168,30 +174,32 @@ impl Builder<'_> {
     }
 
     /// Lists the cases that pass on one side and not on the other; losses first, for they are what a reader looks for.
-    fn flips(&self, candidate: &Subject) -> Vec<v1::Flip> {
-        let Some(parent) = &self.evaluation.parent else { return Vec::new() };
+    fn flips(&self, candidate: &Subject) -> Result<Vec<v1::Flip>, DatasetError> {
+        let Some(parent) = &self.evaluation.parent else { return Ok(Vec::new()) };
         let mut flips = Vec::new();
-        for metric in 0..self.prepared.scorers.len() {
-            for (index, case) in self.prepared.dataset.cases.iter().enumerate() {
-                let (before, after) = (&parent.cases[index], &self.evaluation.candidate.cases[index]);
+        for (index, case) in self.prepared.dataset.rows().enumerate() {
+            let case = case?;
+            let (before, after) = (&parent.cases[index], &self.evaluation.candidate.cases[index]);
+            for metric in 0..self.prepared.scorers.len() {
                 let (passed, passes) = (passes(before, metric), passes(after, metric));
-                if passed == passes {
-                    continue;
+                if passed != passes {
+                    let change = if passes { v1::Change::FailToPass } else { v1::Change::PassToFail };
+                    let flip = v1::Flip {
+                        metric: self.name(metric),
+                        case: case.head.name.clone(),
+                        line: case.head.line,
+                        change,
+                        must_pass: case.head.must_pass,
+                        input: self.input(&case, candidate),
+                        parent: outcome(before, metric, passed),
+                        candidate: outcome(after, metric, passes),
+                    };
+                    flips.push((metric, flip));
                 }
-                flips.push(v1::Flip {
-                    metric: self.name(metric),
-                    case: case.name.clone(),
-                    line: case.line,
-                    change: if passes { v1::Change::FailToPass } else { v1::Change::PassToFail },
-                    must_pass: case.must_pass,
-                    input: self.input(case, candidate),
-                    parent: outcome(before, metric, passed),
-                    candidate: outcome(after, metric, passes),
-                });
             }
         }
-        flips.sort_by_key(|flip| flip.change);
-        flips
+        flips.sort_by_key(|(metric, flip)| (flip.change, *metric));
+        Ok(flips.into_iter().map(|(_, flip)| flip).collect())
     }
 
     fn input(&self, case: &Case, candidate: &Subject) -> Map<String, Value> {
@@ -202,18 +210,14 @@ impl Builder<'_> {
 
 /// Tells whether most repeats pass.
 fn passes(result: &CaseResult, metric: usize) -> bool {
-    result.share(metric) > 0.5
+    2 * result.attempts.iter().filter(|attempt| attempt.passes(metric)).count() > result.attempts.len()
 }
 
 /// Returns the first repeat that came out as most did.
 fn outcome(result: &CaseResult, metric: usize, passes: bool) -> v1::Outcome {
-    let shown = result.attempts.iter().find(|attempt| attempt.scores[metric].passed == passes);
+    let shown = result.attempts.iter().find(|attempt| attempt.passes(metric) == passes);
     let answer = shown.and_then(|attempt| attempt.answer.as_ref().ok()).map(|answer| answer.text.clone());
-    v1::Outcome {
-        share: rounded(result.share(metric)),
-        answer,
-        note: shown.and_then(|attempt| attempt.scores[metric].note.clone()),
-    }
+    v1::Outcome { share: rounded(result.share(metric)), answer, note: shown.and_then(|attempt| attempt.note(metric)) }
 }
 
 fn answered_by(((model, fingerprint), calls): ((String, Option<String>), u64)) -> v1::AnsweredBy {

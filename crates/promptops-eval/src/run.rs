@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use promptops_prompt::PromptRef;
 
 use crate::client::retry::RetryPolicy;
-use crate::client::{Answer, ClientError, ErrorClass, ModelClient, Price, Usage};
-use crate::dataset::{Dataset, inputs};
+use crate::client::{Answer, Call, ClientError, ErrorClass, ModelClient, Price, Usage};
+use crate::dataset::{Case, Dataset, inputs};
 use crate::error::EvalError;
 use crate::recording::{Key, Recording};
-use crate::scorer::{Score, Scorer};
+use crate::scorer::{Judged, Score, Scorer, Unjudged};
 use crate::subject::Subject;
 
 /// How a run is carried out. Nothing here changes what an answer is, only how it is come by.
@@ -85,7 +85,7 @@ pub struct Attempt {
     /// The answer.
     pub answer: Result<Answer, Failure>,
     /// One for each metric, in the order of the eval file. A case without an answer fails them all.
-    pub scores: Vec<Score>,
+    pub scores: Vec<Result<Score, Unjudged>>,
     /// What the call cost in US dollars, where price and tokens are known.
     pub cost_usd: Option<f64>,
 }
@@ -105,16 +105,36 @@ impl From<&ClientError> for Failure {
     }
 }
 
-impl CaseResult {
-    /// Returns the share of the repeats that pass the metric with this number.
-    pub fn share(&self, metric: usize) -> f64 {
-        let passed = self.attempts.iter().filter(|attempt| attempt.scores[metric].passed).count();
-        passed as f64 / self.attempts.len() as f64
+impl Attempt {
+    /// Tells whether the answer is good enough for the metric with this number. What could not be judged is not.
+    pub fn passes(&self, metric: usize) -> bool {
+        self.scores[metric].as_ref().is_ok_and(|score| score.passed)
     }
 
-    /// Tells whether a repeat failed for a reason outside the prompt.
-    pub fn has_outside_failure(&self) -> bool {
-        self.attempts.iter().any(|attempt| attempt.answer.as_ref().is_err_and(|failure| failure.class.is_outside()))
+    /// Returns what is said about the answer by the scorer of the metric with this number.
+    pub fn note(&self, metric: usize) -> Option<String> {
+        match &self.scores[metric] {
+            Ok(score) => score.note.clone(),
+            Err(unjudged) => Some(format!("{}: {}", unjudged.class, unjudged.message)),
+        }
+    }
+
+    /// Tells whether nothing is known about the metric with this number for a reason outside the prompt.
+    pub fn is_unknown(&self, metric: usize) -> bool {
+        self.scores[metric].is_err() || self.answer.as_ref().is_err_and(|failure| failure.class.is_outside())
+    }
+}
+
+impl CaseResult {
+    /// Returns the mean over the repeats of the metric with this number; a repeat about which nothing is known counts as 0.
+    pub fn share(&self, metric: usize) -> f64 {
+        let values = self.attempts.iter().filter_map(|attempt| attempt.scores[metric].as_ref().ok());
+        values.map(|score| score.value).sum::<f64>() / self.attempts.len() as f64
+    }
+
+    /// Tells whether nothing is known about a repeat for a reason outside the prompt.
+    pub fn has_unknown(&self, metric: usize) -> bool {
+        self.attempts.iter().any(|attempt| attempt.is_unknown(metric))
     }
 }
 
@@ -173,38 +193,59 @@ pub struct Question<'a> {
 /// [`EvalError::Budget`], [`EvalError::RecordingFile`].
 pub async fn run(question: &Question<'_>, settings: &Settings<'_>) -> Result<Run, EvalError> {
     let subject = question.subject;
-    let planned: Vec<Result<answers::Planned, Failure>> = question
-        .dataset
-        .cases
-        .iter()
-        .map(|case| {
-            let inputs = inputs(case, question.dataset.format, question.columns, &subject.content.inputs);
-            match subject.call(&inputs) {
-                Ok(call) => Ok(answers::Planned { digest: call.digest(), call }),
-                Err(error) => Err(Failure { class: ErrorClass::Render, message: error.to_string() }),
-            }
-        })
-        .collect();
+    let mut planned = Vec::with_capacity(question.dataset.len());
+    for case in question.dataset.rows() {
+        let inputs = inputs(&case?, question.dataset.format, question.columns, &subject.content.inputs);
+        planned.push(match subject.call(&inputs) {
+            Ok(call) => Ok(answers::Planned { digest: call.digest(), call }),
+            Err(error) => Err(Failure { class: ErrorClass::Render, message: error.to_string() }),
+        });
+    }
     let price = settings.prices.get(&subject.content.model).copied();
     let collected = answers::collect(question, &planned, price, settings).await;
     settings.recording.save()?;
     let (results, served) = collected?;
-    let cases = planned.iter().zip(&question.dataset.cases).map(|(planned, case)| {
-        let attempts = (0..question.repeats).map(|repeat| {
-            let answer = match planned {
-                Ok(planned) => results[&Key { request: planned.digest, repeat }].clone(),
-                Err(failure) => Err(failure.clone()),
-            };
-            let scores = question.scorers.iter().map(|scorer| match &answer {
-                Ok(answer) => scorer.score(&answer.text, case),
-                Err(failure) => Score::fail(format!("{}: {}", failure.class, failure.message)),
+    let mut cases = Vec::with_capacity(planned.len());
+    for (planned, case) in planned.iter().zip(question.dataset.rows()) {
+        let case = case?;
+        let mut attempts = Vec::new();
+        for repeat in 0..question.repeats {
+            attempts.push(match planned {
+                Ok(planned) => {
+                    let answer = results[&Key { request: planned.digest, repeat }].clone();
+                    judge(question, &case, (&planned.call, repeat), answer, price).await
+                }
+                Err(failure) => failed(question, failure.clone()),
             });
-            let scores = scores.collect();
-            let usage = answer.as_ref().ok().and_then(|answer| answer.usage);
-            let cost_usd = price.zip(usage).map(|(price, usage)| price.cost(&usage));
-            Attempt { answer, scores, cost_usd }
-        });
-        CaseResult { attempts: attempts.collect() }
-    });
-    Ok(Run { reference: subject.reference.clone(), cases: cases.collect(), served })
+        }
+        cases.push(CaseResult { attempts });
+    }
+    Ok(Run { reference: subject.reference.clone(), cases, served })
+}
+
+/// Lets every scorer judge one answer.
+async fn judge(
+    question: &Question<'_>,
+    case: &Case,
+    (call, repeat): (&Call, u32),
+    answer: Result<Answer, Failure>,
+    price: Option<Price>,
+) -> Attempt {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(failure) => return failed(question, failure),
+    };
+    let cost_usd = price.zip(answer.usage).map(|(price, usage)| price.cost(&usage));
+    let judged = Judged { answer: &answer, case, call, repeat, cost_usd, rival: None, asks: None };
+    let mut scores = Vec::with_capacity(question.scorers.len());
+    for scorer in question.scorers {
+        scores.push(scorer.score(&judged).settle().await);
+    }
+    Attempt { answer: Ok(answer), scores, cost_usd }
+}
+
+/// A call without an answer fails every metric.
+fn failed(question: &Question<'_>, failure: Failure) -> Attempt {
+    let score = Score::fail(format!("{}: {}", failure.class, failure.message));
+    Attempt { answer: Err(failure), scores: vec![Ok(score); question.scorers.len()], cost_usd: None }
 }

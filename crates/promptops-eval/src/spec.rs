@@ -37,6 +37,10 @@ pub struct Spec {
     pub must_pass: Option<Spanned<String>>,
     /// The column that names what cases which depend on each other share.
     pub cluster: Option<Spanned<String>>,
+    /// The column that names the part of the dataset a case belongs to.
+    pub stratum: Option<Spanned<String>>,
+    /// The column that says how much a case counts.
+    pub weight: Option<Spanned<String>>,
     /// What is measured; at least one.
     pub metrics: Vec<Metric>,
 }
@@ -71,6 +75,8 @@ impl Spec {
             case: value(&self.case),
             must_pass: value(&self.must_pass),
             cluster: value(&self.cluster),
+            stratum: value(&self.stratum),
+            weight: value(&self.weight),
             needed: needed.map(str::to_owned).collect(),
         }
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use promptops_eval::client::openai::{self, OpenAi};
 use promptops_eval::client::retry::RetryPolicy;
 use promptops_eval::client::{ClientError, ModelClient, Price};
-use promptops_eval::dataset::{Dataset, Format};
+use promptops_eval::dataset::{Dataset, Format, Source};
 use promptops_eval::recording::{Recording, Replay};
 use promptops_eval::report::{self, v1};
 use promptops_eval::run::{Budget, Served, Settings};
@@ -57,7 +57,7 @@ fn dataset(spec: &Spec, count: usize) -> Dataset {
         };
         text.push_str(&format!("c{index},\"{message}, number {index}\",{intent},{}\n", index == 1));
     }
-    Dataset::read(&spec.dataset_path(), Format::Csv, text.as_bytes(), &spec.columns()).unwrap()
+    Dataset::read(&spec.dataset_path(), Format::Csv, Source::of_bytes(text), &spec.columns()).unwrap()
 }
 
 fn spec() -> Spec {
@@ -110,7 +110,7 @@ impl Setup {
             },
         };
         let evaluation = prepared.evaluate(candidate, parent, &settings).await?;
-        Ok((report::build(&prepared, candidate, parent, &evaluation), evaluation.served))
+        Ok((report::build(&prepared, candidate, parent, &evaluation)?, evaluation.served))
     }
 }
 
@@ -318,7 +318,7 @@ async fn cases_that_ask_the_same_share_one_answer() {
     let server = Server::start(|number, _| Behaviour::ok(completion(if number == 0 { "billing" } else { "technical" }))).await;
     let spec = spec();
     let text = "id,message,intent,critical\na,hello,billing,\nb,hello,billing,\n";
-    let dataset = Dataset::read("d.csv", Format::Csv, text.as_bytes(), &spec.columns()).unwrap();
+    let dataset = Dataset::read("d.csv", Format::Csv, Source::of_bytes(text), &spec.columns()).unwrap();
     let subject = subject(1, "good", "m");
     let prepared = Prepared::new(&spec, &dataset, &subject).unwrap();
     let client = client(&server.url());
@@ -361,7 +361,7 @@ fn an_eval_that_does_not_fit_is_told_all_at_once() {
         .replace("{type: json-schema}", "{type: label, expected: id}");
     let spec = Spec::parse("evals/intents.yaml", &text).0.unwrap();
     let text = "id,text,intent,critical,message\na,hello,sales,,x\n";
-    let dataset = Dataset::read("d.csv", Format::Csv, text.as_bytes(), &spec.columns()).unwrap();
+    let dataset = Dataset::read("d.csv", Format::Csv, Source::of_bytes(text), &spec.columns()).unwrap();
     let messages = |error: EvalError| match error {
         EvalError::Findings(findings) => findings.into_iter().map(|finding| finding.message).collect::<Vec<_>>(),
         other => panic!("{other}"),
@@ -370,11 +370,11 @@ fn an_eval_that_does_not_fit_is_told_all_at_once() {
     assert_eq!(found, ["`support.intent@1` has no variable `massage`"]);
     let spec = self::spec();
     let text = "id,text,intent,critical\na,hello,sales,\n";
-    let dataset = Dataset::read("d.csv", Format::Csv, text.as_bytes(), &spec.columns()).unwrap();
+    let dataset = Dataset::read("d.csv", Format::Csv, Source::of_bytes(text), &spec.columns()).unwrap();
     let found = messages(Prepared::new(&spec, &dataset, &subject(1, "x", "m")).unwrap_err());
     assert_eq!(found, ["variable `message` of `support.intent@1` has no column in `d.csv`"]);
     let text = "id,message,intent,critical\na,hello,sales,\nb,x,sales,\n";
-    let dataset = Dataset::read("d.csv", Format::Csv, text.as_bytes(), &spec.columns()).unwrap();
+    let dataset = Dataset::read("d.csv", Format::Csv, Source::of_bytes(text), &spec.columns()).unwrap();
     let found = messages(Prepared::new(&spec, &dataset, &subject(1, "x", "m")).unwrap_err());
     assert_eq!(found, ["line 2: column `intent` expects `sales`, which is not a label (and 1 more cases like it)"]);
 }

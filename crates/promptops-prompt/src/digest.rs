@@ -22,6 +22,13 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// Returns the digest of several pieces of bytes, one after the other.
+    pub fn of_parts(parts: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new();
+        parts.iter().for_each(|part| hash.update(part));
+        Self(hash.finalize().into())
+    }
+
     /// Returns the digest of the RFC 8785 canonical form of `value`.
     pub fn of_json(value: &serde_json::Value) -> Self {
         Self::of(&canonical_json(value))

@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod audit;
 pub mod change;
 pub mod baseline;
 pub mod check;
@@ -17,6 +18,7 @@ pub mod evidence;
 pub mod finding;
 pub mod id;
 pub mod lock;
+pub mod merkle;
 pub mod owners;
 pub mod prompt;
 pub mod render;

@@ -1,12 +1,14 @@
 //! `promptops.lock`: which version of which prompt an application runs, by digest.
 
+mod proof;
+
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use self::proof::{LoggedRelease, ProofError, Proofs, check_publication};
+use crate::audit::LogProof;
 use crate::digest::Digest;
 use crate::id::{PromptId, Version};
 
@@ -28,6 +30,9 @@ pub struct Lock {
     pub release: Option<LockedRelease>,
     /// One entry per prompt.
     pub prompts: BTreeMap<PromptId, LockedPrompt>,
+    /// The proofs that versions were published, when they were named one by one. A release has one proof for all it pins.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub logged: BTreeMap<PromptId, LogProof>,
 }
 
 /// Where the pins came from.
@@ -37,35 +42,9 @@ pub struct LockedRelease {
     pub environment: String,
     /// The number of its release.
     pub sequence: u64,
-    /// The audit log up to the batch that names the release: with the lock in Git, a copy out of the reach of who writes to the
-    /// registry. None while nobody has completed an interrupted release.
+    /// The release with the proof that it was logged. None while nobody has completed an interrupted release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub logged: Option<LogHead>,
-}
-
-/// The audit log up to one batch. Kept elsewhere, it shows whether the log was cut or rewritten up to there. Written `<sequence>:sha256:<hex>`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogHead {
-    /// The number of the batch.
-    pub sequence: u64,
-    /// The SHA-256 of its bytes.
-    pub digest: Digest,
-}
-
-impl fmt::Display for LogHead {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}:{}", self.sequence, self.digest)
-    }
-}
-
-impl FromStr for LogHead {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let fail = || format!("a head of the log is `<number>:sha256:<hex>`; got `{text}`");
-        let (sequence, digest) = text.split_once(':').ok_or_else(fail)?;
-        Ok(Self { sequence: sequence.parse().map_err(|_| fail())?, digest: digest.parse().map_err(|_| fail())? })
-    }
+    pub logged: Option<LoggedRelease>,
 }
 
 /// One pinned prompt.
@@ -102,10 +81,40 @@ impl PinSet {
         Digest::of(id.as_str().as_bytes()).hex()[..2].to_owned()
     }
 
+    /// Returns the digest of its RFC 8785 form, under which a registry keeps it and by which a release names it.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&serde_json_canonicalizer::to_vec(self).expect("a set of pins has only string keys"))
+    }
+
     /// Reads a shard.
     ///
     /// # Errors
     /// [`LockError`] when the bytes are not a set of pins of [`LOCK_FORMAT`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, LockError> {
+        from_bytes(bytes)
+    }
+}
+
+/// The log proofs of one shard of a bundle's pins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoggedSet {
+    /// [`LOCK_FORMAT`].
+    pub format: u32,
+    /// The proofs.
+    pub prompts: BTreeMap<PromptId, LogProof>,
+}
+
+impl Default for LoggedSet {
+    fn default() -> Self {
+        Self { format: LOCK_FORMAT, prompts: BTreeMap::new() }
+    }
+}
+
+impl LoggedSet {
+    /// Reads a shard.
+    ///
+    /// # Errors
+    /// [`LockError`] when the bytes are not a set of proofs of [`LOCK_FORMAT`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, LockError> {
         from_bytes(bytes)
     }
@@ -130,6 +139,11 @@ impl BundleHeader {
     /// Returns the name of the entry that holds the pin of a prompt: a [`PinSet`].
     pub fn pins_name(shard: &str) -> String {
         format!("pins/{shard}.json")
+    }
+
+    /// Returns the name of the entry that holds the log proof of a prompt that was named itself: a [`LoggedSet`].
+    pub fn logged_name(shard: &str) -> String {
+        format!("logged/{shard}.json")
     }
 
     /// Reads a header.

@@ -1,23 +1,24 @@
 //! The audit log: who did what, in an order that cannot be changed unnoticed.
 //!
-//! Entries lie in batches, a create-only sequence of objects, and each batch names the SHA-256 of the bytes of the one before
-//! it. So whoever alters, removes or reorders an entry breaks the chain at a place that
-//! [`Registry::verify_log`](crate::Registry::verify_log) names. What one command did is logged together: a thousand versions
-//! cost a handful of objects, since a chain can only grow one object after the other.
+//! The log is a Merkle tree of entries ([`promptops_prompt::merkle`]), kept in batches: a create-only sequence of objects. A batch says
+//! what must be known of the tree before it in order to append, its entries, and the root after them. So one object is all
+//! that an append reads, and all that the proof of one of its entries needs. What one command did is logged together: a
+//! thousand versions cost a handful of objects, since a log can only grow one object after the other.
 //!
-//! What a chain alone does not prove: that its end is still there. Whoever can delete objects can cut entries off the end,
-//! or rewrite the log from some entry on, and leave a chain that fits. Only a [`Head`] kept elsewhere (in Git, in a
-//! ticket, with a second party) shows that; verification takes one. A Merkle tree in C2SP tiles replaces this list in a
-//! later step: it gives short proofs that one entry is in the log, and checkpoints that witnesses can sign.
+//! Whoever alters, removes or reorders an entry leaves a tree that does not fit what its batches say, at a place that
+//! [`Registry::verify_log`](crate::Registry::verify_log) names. Who can write to the store can also write all batches from some
+//! entry on anew, or cut them off. Only a [`TreeHead`] kept elsewhere (in a lock, which is in Git, in a ticket, with a second
+//! party) shows that; verification takes any number of them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures::lock::Mutex;
 use futures::{StreamExt as _, TryStreamExt as _};
 use promptops_prompt::Digest;
-pub use promptops_prompt::lock::LogHead as Head;
+pub use promptops_prompt::audit::{AuditAction, AuditEntry, LogProof};
+pub use promptops_prompt::merkle::{CompactRange, TreeHead};
 use promptops_store::{Sequence, Store, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -34,74 +35,6 @@ const CONCURRENT_READS: usize = 32;
 /// Batches read before looking again, when looking back.
 const BATCHES_PER_STEP: u64 = 256;
 
-/// What was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AuditAction {
-    /// The registry was made.
-    Init,
-    /// A version was published.
-    Publish,
-    /// Metadata of a published version was changed.
-    Metadata,
-    /// Evidence about a version was stored.
-    Evidence,
-    /// An approval was stored.
-    Approve,
-    /// A plan was deployed.
-    Deploy,
-    /// An environment went back to an earlier release.
-    Rollback,
-    /// An API key was made.
-    Key,
-    /// An API key was revoked.
-    Revoke,
-    /// A version was withdrawn.
-    Yank,
-    /// A version was withdrawn from a day on.
-    Deprecate,
-    /// A version that was withdrawn is in use again.
-    Restore,
-}
-
-impl AuditAction {
-    /// Returns the name on the wire.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Init => "init",
-            Self::Publish => "publish",
-            Self::Metadata => "metadata",
-            Self::Evidence => "evidence",
-            Self::Approve => "approve",
-            Self::Deploy => "deploy",
-            Self::Rollback => "rollback",
-            Self::Key => "key",
-            Self::Revoke => "revoke",
-            Self::Yank => "yank",
-            Self::Deprecate => "deprecate",
-            Self::Restore => "restore",
-        }
-    }
-}
-
-/// One entry of the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AuditEntry {
-    /// When it was done, UTC.
-    pub time: DateTime<Utc>,
-    /// Who did it.
-    pub actor: String,
-    /// What was done.
-    pub action: AuditAction,
-    /// The key of the object that was written by it.
-    pub subject: String,
-    /// The SHA-256 of that object.
-    pub digest: Digest,
-    /// What a reader wants to know without opening the object.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub details: BTreeMap<String, String>,
-}
-
 /// Entries that were logged together: one object of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditBatch {
@@ -109,11 +42,34 @@ pub struct AuditBatch {
     pub format: u32,
     /// Its number, from 1.
     pub sequence: u64,
+    /// The tree before it.
+    pub before: CompactRange,
     /// The entries, in order; never none.
     pub entries: Vec<AuditEntry>,
-    /// The SHA-256 of the bytes of the batch before; none only for the first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub previous: Option<Digest>,
+    /// The root of the tree after it.
+    pub root: Digest,
+}
+
+impl AuditBatch {
+    fn new(sequence: u64, before: CompactRange, entries: Vec<AuditEntry>) -> Self {
+        let mut batch = Self { format: FORMAT, sequence, before, entries, root: Digest::of(b"") };
+        batch.root = batch.after().head().root;
+        batch
+    }
+
+    /// Returns the tree after it, made from what stands in it.
+    pub(crate) fn after(&self) -> CompactRange {
+        let mut range = self.before.clone();
+        self.entries.iter().for_each(|entry| range.append(entry.leaf()));
+        range
+    }
+
+    /// Returns the proof of one of its entries.
+    fn prove(&self, position: usize) -> Option<LogProof> {
+        let entry = self.entries.get(position)?.clone();
+        let leaves: Vec<Digest> = self.entries.iter().map(AuditEntry::leaf).collect();
+        Some(LogProof { entry, proof: self.before.prove(&leaves, position)? })
+    }
 }
 
 /// An entry before it has a place in the log.
@@ -149,10 +105,13 @@ pub(crate) struct Log {
     known: Arc<Mutex<Known>>,
 }
 
-/// What was read of the log: every batch from `low` to `head`.
+/// What was read of the log: every batch from `low` to `end`.
 #[derive(Debug, Default)]
 struct Known {
-    head: Option<Head>,
+    /// The number of the last batch; 0 when there is none.
+    end: u64,
+    /// The tree after it.
+    tree: CompactRange,
     low: u64,
     acts: HashSet<ActName>,
 }
@@ -163,12 +122,12 @@ impl Known {
     }
 
     /// Takes the batch that follows the end.
-    fn advance(&mut self, batch: AuditBatch, bytes: &[u8]) {
-        let head = Head { sequence: batch.sequence, digest: Digest::of(bytes) };
-        if self.head.is_none() {
-            self.low = head.sequence;
+    fn advance(&mut self, batch: AuditBatch) {
+        if self.end == 0 {
+            self.low = batch.sequence;
         }
-        self.head = Some(head);
+        self.end = batch.sequence;
+        self.tree = batch.after();
         self.add(batch);
     }
 }
@@ -178,17 +137,24 @@ impl Log {
         Ok(Self { store: store.clone(), sequence: Sequence::new(store, LOG)?, known: Arc::default() })
     }
 
-    /// Returns the end of the log; nothing when it is empty.
-    pub(crate) async fn head(&self) -> Result<Option<Head>> {
+    /// Returns the head of the tree; nothing when the log is empty.
+    pub(crate) async fn head(&self) -> Result<Option<TreeHead>> {
         let mut known = self.known.lock().await;
         self.advance(&mut known).await?;
-        Ok(known.head)
+        Ok((known.end > 0).then(|| known.tree.head()))
+    }
+
+    /// Returns the number of the last batch; 0 when the log is empty.
+    pub(crate) async fn end(&self) -> Result<u64> {
+        let mut known = self.known.lock().await;
+        self.advance(&mut known).await?;
+        Ok(known.end)
     }
 
     /// Appends entries, in as few batches as they fit in. Racing writers are put one after the other.
     pub(crate) async fn append(&self, acts: impl IntoIterator<Item = Act>) -> Result<()> {
         let mut known = self.known.lock().await;
-        if known.head.is_none() {
+        if known.end == 0 {
             self.advance(&mut known).await?;
         }
         self.append_to(&mut known, acts.into_iter().collect()).await
@@ -218,28 +184,32 @@ impl Log {
         self.contains(&mut known, act).await
     }
 
-    /// Returns the log up to the batch that has an entry with this action, subject and digest: its number and digest.
-    pub(crate) async fn find(&self, act: &Act) -> Result<Option<Head>> {
-        let Some(head) = self.head().await? else { return Ok(None) };
-        let wanted = act.name();
-        let is_wanted = |entry: &AuditEntry| (entry.action, &entry.subject, entry.digest) == (wanted.0, &wanted.1, wanted.2);
-        let mut high = head.sequence;
+    /// Returns the proofs of those acts that have an entry, in the order of `acts`.
+    ///
+    /// Reads the log from its end back to the earliest of them, and to its beginning when one has none.
+    pub(crate) async fn prove(&self, acts: &[Act]) -> Result<Vec<Option<LogProof>>> {
+        let mut wanted: HashMap<ActName, usize> = acts.iter().enumerate().map(|(place, act)| (act.name(), place)).collect();
+        let mut proofs = vec![None; acts.len()];
+        let mut high = self.end().await?;
         // What is asked for is mostly recent.
-        while high > 0 {
+        while high > 0 && !wanted.is_empty() {
             let low = high.saturating_sub(BATCHES_PER_STEP) + 1;
-            let batches = self.read_all(low..=high).await?;
-            if let Some(batch) = batches.iter().find(|batch| batch.entries.iter().any(is_wanted)) {
-                return Ok(Some(Head { sequence: batch.sequence, digest: Digest::of(&to_bytes(batch)) }));
+            for batch in self.read_all(low..=high).await? {
+                for (position, entry) in batch.entries.iter().enumerate() {
+                    if let Some(place) = wanted.remove(&(entry.action, entry.subject.clone(), entry.digest)) {
+                        proofs[place] = batch.prove(position);
+                    }
+                }
             }
             high = low - 1;
         }
-        Ok(None)
+        Ok(proofs)
     }
 
     /// Reads batches from number `first` on, at most `limit` of them, in order.
     pub(crate) async fn batches(&self, first: u64, limit: usize) -> Result<Vec<AuditBatch>> {
-        let Some(head) = self.head().await? else { return Ok(Vec::new()) };
-        self.read_all((first.max(1)..=head.sequence).take(limit)).await
+        let end = self.end().await?;
+        self.read_all((first.max(1)..=end).take(limit)).await
     }
 
     async fn append_to(&self, known: &mut Known, mut acts: Vec<Act>) -> Result<()> {
@@ -260,29 +230,28 @@ impl Log {
             if acts.is_empty() {
                 return Ok(());
             }
-            let batch = batch(&acts, known.head);
-            let bytes = to_bytes(&batch);
-            match self.store.create(&self.sequence.key(batch.sequence), bytes.clone()).await {
+            let entries = acts.iter().cloned().map(Act::into_entry).collect();
+            let batch = AuditBatch::new(known.end + 1, known.tree.clone(), entries);
+            match self.store.create(&self.sequence.key(batch.sequence), to_bytes(&batch)).await {
                 Ok(_) => {
-                    known.advance(batch, &bytes);
+                    known.advance(batch);
                     return Ok(());
                 }
                 Err(StoreError::Conflict { .. }) => self.advance(known).await?,
                 Err(error) => return Err(error.into()),
             }
         }
-        let next = known.head.map_or(1, |head| head.sequence + 1);
-        Err(RegistryError::Busy { key: Key::Log(next).to_string(), attempts: APPEND_ATTEMPTS })
+        Err(RegistryError::Busy { key: Key::Log(known.end + 1).to_string(), attempts: APPEND_ATTEMPTS })
     }
 
     /// Reads what was appended since the last time. The first time finds the end.
     async fn advance(&self, known: &mut Known) -> Result<()> {
-        let mut next = match known.head {
-            Some(head) => self.sequence.read(head.sequence + 1).await?.map(|bytes| (head.sequence + 1, bytes)),
-            None => self.sequence.latest().await?,
+        let mut next = match known.end {
+            0 => self.sequence.latest().await?,
+            end => self.sequence.read(end + 1).await?.map(|bytes| (end + 1, bytes)),
         };
         while let Some((sequence, bytes)) = next {
-            known.advance(read_batch(sequence, &bytes)?, &bytes);
+            known.advance(read_batch(sequence, &bytes)?);
             next = self.sequence.read(sequence + 1).await?.map(|bytes| (sequence + 1, bytes));
         }
         Ok(())
@@ -326,13 +295,4 @@ pub(crate) fn read_batch(number: u64, bytes: &[u8]) -> Result<AuditBatch> {
         return Err(RegistryError::Corrupt { key: key.to_string(), reason });
     }
     Ok(batch)
-}
-
-fn batch(acts: &[Act], head: Option<Head>) -> AuditBatch {
-    AuditBatch {
-        format: FORMAT,
-        sequence: head.map_or(1, |head| head.sequence + 1),
-        entries: acts.iter().cloned().map(Act::into_entry).collect(),
-        previous: head.map(|head| head.digest),
-    }
 }

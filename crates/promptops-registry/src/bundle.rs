@@ -3,6 +3,7 @@
 //! ```text
 //! bundle.json                    where the pins came from
 //! pins/<shard>.json              the pins of the lock, so that one is found without reading all
+//! logged/<shard>.json            the log proofs of versions that were named one by one
 //! records/<id>/<version>.json    the version records that the lock pins
 //! blobs/sha256/<hex>             their contents, and everything those include
 //! ```
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
-use promptops_prompt::lock::{BundleHeader, LOCK_FORMAT, LockedPrompt, PinSet};
+use promptops_prompt::lock::{BundleHeader, LOCK_FORMAT, LockedPrompt, LoggedSet, PinSet};
 use promptops_prompt::{Digest, Lock, PromptId};
 use promptops_store::BundleWriter;
 
@@ -55,6 +56,13 @@ impl Registry {
         }
         for (shard, pins) in &shards {
             bundle.add(&BundleHeader::pins_name(shard), to_bytes(pins))?;
+        }
+        let mut logged: BTreeMap<String, LoggedSet> = BTreeMap::new();
+        for (id, proof) in &lock.logged {
+            logged.entry(PinSet::shard_name(id)).or_default().prompts.insert(id.clone(), proof.clone());
+        }
+        for (shard, proofs) in &logged {
+            bundle.add(&BundleHeader::logged_name(shard), to_bytes(proofs))?;
         }
         let mut contents = BTreeMap::new();
         for part in parts {

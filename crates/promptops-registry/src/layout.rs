@@ -10,7 +10,7 @@
 //! environments/<name>/<number:020>.json       create-only sequence of releases
 //! pins/sha256/<hex>                           shards of pin sets
 //! evidence/<content hex>/<object hex>.json    statements about a content
-//! log/<number:020>.json                       create-only sequence of audit entries
+//! log/<number:020>.json                       create-only sequence of batches of audit entries
 //! keys/<key id>/key.json                      an API key of the server, without its secret
 //! keys/<key id>/revoked.json                  that it holds no more
 //! index/<number:020>.json                     create-only sequence of snapshots of the index, which is derived

@@ -1,11 +1,16 @@
 //! Locks: what an application takes along.
 
+use std::collections::BTreeMap;
+
 use futures::{StreamExt as _, TryStreamExt as _};
 use promptops_prompt::PromptRef;
-use promptops_prompt::lock::{LOCK_FORMAT, Lock, LockedRelease};
+use promptops_prompt::lock::{LOCK_FORMAT, Lock, LockedRelease, LoggedRelease};
 
+use crate::audit::Act;
 use crate::environment::{EnvironmentName, Release, release_act};
 use crate::error::{RegistryError, Result};
+use crate::publish::publish_act;
+use crate::record::to_bytes;
 use crate::registry::Registry;
 
 /// Versions read at the same time.
@@ -22,18 +27,24 @@ impl Registry {
         self.lock_release(&release, url).await
     }
 
-    /// Returns the lock of one release, with the place of that release in the audit log.
+    /// Returns the lock of one release, with the proof that the release was logged: of all its pins, since it names them by digest.
+    ///
+    /// Reads the log from its end back to the entry of the release.
     ///
     /// # Errors
     /// [`RegistryError::Corrupt`] when its pins are missing or altered.
     pub async fn lock_release(&self, release: &Release, url: &str) -> Result<Lock> {
-        let logged = self.log.find(&release_act(release)).await?;
+        let proof = self.log.prove(&[release_act(release)]).await?.pop().flatten();
+        let record = serde_json::from_slice(&to_bytes(release)).expect("what was just written is JSON");
+        let logged = proof.map(|proof| LoggedRelease { record, proof });
         let locked = LockedRelease { environment: release.environment.to_string(), sequence: release.sequence, logged };
         let prompts = self.pins(release).await?.prompts;
-        Ok(Lock { format: LOCK_FORMAT, registry: url.to_owned(), release: Some(locked), prompts })
+        Ok(Lock { format: LOCK_FORMAT, registry: url.to_owned(), release: Some(locked), prompts, logged: BTreeMap::new() })
     }
 
-    /// Returns the lock of versions that are named one by one.
+    /// Returns the lock of versions that are named one by one, with the proofs that they were published.
+    ///
+    /// Reads the log from its end back to the earliest of their entries.
     ///
     /// # Errors
     /// [`RegistryError::VersionNotFound`]; [`RegistryError::TwoVersions`] when two are of one prompt.
@@ -43,9 +54,18 @@ impl Registry {
             .buffered(CONCURRENT_READS)
             .try_collect()
             .await?;
-        let mut lock = Lock { format: LOCK_FORMAT, registry: url.to_owned(), release: None, prompts: Default::default() };
-        for record in records {
+        let mut lock = Lock {
+            format: LOCK_FORMAT,
+            registry: url.to_owned(),
+            release: None,
+            prompts: BTreeMap::new(),
+            logged: BTreeMap::new(),
+        };
+        let acts: Vec<Act> = records.iter().map(|record| publish_act(record, &to_bytes(record))).collect();
+        let proofs = self.log.prove(&acts).await?;
+        for (record, proof) in records.into_iter().zip(proofs) {
             let pin = self.pin_of(&record);
+            lock.logged.extend(proof.map(|proof| (record.id.clone(), proof)));
             if let Some(other) = lock.prompts.insert(record.id.clone(), pin.clone())
                 && other.version != pin.version
             {

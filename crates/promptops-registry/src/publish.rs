@@ -460,7 +460,7 @@ fn version_record(
 }
 
 /// Describes a publish by what was stored, so that whoever completes it writes the entry the publisher would have.
-fn publish_act(record: &VersionRecord, bytes: &[u8]) -> Act {
+pub(crate) fn publish_act(record: &VersionRecord, bytes: &[u8]) -> Act {
     let mut details = BTreeMap::from([
         ("content".to_owned(), record.digest.to_string()),
         ("author".to_owned(), record.provenance.author.clone()),

@@ -8,7 +8,7 @@ use promptops_prompt::Digest;
 use promptops_store::{Created, Store, probe};
 use serde::de::DeserializeOwned;
 
-use crate::audit::{Act, AuditAction, AuditBatch, Head, Log};
+use crate::audit::{Act, AuditAction, AuditBatch, Log, TreeHead};
 use crate::error::{RegistryError, Result};
 use crate::index::Known;
 use crate::layout::Key;
@@ -91,11 +91,11 @@ impl Registry {
         self.store.url()
     }
 
-    /// Returns the end of the audit log.
+    /// Returns the head of the audit log's tree; nothing when it is empty.
     ///
     /// # Errors
     /// As the store fails.
-    pub async fn log_head(&self) -> Result<Option<Head>> {
+    pub async fn log_head(&self) -> Result<Option<TreeHead>> {
         self.log.head().await
     }
 

@@ -166,7 +166,7 @@ mod tests {
         is_send(registry.pins(release));
         is_send(registry.at(environment, now));
         is_send(registry.history(environment));
-        is_send(registry.verify(None));
+        is_send(registry.verify(&[]));
     }
 
     /// A server runs these on many threads. Nothing is called: that it compiles is the test.

@@ -1,7 +1,7 @@
 //! Verification: everything is read again and compared with what names it.
 
-mod chain;
 mod index;
+mod log;
 mod objects;
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use promptops_store::probe;
 use serde::{Deserialize, Serialize};
 
-use crate::audit::Head;
+use crate::audit::TreeHead;
 use crate::error::Result;
 use crate::layout::{ENVIRONMENTS, KEYS, Key, LOG, PROMPTS};
 use crate::registry::Registry;
@@ -49,8 +49,8 @@ pub struct Problem {
 pub struct Report {
     /// How many objects were read.
     pub objects: usize,
-    /// The end of the audit log.
-    pub head: Option<Head>,
+    /// The head of the audit log's tree.
+    pub head: Option<TreeHead>,
     /// Every problem, sorted by key.
     pub problems: Vec<Problem>,
 }
@@ -86,7 +86,7 @@ impl Problems {
         self.0.push(Problem { severity, key: key.to_string(), what: what.into(), remedy: remedy.to_owned() });
     }
 
-    fn report(self, objects: &Objects, head: Option<Head>) -> Report {
+    fn report(self, objects: &Objects, head: Option<TreeHead>) -> Report {
         let mut problems = self.0;
         problems.sort_by(|one, other| (&one.key, &one.what).cmp(&(&other.key, &other.what)));
         problems.dedup();
@@ -114,27 +114,28 @@ impl Registry {
     ///
     /// # Errors
     /// As the store fails. What is wrong with the registry is in the report.
-    pub async fn verify(&self, expected: Option<Head>) -> Result<Report> {
+    pub async fn verify(&self, expected: &[TreeHead]) -> Result<Report> {
         let (objects, mut problems) = self.scan(&[""]).await?;
         objects::check(&objects, &mut problems);
         index::check(&objects, &mut problems);
-        let head = chain::check(&objects, expected, &mut problems);
+        let head = log::check(&objects, expected, &mut problems);
         Ok(problems.report(&objects, head))
     }
 
     /// Checks the audit log: that no entry is altered, removed or reordered, that what entries name is there and unchanged,
     /// and that every version, change of metadata or status, statement and release has its entry. Writes nothing.
     ///
-    /// That entries were cut off the end shows only against `expected`, a head that was kept elsewhere.
+    /// That entries were cut off the end, or all written anew from some entry on, shows only against `expected`: heads that were kept
+    /// elsewhere.
     ///
     /// # Errors
     /// As the store fails. What is wrong with the log is in the report.
-    pub async fn verify_log(&self, expected: Option<Head>) -> Result<Report> {
+    pub async fn verify_log(&self, expected: &[TreeHead]) -> Result<Report> {
         let (mut objects, mut problems) = self.scan(&[LOG, PROMPTS, ENVIRONMENTS, "evidence", KEYS]).await?;
         if let Some(bytes) = self.store.get(&Key::Format.to_string()).await? {
             objects.insert(Key::Format, bytes);
         }
-        let head = chain::check(&objects, expected, &mut problems);
+        let head = log::check(&objects, expected, &mut problems);
         Ok(problems.report(&objects, head))
     }
 

@@ -731,10 +731,10 @@ pub(crate) struct Stored {
     object: String,
 }
 
-/// The end of the audit log; keep it elsewhere, and a cut or rewritten log shows.
+/// The head of the audit log's tree; keep it elsewhere, and a log that was cut or written anew shows.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuditHead {
-    /// The number of the last entry and the SHA-256 of its bytes, as `<number>:sha256:<hex>`; none while the log is empty.
+    /// How many entries the log has and the root of its Merkle tree, as `<size>:sha256:<hex>`; none while the log is empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) head: Option<String>,

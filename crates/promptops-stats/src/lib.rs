@@ -14,7 +14,9 @@ mod interval;
 mod mean;
 mod proportion;
 mod quantile;
+mod unit;
 
+mod bootstrap;
 mod mcnemar;
 mod paired;
 mod permutation;
@@ -24,16 +26,24 @@ mod multiplicity;
 mod power;
 mod verdict;
 
+mod asymptotic;
+mod betting;
+
+mod agreement;
 mod divergence;
 mod random;
 
+pub use agreement::{Calibration, cohens_kappa};
+pub use asymptotic::asymptotic_sequence;
+pub use betting::{BettingSequence, Wealth};
+pub use bootstrap::{Bootstrap, bca, resample};
 pub use divergence::{Divergence, divergence};
 pub use error::StatsError;
 pub use interval::{Interval, hybrid_difference};
 pub use mcnemar::{Discordance, McNemar, mcnemar_exact};
 pub use mean::{MeanEstimate, mean_difference};
 pub use multiplicity::{benjamini_hochberg, holm};
-pub use paired::{MetricRange, PairedCase, PairedComparison, PairedMethod, compare_paired};
+pub use paired::{MetricRange, PairedCase, PairedComparison, PairedMethod, Scale, compare_paired, compare_quantity};
 pub use permutation::{SignFlip, sign_flip};
 pub use power::{CaseVariance, Sides, minimum_detectable_effect, power, required_cases, required_cases_normal};
 pub use proportion::{
@@ -42,4 +52,5 @@ pub use proportion::{
 pub use quantile::{SortedSample, quantile_difference};
 pub use random::SplitMix64;
 pub use tango::tango;
+pub use unit::{Unit, ratio_of_sums};
 pub use verdict::{Decision, Margin, Verdict};

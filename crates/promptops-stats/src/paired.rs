@@ -2,17 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use crate::error::{StatsError, check_alpha};
+use crate::bootstrap::bca;
+use crate::error::{StatsError, check_alpha, check_finite};
 use crate::interval::Interval;
 use crate::mcnemar::Discordance;
 use crate::mean::{MeanEstimate, around};
 use crate::power::{Sides, minimum_detectable_effect};
-use crate::proportion::{Proportion, clopper_pearson_upper};
-use crate::special::student_upper;
+use crate::special::{normal_cdf, student_upper, student_upper_tail};
 use crate::tango::tango;
+use crate::unit::{Unit, effective_units, ratio_of_sums};
 
 /// Standard errors below this share of the metric's range are rounding, not variation.
 const ROUNDING: f64 = 1e-12;
+/// Below this number of units the bootstrap resamples too little; from the second number on Student's t has converged.
+const BOOTSTRAP_UNITS: std::ops::RangeInclusive<usize> = 20..=10_000;
+/// Draws of the bootstrap.
+const BOOTSTRAP_DRAWS: u32 = 4_999;
 
 /// Holds the scores of parent and candidate on one case.
 ///
@@ -25,6 +30,25 @@ pub struct PairedCase {
     pub candidate: f64,
     /// Number of the cluster (document, template, conversation) the case comes from; a case without stands alone.
     pub cluster: Option<u32>,
+    /// How much the case counts in the mean; positive.
+    pub weight: f64,
+}
+
+impl PairedCase {
+    /// Creates a case that stands alone and counts once.
+    #[must_use]
+    pub fn new(parent: f64, candidate: f64) -> Self {
+        Self { parent, candidate, cluster: None, weight: 1.0 }
+    }
+}
+
+/// Says what the candidate is held against where a metric is a quantity without a largest value, such as a cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scale {
+    /// The difference of the means, in the metric's unit.
+    Difference,
+    /// The ratio of the candidate's mean to the parent's, less one: 0.1 is ten in a hundred more.
+    Ratio,
 }
 
 /// Holds the smallest and the largest value that a metric can take, such as 0 and 1.
@@ -78,6 +102,8 @@ pub enum PairedMethod {
     Tango,
     /// Clopper–Pearson bound on the share of cases that would differ: no variation was seen.
     ClopperPearson,
+    /// BCa bootstrap over cases or clusters, of a quantity.
+    Bca,
 }
 
 impl PairedMethod {
@@ -89,6 +115,7 @@ impl PairedMethod {
             Self::ClusteredT => "clustered t",
             Self::Tango => "tango",
             Self::ClopperPearson => "clopper-pearson",
+            Self::Bca => "bca bootstrap",
         }
     }
 }
@@ -102,7 +129,7 @@ pub struct PairedComparison {
     pub units: usize,
     /// Cases on which the candidate scores higher, and those on which it scores lower.
     pub discordance: Discordance,
-    /// Mean of `candidate - parent`, in the metric's unit.
+    /// Weighted mean of `candidate - parent`, in the metric's unit, or the ratio of the means less one.
     pub estimate: f64,
     /// Standard error of the estimate; zero when no variation was seen.
     pub standard_error: f64,
@@ -112,6 +139,11 @@ pub struct PairedComparison {
     pub interval: Interval,
     /// Method that the interval comes from.
     pub method: PairedMethod,
+    /// Probability of an estimate at most as large as the one seen if the truth is zero, by the method of the interval: it is
+    /// below `alpha` exactly when the interval lies below zero (by the bootstrap, up to its own error).
+    pub p_lower: f64,
+    /// The same of an estimate at least as large.
+    pub p_upper: f64,
 }
 
 impl PairedComparison {
@@ -135,62 +167,168 @@ impl PairedComparison {
 ///
 /// With `d_i = candidate - parent`, in this order:
 ///
-/// 1. **Tango.** Every score is an end of the range and no two cases share a cluster: [`tango`], scaled to the range.
+/// 1. **Tango.** Every score is an end of the range, no two cases share a cluster and all weigh the same: [`tango`], scaled to
+///    the range.
 /// 2. **Clopper–Pearson.** No variation was seen (all `d_i` equal, or all clusters with the same residual): the standard error
 ///    is zero, which says nothing about cases not yet seen. With `q = 1 - alpha^(1/units)`, the upper limit on the share of
 ///    units that would differ, and `W` the width of the range, the interval is `d - q(d + W)` to `d + q(W - d)`: at most that
-///    share may differ, by at most what the range allows. Clusters count as units of equal weight.
-/// 3. **Clustered t.** Some cases share a cluster: the standard error of [`MeanEstimate::of_clusters`], `df = clusters - 1`.
-/// 4. **Student's t**, `df = cases - 1`.
+///    share may differ, by at most what the range allows. Units of unequal weight count as Kish's effective number of them.
+/// 3. **Clustered t.** Some cases share a cluster: the standard error of [`ratio_of_sums`], `df = clusters - 1`.
+/// 4. **Student's t**, `df = cases - 1`, likewise with weights.
 ///
 /// The t intervals are approximate when few cases differ at all: see `docs/concepts/statistics.md`.
 ///
 /// # Errors
 /// [`StatsError::TooFew`] below two cases, [`StatsError::TooFewClusters`] when all cases share one cluster,
-/// [`StatsError::OutsideRange`] and [`StatsError::NotFinite`] on scores, [`StatsError::Alpha`] outside (0, 0.5).
+/// [`StatsError::OutsideRange`] and [`StatsError::NotFinite`] on scores, [`StatsError::Magnitude`] on weights that are not
+/// positive, [`StatsError::Alpha`] outside (0, 0.5).
 pub fn compare_paired(cases: &[PairedCase], range: MetricRange, alpha: f64) -> Result<PairedComparison, StatsError> {
     check_alpha(alpha)?;
     for case in cases {
         range.check(case.parent)?;
         range.check(case.candidate)?;
     }
-    let differences: Vec<f64> = cases.iter().map(|case| case.candidate - case.parent).collect();
-    let (clusters, shared) = cluster_numbers(cases);
-    let mean = if shared { MeanEstimate::of_clusters(&differences, &clusters)? } else { MeanEstimate::of(&differences)? };
-    let discordance = Discordance {
-        losses: differences.iter().filter(|difference| **difference < 0.0).count() as u64,
-        wins: differences.iter().filter(|difference| **difference > 0.0).count() as u64,
-    };
+    let given = Given::new(cases)?;
+    let units = given.units(|case| Unit { sum: case.weight * (case.candidate - case.parent), weight: case.weight })?;
+    let mean = ratio_of_sums(&units)?;
     let binary = cases.iter().all(|case| range.is_end(case.parent) && range.is_end(case.candidate));
-    let unvaried = mean.standard_error <= ROUNDING * range.width();
-    let level = 1.0 - 2.0 * alpha;
-    let freedom = mean.degrees_of_freedom();
-    let (method, interval) = if binary && !shared {
-        let shares = tango(discordance, cases.len() as u64, level)?;
-        (PairedMethod::Tango, shares.scaled(range.width()))
-    } else if unvaried {
-        (PairedMethod::ClopperPearson, unvaried_interval(&mean, range, alpha)?)
-    } else {
-        let method = if shared { PairedMethod::ClusteredT } else { PairedMethod::StudentT };
-        (method, around(mean.mean, mean.standard_error, freedom, level))
-    };
-    Ok(PairedComparison {
-        cases: cases.len(),
-        units: mean.units,
-        discordance,
-        estimate: mean.mean,
-        standard_error: if unvaried { 0.0 } else { mean.standard_error },
-        degrees_of_freedom: freedom,
-        interval,
-        method,
-    })
+    if binary && given.clusters.is_none() && given.is_even() {
+        let shares = tango(given.discordance, cases.len() as u64, 1.0 - 2.0 * alpha)?;
+        let (wins, losses) = (given.discordance.wins as f64, given.discordance.losses as f64);
+        // The score statistic of no difference; without discordant cases nothing speaks against it.
+        let score = (wins - losses) / (wins + losses).sqrt();
+        let p_lower = if score.is_nan() { 1.0 } else { normal_cdf(score) };
+        let p_upper = if score.is_nan() { 1.0 } else { normal_cdf(-score) };
+        let mean =
+            if mean.standard_error <= ROUNDING * range.width() { MeanEstimate { standard_error: 0.0, ..mean } } else { mean };
+        return Ok(given.comparison(&mean, PairedMethod::Tango, shares.scaled(range.width()), (p_lower, p_upper)));
+    }
+    if mean.standard_error <= ROUNDING * range.width() {
+        return Ok(given.unvaried(&mean, &units, range.width(), alpha));
+    }
+    Ok(given.student(&mean, alpha))
 }
 
-/// Bounds the mean difference by what the unseen units may do.
-fn unvaried_interval(mean: &MeanEstimate, range: MetricRange, alpha: f64) -> Result<Interval, StatsError> {
-    let share = clopper_pearson_upper(Proportion::new(0, mean.units as u64)?, alpha)?;
-    let (centre, width) = (mean.mean, range.width());
-    Ok(Interval { low: centre - share * (centre + width), high: centre + share * (width - centre), level: 1.0 - 2.0 * alpha })
+/// Compares candidate and parent on a quantity that has no largest value, with an interval at level `1 - 2 alpha`.
+///
+/// The [BCa bootstrap](bca) over cases or clusters follows the skewness of costs and latencies. Where it is not defined or not
+/// worth it (fewer than 20 units, or more than 10,000) Student's t takes its place, on a ratio with the delta method. Where no
+/// unit differs from another the interval is that of [`compare_paired`] with the largest value seen as the width of the range:
+/// an assumption, as nothing else bounds the quantity.
+///
+/// # Errors
+/// As [`compare_paired`]; [`StatsError::Magnitude`] when the parent's mean is not positive and a ratio is asked for.
+pub fn compare_quantity(cases: &[PairedCase], scale: Scale, alpha: f64, seed: u64) -> Result<PairedComparison, StatsError> {
+    check_alpha(alpha)?;
+    for case in cases {
+        check_finite(&[case.parent, case.candidate])?;
+    }
+    let given = Given::new(cases)?;
+    let units = given.units(|case| match scale {
+        Scale::Difference => Unit { sum: case.weight * (case.candidate - case.parent), weight: case.weight },
+        // The ratio less one is the same sum over other weights.
+        Scale::Ratio => Unit { sum: case.weight * (case.candidate - case.parent), weight: case.weight * case.parent },
+    })?;
+    let mean = ratio_of_sums(&units)?;
+    let largest = cases.iter().fold(0.0_f64, |largest, case| largest.max(case.parent.abs()).max(case.candidate.abs()));
+    let width = match scale {
+        Scale::Difference => largest,
+        Scale::Ratio => 1.0,
+    };
+    if mean.standard_error <= ROUNDING * width {
+        return Ok(given.unvaried(&mean, &units, width, alpha));
+    }
+    let student = given.student(&mean, alpha);
+    if !BOOTSTRAP_UNITS.contains(&units.len()) {
+        return Ok(student);
+    }
+    match bca(&units, BOOTSTRAP_DRAWS, seed, 1.0 - 2.0 * alpha) {
+        Ok(found) => Ok(PairedComparison { interval: found.interval, method: PairedMethod::Bca, ..student }),
+        Err(StatsError::NoVariation | StatsError::Magnitude(_)) => Ok(student),
+        Err(error) => Err(error),
+    }
+}
+
+/// The cases of a comparison, and how they belong together.
+struct Given<'a> {
+    cases: &'a [PairedCase],
+    /// A cluster number for each case, where any two share one.
+    clusters: Option<Vec<u32>>,
+    discordance: Discordance,
+}
+
+impl<'a> Given<'a> {
+    fn new(cases: &'a [PairedCase]) -> Result<Self, StatsError> {
+        if cases.len() < 2 {
+            return Err(StatsError::TooFew { needed: 2, given: cases.len() });
+        }
+        if let Some(case) = cases.iter().find(|case| !(case.weight > 0.0 && case.weight.is_finite())) {
+            return Err(StatsError::Magnitude(case.weight));
+        }
+        let (clusters, shared) = cluster_numbers(cases);
+        let count = |is_one: fn(&PairedCase) -> bool| cases.iter().filter(|case| is_one(case)).count() as u64;
+        let discordance =
+            Discordance { losses: count(|case| case.candidate < case.parent), wins: count(|case| case.candidate > case.parent) };
+        Ok(Self { cases, clusters: shared.then_some(clusters), discordance })
+    }
+
+    fn units(&self, unit: impl Fn(&PairedCase) -> Unit) -> Result<Vec<Unit>, StatsError> {
+        let units = Unit::group(&self.cases.iter().map(unit).collect::<Vec<_>>(), self.clusters.as_deref())?;
+        if units.len() < 2 { Err(StatsError::TooFewClusters { given: units.len() }) } else { Ok(units) }
+    }
+
+    /// Tells whether all cases weigh the same.
+    fn is_even(&self) -> bool {
+        self.cases.iter().all(|case| case.weight == self.cases[0].weight)
+    }
+
+    fn student(&self, mean: &MeanEstimate, alpha: f64) -> PairedComparison {
+        let freedom = mean.degrees_of_freedom();
+        let method = if self.clusters.is_some() { PairedMethod::ClusteredT } else { PairedMethod::StudentT };
+        let interval = around(mean.mean, mean.standard_error, freedom, 1.0 - 2.0 * alpha);
+        let statistic = mean.mean / mean.standard_error;
+        let tail = student_upper_tail(statistic.abs(), freedom);
+        let p_values = if statistic < 0.0 { (tail, 1.0 - tail) } else { (1.0 - tail, tail) };
+        self.comparison(mean, method, interval, p_values)
+    }
+
+    /// Bounds the mean difference by what the unseen units may do.
+    fn unvaried(&self, mean: &MeanEstimate, units: &[Unit], width: f64, alpha: f64) -> PairedComparison {
+        let effective = effective_units(units);
+        let share = 1.0 - alpha.powf(1.0 / effective);
+        let centre = mean.mean;
+        let interval = Interval {
+            low: centre - share * (centre + width),
+            high: centre + share * (width - centre),
+            level: 1.0 - 2.0 * alpha,
+        };
+        // The error rate at which the interval would just reach zero.
+        let reaching = (width / (width + centre.abs())).powf(effective);
+        let p_values = if centre < 0.0 { (reaching, 1.0) } else { (1.0, reaching) };
+        let mean = MeanEstimate { standard_error: 0.0, ..*mean };
+        self.comparison(&mean, PairedMethod::ClopperPearson, interval, p_values)
+    }
+
+    fn comparison(
+        &self,
+        mean: &MeanEstimate,
+        method: PairedMethod,
+        interval: Interval,
+        p_values: (f64, f64),
+    ) -> PairedComparison {
+        PairedComparison {
+            cases: self.cases.len(),
+            units: mean.units,
+            discordance: self.discordance,
+            estimate: mean.mean,
+            standard_error: mean.standard_error,
+            degrees_of_freedom: mean.degrees_of_freedom(),
+            interval,
+            method,
+            p_lower: p_values.0,
+            p_upper: p_values.1,
+        }
+    }
 }
 
 /// Returns a cluster number for each case, and whether any two cases share one.
@@ -210,7 +348,7 @@ mod tests {
     use super::*;
 
     fn cases(pairs: &[(f64, f64)]) -> Vec<PairedCase> {
-        pairs.iter().map(|(parent, candidate)| PairedCase { parent: *parent, candidate: *candidate, cluster: None }).collect()
+        pairs.iter().map(|(parent, candidate)| PairedCase::new(*parent, *candidate)).collect()
     }
 
     #[test]
@@ -283,6 +421,33 @@ mod tests {
     }
 
     #[test]
+    fn weights_leave_tango_and_count_in_the_mean() {
+        let mut paired = cases(&[(1.0, 0.0), (1.0, 1.0), (0.0, 1.0), (1.0, 1.0)].repeat(5));
+        paired[0].weight = 3.0;
+        let comparison = compare_paired(&paired, MetricRange::UNIT, 0.05).unwrap();
+        assert_eq!(comparison.method, PairedMethod::StudentT);
+        assert!((comparison.estimate + 2.0 / 22.0).abs() < 1e-15, "{comparison:?}");
+        paired[0].weight = 0.0;
+        assert_eq!(compare_paired(&paired, MetricRange::UNIT, 0.05), Err(StatsError::Magnitude(0.0)));
+    }
+
+    #[test]
+    fn a_quantity_is_compared_as_a_ratio_or_a_difference() {
+        // Every call costs a tenth more, and the costs differ: the ratio is 1.1 without any variation.
+        let costs: Vec<(f64, f64)> = (1..=40).map(|cost| (f64::from(cost), 1.1 * f64::from(cost))).collect();
+        let ratio = compare_quantity(&cases(&costs), Scale::Ratio, 0.05, 1).unwrap();
+        assert_eq!(ratio.method, PairedMethod::ClopperPearson);
+        assert!((ratio.estimate - 0.1).abs() < 1e-12 && ratio.interval.width() > 0.0, "{ratio:?}");
+        let difference = compare_quantity(&cases(&costs), Scale::Difference, 0.05, 1).unwrap();
+        assert_eq!(difference.method, PairedMethod::Bca);
+        assert!((difference.estimate - 2.05).abs() < 1e-12 && difference.p_upper < 1e-6, "{difference:?}");
+        let few = compare_quantity(&cases(&costs[..9]), Scale::Difference, 0.05, 1).unwrap();
+        assert_eq!(few.method, PairedMethod::StudentT);
+        let free = cases(&[(0.0, 1.0), (0.0, 2.0)]);
+        assert_eq!(compare_quantity(&free, Scale::Ratio, 0.05, 1), Err(StatsError::Magnitude(0.0)));
+    }
+
+    #[test]
     fn refuses_what_it_cannot_answer() {
         let compare = |pairs: &[(f64, f64)], alpha| compare_paired(&cases(pairs), MetricRange::UNIT, alpha).unwrap_err();
         assert_eq!(compare(&[], 0.05), StatsError::TooFew { needed: 2, given: 0 });
@@ -292,7 +457,7 @@ mod tests {
         assert_eq!(compare(&[(0.0, 1.2)], 0.05), outside);
         assert!(matches!(compare(&[(f64::NAN, 0.0)], 0.05), StatsError::NotFinite(_)));
         assert_eq!(MetricRange::new(1.0, 1.0), Err(StatsError::Range { low: 1.0, high: 1.0 }));
-        let one = PairedCase { parent: 0.0, candidate: 0.5, cluster: Some(1) };
+        let one = PairedCase { cluster: Some(1), ..PairedCase::new(0.0, 0.5) };
         assert_eq!(compare_paired(&[one, one], MetricRange::UNIT, 0.05), Err(StatsError::TooFewClusters { given: 1 }));
     }
 
@@ -314,14 +479,14 @@ mod tests {
         ) {
             let paired: Vec<PairedCase> = scores
                 .iter()
-                .map(|(a, b, cluster)| PairedCase {
-                    parent: f64::from(*a), candidate: f64::from(*b), cluster: *cluster,
-                })
+                .map(|(a, b, cluster)| PairedCase { cluster: *cluster, ..PairedCase::new(f64::from(*a), f64::from(*b)) })
                 .collect();
             let range = MetricRange::new(0.0, 3.0).unwrap();
             match compare_paired(&paired, range, 0.05) {
                 Ok(comparison) => {
                     prop_assert!(comparison.interval.contains(comparison.estimate));
+                    prop_assert_eq!(comparison.interval.high < 0.0, comparison.p_lower < 0.05);
+                    prop_assert_eq!(comparison.interval.low > 0.0, comparison.p_upper < 0.05);
                     prop_assert!(comparison.interval.width() > 0.0);
                 }
                 Err(error) => prop_assert_eq!(error, StatsError::TooFewClusters { given: 1 }),

@@ -205,7 +205,7 @@ fn verdicts_on_graded_cases_err_at_most_as_often_as_alpha() {
             let mut case = || {
                 let parent = random.unit();
                 let candidate = parent - loss + 0.1 * normal(random);
-                PairedCase { parent, candidate, cluster: None }
+                PairedCase::new(parent, candidate)
             };
             (0..n).map(|_| case()).collect()
         });
@@ -224,7 +224,7 @@ fn verdicts_on_clusters_err_about_as_often_as_alpha() {
             let shared = 0.2 * normal(random);
             for _ in 0..=random.below(5) {
                 let candidate = shared - loss + 0.1 * normal(random);
-                cases.push(PairedCase { parent: 0.0, candidate, cluster: Some(cluster) });
+                cases.push(PairedCase { cluster: Some(cluster), ..PairedCase::new(0.0, candidate) });
             }
         }
         cases
@@ -245,7 +245,7 @@ fn rare_large_losses_of_a_graded_metric_are_the_known_weak_spot() {
             let (passed, _) = error_rates(runs, 0.05, |random, loss| {
                 let mut case = || {
                     let lost = if random.unit() < loss { 1.0 } else { 0.0 };
-                    PairedCase { parent: 0.5, candidate: 0.5 - lost, cluster: None }
+                    PairedCase::new(0.5, 0.5 - lost)
                 };
                 (0..n).map(|_| case()).collect()
             });

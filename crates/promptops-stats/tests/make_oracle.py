@@ -1,7 +1,10 @@
-"""Writes oracle.json: values of each method from SciPy, statsmodels and NumPy, for seeded random inputs.
+"""Prints values of each method from SciPy, statsmodels and NumPy, for random inputs from a seed.
 
     python -m venv /tmp/oracle && /tmp/oracle/bin/pip install scipy==1.17.1 statsmodels==0.15.0
-    /tmp/oracle/bin/python crates/promptops-stats/tests/make_oracle.py
+    /tmp/oracle/bin/python crates/promptops-stats/tests/make_oracle.py 20261122 > crates/promptops-stats/tests/oracle.json
+
+The recorded values are compared in every test run. `cargo xtask test`, which has an environment with these libraries, also
+runs this script with a fresh seed.
 
 Methods that neither library has (Tango's interval, clustered Wilson) are computed here from their definition, by another
 route than the Rust code takes: maximum likelihood by numerical optimisation, root finding by Brent's method.
@@ -9,8 +12,9 @@ route than the Rust code takes: maximum likelihood by numerical optimisation, ro
 
 import json
 import math
-import pathlib
 import random
+import sys
+import types
 
 import numpy
 import scipy
@@ -19,10 +23,12 @@ import statsmodels.api
 from scipy import optimize, stats
 from statsmodels.stats import multitest
 from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.inter_rater import cohens_kappa
+from statsmodels.stats.power import TTestPower
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 CASES = 60
-pick = random.Random(20261122)
+pick = random.Random(int(sys.argv[1]))
 
 
 def level():
@@ -46,11 +52,21 @@ def clusters(count):
     return labels
 
 
-def one_proportion(method):
+def wilson():
     successes, trials = proportion()
     at = level()
-    found = stats.binomtest(successes, trials).proportion_ci(at, method)
+    found = stats.binomtest(successes, trials).proportion_ci(at, "wilson")
     return {"successes": successes, "trials": trials, "level": at, "expected": [found.low, found.high]}
+
+
+def clopper_pearson(successes, trials, at):
+    """By quantiles: `binomtest(...).proportion_ci` looks for the same ends, but only to 2e-12 of the whole range."""
+    tail = (1 - at) / 2
+    low = stats.beta.ppf(tail, successes, trials - successes + 1) if successes else 0.0
+    high = stats.beta.isf(tail, successes + 1, trials - successes) if successes < trials else 1.0
+    near = stats.binomtest(successes, trials).proportion_ci(at, "exact")
+    assert abs(low - near.low) < 1e-10 and abs(high - near.high) < 1e-10
+    return {"successes": successes, "trials": trials, "level": at, "expected": [float(low), float(high)]}
 
 
 def newcombe():
@@ -156,7 +172,9 @@ def paired():
     candidate = [value + pick.gauss(0.1, 1) * abs(parent[0]) for value in parent]
     alpha = pick.choice([0.005, 0.025, 0.05, 0.1])
     found = stats.ttest_rel(candidate, parent).confidence_interval(1 - 2 * alpha)
-    return {"parent": parent, "candidate": candidate, "alpha": alpha, "expected": [float(found.low), float(found.high)]}
+    tails = [float(stats.ttest_rel(candidate, parent, alternative=tail).pvalue) for tail in ("less", "greater")]
+    ends = [float(found.low), float(found.high)]
+    return {"parent": parent, "candidate": candidate, "alpha": alpha, "tails": tails, "expected": ends}
 
 
 def exact_mcnemar():
@@ -189,14 +207,113 @@ def power():
     return {"shift": shift, "freedom": freedom, "alpha": alpha, "expected": [float(one), float(two)]}
 
 
+def required_cases():
+    effect, alpha, wanted = pick.uniform(0.02, 1.2), pick.choice([0.01, 0.05, 0.1]), pick.choice([0.7, 0.8, 0.9, 0.95])
+    one, two = pick.choice([("larger", 1), ("two-sided", 2)])
+    exact = TTestPower().solve_power(effect, nobs=None, alpha=alpha, power=wanted, alternative=one)
+    if abs(exact - round(exact)) < 1e-6:
+        return required_cases()
+    # A t test needs two cases, however large the effect.
+    needed = max(2, math.ceil(float(numpy.squeeze(exact))))
+    return {"effect": effect, "alpha": alpha, "power": wanted, "sides": two, "expected": [needed]}
+
+
+def weighted():
+    """Weighted least squares of a constant: robust errors by case (HC1) or by cluster."""
+    x = values(low=6)
+    weights = [pick.choice([1.0, 2.0, pick.uniform(0.1, 5)]) for _ in x]
+    groups = clusters(len(x)) if pick.random() < 0.5 else None
+    scale = max(map(abs, x))
+    model = statsmodels.api.WLS(numpy.array(x) / scale, numpy.ones(len(x)), weights=weights)
+    units = len(set(groups)) if groups else len(x)
+    kind = {"cov_kwds": {"groups": numpy.array(groups or range(len(x))), "use_correction": False}}
+    fit = model.fit(cov_type="cluster", **kind)
+    error = float(fit.bse[0]) * scale * math.sqrt(units / (units - 1))
+    return {"values": x, "weights": weights, "clusters": groups, "expected": [float(fit.params[0]) * scale, error]}
+
+
+class SplitMix64:
+    """The generator of the Rust crate, so that both resample alike."""
+
+    def __init__(self, seed):
+        self.state = seed
+
+    def below(self, bound):
+        mask = (1 << 64) - 1
+        self.state = (self.state + 0x9E3779B97F4A7C15) & mask
+        mixed = self.state
+        mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & mask
+        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & mask
+        return ((mixed ^ (mixed >> 31)) * bound) >> 64
+
+
+def bca():
+    x, at, seed = values(low=5, high=40), pick.choice([0.8, 0.9, 0.95]), pick.randint(0, 2**32)
+    generator = SplitMix64(seed)
+    drawn, mean = [numpy.mean([x[generator.below(len(x))] for _ in x]) for _ in range(400)], numpy.mean(x)
+    # A draw that is a permutation of all values is a tie, which SciPy sees only when it is rounded alike.
+    drawn = [mean if abs(one - mean) <= 1e-13 * abs(mean) else one for one in drawn]
+    # SciPy adds no draws of its own to those of an earlier result, and computes the interval from them.
+    earlier = types.SimpleNamespace(bootstrap_distribution=numpy.array(drawn))
+    found = stats.bootstrap(
+        (numpy.array(x),), numpy.mean, n_resamples=0, bootstrap_result=earlier, method="BCa", confidence_level=at
+    ).confidence_interval
+    return {"values": x, "draws": 400, "seed": seed, "level": at, "expected": [float(found.low), float(found.high)]}
+
+
+def betting():
+    """The interval from its definition: products of plain factors, inverted by Brent's method."""
+    most = pick.randint(20, 300)
+    count, alpha = pick.randint(5, most), pick.choice([0.025, 0.05])
+    low, high = pick.choice([(-1.0, 1.0), (0.0, 1.0)])
+    centre = pick.uniform(low, high)
+    sizes = [pick.choice([1.0, 1.0, 2.0, 3.5]) for _ in range(count)]
+    x = [min(high, max(low, pick.gauss(centre, 0.2))) for _ in range(count)]
+    largest, log = max(sizes), math.log(1 / alpha)
+    horizons = [max(1.0, share * most) for share in (1.0, 0.4, 0.15, 0.05)]
+    stakes, squares = [], 0.0
+    for index in range(count):
+        variance = ((high - low) ** 2 / 4 + squares) / (index + 1)
+        stakes.append([math.sqrt(2 * log / (variance * horizon)) for horizon in horizons])
+        mean = numpy.average(x[: index + 1], weights=sizes[: index + 1])
+        squares += (sizes[index] * (x[index] - mean) / largest) ** 2
+    def excess(m, sign):
+        worst = m - low if sign > 0 else high - m
+        bound = 0.75 / worst if worst > 0 else math.inf
+        factors = [
+            [1 + sign * min(stake[k], bound) * size * (value - m) / largest for value, size, stake in zip(x, sizes, stakes)]
+            for k in range(4)
+        ]
+        # From log(1/alpha) to infinity without overflow.
+        return float(numpy.logaddexp.reduce([math.fsum(map(math.log, row)) for row in factors])) - math.log(4) - log
+
+    estimate = float(numpy.average(x, weights=sizes))
+    ends = [
+        optimize.brentq(excess, end, estimate, args=(sign,), xtol=1e-14) if excess(end, sign) >= 0 else end
+        for end, sign in ((low, 1), (high, -1))
+    ]
+    return {"values": x, "weights": sizes, "range": [low, high], "alpha": alpha, "most": most, "expected": ends}
+
+
+def kappa():
+    count, kinds = pick.randint(5, 200), pick.randint(2, 5)
+    first = [pick.randrange(kinds) for _ in range(count)]
+    second = [one if pick.random() < 0.6 else pick.randrange(kinds) for one in first]
+    table = numpy.zeros((kinds, kinds))
+    for one, other in zip(first, second):
+        table[one][other] += 1
+    found = cohens_kappa(table, return_results=False)
+    return kappa() if math.isnan(found) else {"first": first, "second": second, "expected": [float(found)]}
+
+
 def adjusted(method):
     p = [pick.choice([pick.random(), 0.02 * pick.random()]) for _ in range(pick.randint(1, 25))]
     return {"p": p, "expected": [float(value) for value in multitest.multipletests(p, method=method)[1]]}
 
 
 FUNCTIONS = {
-    "wilson": lambda: one_proportion("wilson"),
-    "clopper_pearson": lambda: one_proportion("exact"),
+    "wilson": wilson,
+    "clopper_pearson": lambda: clopper_pearson(*proportion(), level()),
     "newcombe": newcombe,
     "tango": tango,
     "mean": mean,
@@ -208,6 +325,11 @@ FUNCTIONS = {
     "mcnemar": exact_mcnemar,
     "sign_flip": sign_flip,
     "power": power,
+    "required_cases": required_cases,
+    "weighted": weighted,
+    "bca": bca,
+    "betting": betting,
+    "kappa": kappa,
     "holm": lambda: adjusted("holm"),
     "benjamini_hochberg": lambda: adjusted("fdr_bh"),
 }
@@ -215,21 +337,16 @@ FUNCTIONS = {
 
 def large():
     """Sizes of a drift window, where a fixed number of terms of a series would not do."""
-    cases = []
-    for successes, trials in [(50_000, 100_000), (123, 1_000_000), (999_000, 1_000_000), (250_000, 10_000_000)]:
-        found = stats.binomtest(successes, trials).proportion_ci(0.999, "exact")
-        expected = [found.low, found.high]
-        cases.append({"successes": successes, "trials": trials, "level": 0.999, "expected": expected})
-    return cases
+    sizes = [(50_000, 100_000), (123, 1_000_000), (999_000, 1_000_000), (250_000, 10_000_000)]
+    return [clopper_pearson(successes, trials, 0.999) for successes, trials in sizes]
 
 
 def main():
     sections = {name: [make() for _ in range(CASES)] for name, make in FUNCTIONS.items()}
     sections["clopper_pearson"] += large()
     versions = {"scipy": scipy.__version__, "statsmodels": statsmodels.__version__, "numpy": numpy.__version__}
-    target = pathlib.Path(__file__).with_name("oracle.json")
     lines = [f'"{name}": [\n' + ",\n".join(map(json.dumps, cases)) + "\n]" for name, cases in sections.items()]
-    target.write_text('{\n"versions": ' + json.dumps(versions) + ",\n" + ",\n".join(lines) + "\n}\n")
+    print('{\n"versions": ' + json.dumps(versions) + ",\n" + ",\n".join(lines) + "\n}")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,48 @@
-//! Every method against SciPy, statsmodels or NumPy, on the cases of `oracle.json` (see `make_oracle.py`).
+//! Every method against SciPy, statsmodels or NumPy, on the cases of `oracle.json` (see `make_oracle.py`), and on fresh random
+//! ones where a Python with these libraries is at hand (`cargo xtask test` has one).
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a broken vector or argument should fail the test")]
 
+use std::process::Command;
+use std::sync::LazyLock;
+
 use promptops_stats::{
-    ClusteredShare, Discordance, MeanEstimate, MetricRange, PairedCase, PairedMethod, Proportion, Sides, SortedSample,
-    benjamini_hochberg, clopper_pearson, compare_paired, holm, mcnemar_exact, mean_difference, newcombe, power, sign_flip, tango,
-    wilson, wilson_clustered,
+    BettingSequence, ClusteredShare, Discordance, MeanEstimate, MetricRange, PairedCase, PairedMethod, Proportion, Sides,
+    SortedSample, Unit, bca, benjamini_hochberg, clopper_pearson, cohens_kappa, compare_paired, holm, mcnemar_exact,
+    mean_difference, newcombe, power, ratio_of_sums, required_cases, sign_flip, tango, wilson, wilson_clustered,
 };
 use serde_json::Value;
 
-/// Calls `check` with each case of a section, of which there are at least fifty.
+/// A Python in whose environment the libraries are.
+const PYTHON_VARIABLE: &str = "PROMPTOPS_TEST_PYTHON";
+
+static RECORDED: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(include_str!("oracle.json")).unwrap());
+
+/// Values for random inputs that nobody saw before; none without Python.
+static FRESH: LazyLock<Option<Value>> = LazyLock::new(|| {
+    #[expect(clippy::disallowed_methods, reason = "a test is told by its environment where Python is")]
+    let python = std::env::var_os(PYTHON_VARIABLE)?;
+    #[expect(clippy::disallowed_methods, reason = "the seed is to be another every time, and is printed")]
+    let now = std::time::SystemTime::now();
+    let seed = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis().to_string();
+    println!("the seed of the fresh inputs is {seed}");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/make_oracle.py");
+    let output = Command::new(python).args(["-W", "ignore", script, &seed]).output().unwrap();
+    assert!(output.status.success(), "seed {seed}: {}", String::from_utf8_lossy(&output.stderr));
+    Some(serde_json::from_slice(&output.stdout).unwrap())
+});
+
+/// Calls `check` with each recorded case of a section, and then with each fresh one.
 fn each(section: &str, check: impl Fn(&Value, &[f64])) {
-    let vectors: Value = serde_json::from_str(include_str!("oracle.json")).unwrap();
+    cases(&RECORDED, section, &check);
+    match &*FRESH {
+        Some(fresh) => cases(fresh, section, &check),
+        None => println!("without `{PYTHON_VARIABLE}` no fresh inputs: `{section}` was compared with the recorded values only"),
+    }
+}
+
+/// Calls `check` with each case of a section, of which there are at least fifty.
+fn cases(vectors: &Value, section: &str, check: &impl Fn(&Value, &[f64])) {
     let cases = vectors[section].as_array().unwrap();
     assert!(cases.len() >= 50, "{section} has only {} cases", cases.len());
     for case in cases {
@@ -154,16 +185,70 @@ fn quantiles_agree_with_scipy_and_numpy() {
 fn paired_comparisons_agree_with_scipy() {
     each("paired", |case, expected| {
         let (parent, candidate) = (numbers(case, "parent"), numbers(case, "candidate"));
-        let cases: Vec<PairedCase> = parent
-            .iter()
-            .zip(&candidate)
-            .map(|(parent, candidate)| PairedCase { parent: *parent, candidate: *candidate, cluster: None })
-            .collect();
+        let cases: Vec<PairedCase> =
+            parent.iter().zip(&candidate).map(|(parent, candidate)| PairedCase::new(*parent, *candidate)).collect();
         let most = parent.iter().chain(&candidate).fold(0.0_f64, |most, x| most.max(x.abs()));
         let range = MetricRange::new(-2.0 * most, 2.0 * most).unwrap();
         let comparison = compare_paired(&cases, range, number(case, "alpha")).unwrap();
         assert_eq!(comparison.method, PairedMethod::StudentT);
         agree(&[comparison.interval.low, comparison.interval.high], expected, 0.0, case);
+        agree(&[comparison.p_lower, comparison.p_upper], &numbers(case, "tails"), 0.0, case);
+    });
+}
+
+#[test]
+fn weighted_and_clustered_means_agree_with_weighted_least_squares_of_statsmodels() {
+    each("weighted", |case, expected| {
+        let weights = numbers(case, "weights");
+        let cases: Vec<Unit> =
+            numbers(case, "values").iter().zip(weights).map(|(value, weight)| Unit { sum: weight * value, weight }).collect();
+        let clusters = case["clusters"].is_array().then(|| labels(case, "clusters"));
+        let estimate = ratio_of_sums(&Unit::group(&cases, clusters.as_deref()).unwrap()).unwrap();
+        agree(&[estimate.mean, estimate.standard_error], expected, 0.0, case);
+    });
+}
+
+#[test]
+fn the_bootstrap_agrees_with_scipy_on_equal_draws() {
+    each("bca", |case, expected| {
+        let values = numbers(case, "values");
+        let units: Vec<Unit> = values.iter().map(|value| Unit { sum: *value, weight: 1.0 }).collect();
+        let (draws, seed) = (count(case, "draws") as u32, count(case, "seed"));
+        let found = bca(&units, draws, seed, number(case, "level")).unwrap();
+        let largest = values.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
+        agree(&[found.interval.low, found.interval.high], expected, largest, case);
+    });
+}
+
+#[test]
+fn betting_agrees_with_its_definition() {
+    each("betting", |case, expected| {
+        let (range, weights) = (numbers(case, "range"), numbers(case, "weights"));
+        let most_weight = weights.iter().fold(0.0_f64, |most, weight| most.max(*weight));
+        let most = count(case, "most") as usize;
+        let mut sequence = BettingSequence::new(range[0], range[1], number(case, "alpha"), most, most_weight).unwrap();
+        for (value, weight) in numbers(case, "values").iter().zip(weights) {
+            sequence.push(Unit { sum: weight * value, weight }).unwrap();
+        }
+        let interval = sequence.interval();
+        agree(&[interval.low, interval.high], expected, 1.0, case);
+    });
+}
+
+#[test]
+fn kappa_agrees_with_statsmodels() {
+    each("kappa", |case, expected| {
+        agree(&[cohens_kappa(&labels(case, "first"), &labels(case, "second")).unwrap()], expected, 1.0, case);
+    });
+}
+
+#[test]
+fn required_cases_agree_with_statsmodels() {
+    each("required_cases", |case, expected| {
+        let sides = if count(case, "sides") == 1 { Sides::One } else { Sides::Two };
+        let (alpha, wanted) = (number(case, "alpha"), number(case, "power"));
+        let needed = required_cases(1.0, number(case, "effect"), alpha, wanted, sides).unwrap();
+        agree(&[needed as f64], expected, 0.0, case);
     });
 }
 

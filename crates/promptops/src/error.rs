@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::path::PathBuf;
 
 use promptops_prompt::id::NameError;
+use promptops_prompt::lock::ProofError;
 use promptops_prompt::{Digest, PromptId, RenderError, Version};
 
 /// A failure to load or render a prompt.
@@ -60,6 +61,15 @@ pub enum Error {
         expected: Digest,
         /// The digest that the bytes have.
         found: Digest,
+    },
+    /// A lock or bundle was altered after it was made: it does not fit the proof that what it pins was logged. Do not run it; make
+    /// it again, and find out who changed it.
+    #[error("{place} does not fit its log proof")]
+    Altered {
+        /// The lock or bundle.
+        place: String,
+        /// What does not fit.
+        source: ProofError,
     },
     /// A stored object is not what this software writes. Find out who else writes there.
     #[error("{place} is not readable")]
@@ -131,7 +141,7 @@ impl Error {
             Self::Setting { .. } => "invalid-setting",
             Self::NotFound { .. } => "not-found",
             Self::NotPinned { .. } => "not-pinned",
-            Self::Integrity { .. } => "integrity",
+            Self::Integrity { .. } | Self::Altered { .. } => "integrity",
             Self::Corrupt { .. } => "corrupt",
             Self::Missing { .. } => "missing",
             Self::Unavailable { .. } => "unavailable",
@@ -158,6 +168,9 @@ impl Error {
             Self::NotFound { .. } => "publish the prompt and pin it with `promptops lock`",
             Self::NotPinned { version: None, .. } => "pin it with `promptops lock`, or ask for a version",
             Self::NotPinned { .. } => "pin that version with `promptops lock`, or set PROMPTOPS_STRICT=0 while developing",
+            Self::Altered { .. } => {
+                "do not use it: make it again with `promptops lock` or `promptops bundle`, and find out who changed it"
+            }
             Self::Integrity { .. } => "do not use it: find out what changed it, with `promptops registry verify`",
             Self::Corrupt { .. } => "run `promptops registry verify`, or bundle again",
             Self::Missing { .. } => "check that this is the registry the lock was made from",

@@ -16,7 +16,7 @@ pub(crate) use self::folder::FolderSource;
 pub(crate) use self::published::PublishedSource;
 
 use self::objects::Objects;
-use self::published::Pins;
+use self::published::{BundledPins, Pins};
 use self::remote::RemoteStore;
 use crate::disk_cache::DiskCache;
 use crate::error::Error;
@@ -73,7 +73,7 @@ impl Source {
             let objects = Objects::open_bundle(&path)?;
             let pins = match lock {
                 Some(lock) => Pins::Lock(lock),
-                None => Pins::Bundle(read_header(&path, &objects.required(BundleHeader::NAME)?)?),
+                None => Pins::Bundle(BundledPins::new(read_header(&path, &objects.required(BundleHeader::NAME)?)?, &objects)?),
             };
             // A bundle has nothing beyond its pins, so there is nothing that leniency could allow.
             return Ok(Self::Published(Box::new(PublishedSource::new(objects, pins, true))));
@@ -116,7 +116,9 @@ impl Source {
 fn read_lock(path: &Path) -> Result<Lock, Error> {
     let unusable = |source| Error::Setting { setting: "the lock", place: path.display().to_string(), source };
     let bytes = std::fs::read(path).map_err(|error| unusable(error.into()))?;
-    Lock::from_bytes(&bytes).map_err(|error| unusable(error.into()))
+    let lock = Lock::from_bytes(&bytes).map_err(|error| unusable(error.into()))?;
+    lock.check_proofs().map_err(|source| Error::Altered { place: format!("the lock `{}`", path.display()), source })?;
+    Ok(lock)
 }
 
 fn read_header(path: &Path, bytes: &[u8]) -> Result<BundleHeader, Error> {

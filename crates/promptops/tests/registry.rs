@@ -11,10 +11,11 @@ use std::sync::{Arc, Mutex};
 use chrono::{DateTime, Utc};
 use promptops::{Loader, Prompt, Settings, Warning};
 use promptops_prompt::draft::Draft;
+use promptops_prompt::lock::{BundleHeader, PinSet};
 use promptops_prompt::owners::Owners;
 use promptops_registry::status::{StatusChange, StatusRequest};
-use promptops_registry::{Authority, Policy, Provenance, Registry, Submission};
-use promptops_store::{Store, StoreOptions};
+use promptops_registry::{Authority, Policy, Provenance, Registry, Submission, Targets};
+use promptops_store::{Bundle, BundleWriter, Store, StoreOptions};
 
 const PROMPTS: [(&str, &str); 2] = [
     ("shared/tone.yaml", "id: shared.tone\nversion: 1\nowner: brand\nmodel: m\ntags: [shared]\ntemplate: 'Be kind. '\n"),
@@ -55,6 +56,24 @@ async fn publish(folder: &Path) {
     registry.bundle(&lock).await.unwrap().write(&folder.join("app.bundle")).unwrap();
 }
 
+/// Deploys all of [`PROMPTS`] and writes lock and bundle of the release in the place of those that were there.
+async fn release(folder: &Path) {
+    let now: DateTime<Utc> = "2026-05-01T13:00:00Z".parse().unwrap();
+    let options = StoreOptions { base_dir: folder.to_owned(), ..StoreOptions::default() };
+    let registry = Registry::open(Store::open("file://registry", &options).unwrap()).await.unwrap();
+    let (policy, owners) = (Policy::default(), Owners::default());
+    let authority = Authority { policy: &policy, owners: &owners, revision: "0123abc" };
+    let versions = ["shared.tone@1", "support.reply@1"].map(|name| name.parse().unwrap()).into();
+    let targets = Targets { versions, removals: vec![] };
+    let prod = "prod".parse().unwrap();
+    let plan = registry.plan(&prod, &targets, authority, "ada@example.com", now).await.unwrap();
+    registry.deploy(&plan, authority, "ada@example.com", None, now).await.unwrap();
+    let lock = registry.lock_environment(&prod, "file://registry").await.unwrap();
+    fs::write(folder.join("promptops.lock"), lock.to_bytes()).unwrap();
+    fs::remove_file(folder.join("app.bundle")).unwrap();
+    registry.bundle(&lock).await.unwrap().write(&folder.join("app.bundle")).unwrap();
+}
+
 fn load(folder: &Path, set: impl FnOnce(&mut Settings)) -> Arc<Prompt> {
     let mut settings = Settings::new(folder, Arc::new(|| DateTime::UNIX_EPOCH));
     set(&mut settings);
@@ -92,9 +111,64 @@ async fn a_bundle_must_hold_what_the_lock_beside_it_pins() {
     let mut lock: serde_json::Value = serde_json::from_str(&lock).unwrap();
     let other = lock["prompts"]["support.reply"]["record"].clone();
     lock["prompts"]["shared.tone"]["record"] = other;
+    // Without its proofs, the lock itself shows nothing.
+    lock.as_object_mut().unwrap().remove("logged");
     fs::write(folder.path().join("promptops.lock"), lock.to_string()).unwrap();
     let error = Loader::from_settings(&settings).unwrap().load("shared.tone", None).unwrap_err();
     assert_eq!(error.code(), "integrity");
+}
+
+/// Writes a bundle anew with one of its entries replaced; nothing removes it.
+fn alter(bundle: &Path, name: &str, change: impl FnOnce(&str) -> Option<String>) {
+    let whole = Bundle::open(bundle).unwrap();
+    let entries: Vec<(String, Vec<u8>)> =
+        whole.names().map(|name| (name.to_owned(), whole.get(name).unwrap().unwrap().to_vec())).collect();
+    let mut change = Some(change);
+    let mut writer = BundleWriter::new();
+    for (entry, bytes) in entries {
+        let text = String::from_utf8(bytes).unwrap();
+        let text = if entry == name { change.take().unwrap()(&text) } else { Some(text) };
+        if let Some(text) = text {
+            writer.add(&entry, text.into_bytes()).unwrap();
+        }
+    }
+    assert!(change.is_none(), "the bundle has `{name}`");
+    fs::remove_file(bundle).unwrap();
+    writer.write(bundle).unwrap();
+}
+
+#[tokio::test]
+async fn a_bundle_must_fit_its_log_proof() {
+    let folder = tempfile::tempdir().unwrap();
+    publish(folder.path()).await;
+    let path = folder.path().join("app.bundle");
+    let intact = fs::read(&path).unwrap();
+    let mut settings = Settings::new(folder.path(), Arc::new(|| DateTime::UNIX_EPOCH));
+    settings.bundle = Some("app.bundle".into());
+    let load = || Loader::from_settings(&settings).and_then(|loader| loader.load("shared.tone", None));
+    let shard = PinSet::shard_name(&"shared.tone".parse().unwrap());
+    let logged = BundleHeader::logged_name(&shard);
+
+    // Versions named one by one.
+    alter(&path, &logged, |text| Some(text.replace("ada@example.com", "eve@example.com")));
+    let error = load().unwrap_err();
+    assert_eq!((error.code(), error.to_string().ends_with("app.bundle` does not fit its log proof")), ("integrity", true));
+    fs::write(&path, &intact).unwrap();
+    assert_eq!(load().unwrap().version(), 1);
+
+    // A release.
+    release(folder.path()).await;
+    let intact = fs::read(&path).unwrap();
+    assert_eq!(load().unwrap().version(), 1);
+    alter(&path, BundleHeader::NAME, |text| Some(text.replace("ada@example.com", "eve@example.com")));
+    assert_eq!(load().unwrap_err().code(), "integrity", "the release is another");
+    fs::write(&path, &intact).unwrap();
+    let pins = BundleHeader::pins_name(&shard);
+    alter(&path, &pins, |text| Some(text.replace("\"version\":1", "\"version\":2")));
+    assert_eq!(load().unwrap_err().code(), "integrity", "the pin is not that of the release");
+    fs::write(&path, &intact).unwrap();
+    alter(&path, &pins, |_| None);
+    assert_eq!(load().unwrap_err().code(), "integrity", "the release pins something there");
 }
 
 /// Says of versions that they are withdrawn, as Ada's repository would.

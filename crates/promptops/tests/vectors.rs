@@ -36,6 +36,38 @@ fn settings(folder: &Path) -> (Settings, Arc<Mutex<Vec<Warning>>>) {
     (settings, warnings)
 }
 
+#[test]
+fn a_lock_that_does_not_fit_its_log_proof_is_not_opened() {
+    for (name, case) in cases(&vectors("lock.json")) {
+        let folder = tempfile::tempdir().unwrap();
+        let text = case["lock"].as_str().unwrap();
+        write(&folder.path().join("promptops.lock"), text);
+        let (mut settings, _) = settings(folder.path());
+        settings.lock = Some("promptops.lock".into());
+        let opened = Loader::from_settings(&settings).and_then(|loader| loader.load("nothing.of-this-name", None));
+        let error = opened.unwrap_err();
+        let lock = promptops_prompt::Lock::from_bytes(text.as_bytes()).unwrap();
+        let expected = &case["expect"];
+        match lock.check_proofs() {
+            Ok(proofs) => {
+                assert_eq!(error.code(), "not-found", "{name}");
+                let trees: Vec<String> = proofs.trees.iter().map(ToString::to_string).collect();
+                assert_eq!(
+                    (json!(trees), json!(proofs.unproven)),
+                    (expected["trees"].clone(), expected["unproven"].clone()),
+                    "{name}"
+                );
+            }
+            Err(cause) => {
+                let expected = &expected["error"];
+                assert_eq!(error.code(), expected["code"].as_str().unwrap(), "{name}");
+                assert!(cause.to_string().contains(expected["message"].as_str().unwrap()), "{name}: {cause}");
+                assert_eq!(std::error::Error::source(&error).unwrap().to_string(), cause.to_string(), "{name}");
+            }
+        }
+    }
+}
+
 /// Writes the files of one case of load.json; see `spec/vectors/generate.py`.
 fn write_sources(vectors: &Value, case: &Value) -> TempDir {
     let folder = tempfile::tempdir().unwrap();

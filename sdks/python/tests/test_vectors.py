@@ -42,6 +42,17 @@ def test_load(case: dict[str, Any], tmp_path: Path) -> None:
     assert all(warning.filename == __file__ for warning in said), "a warning points at the caller"
 
 
+@pytest.mark.parametrize("case", cases("lock.json"))
+def test_lock(case: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "promptops.lock").write_text(case["lock"])
+    expected = case["expect"].get("error", {"code": "not-found", "message": ""})
+    with pytest.raises(promptops.PromptOpsError) as caught:
+        promptops.Loader(lock="promptops.lock").load_prompt("nothing.of-this-name")
+    assert caught.value.code == expected["code"]
+    causes = f"{caught.value.message} {caught.value.__cause__ or ''}"
+    assert expected["message"] in causes
+
+
 @pytest.mark.parametrize("case", cases("render.json"))
 @pytest.mark.filterwarnings("ignore::promptops.PromptOpsWarning")
 def test_render(case: dict[str, Any], tmp_path: Path) -> None:

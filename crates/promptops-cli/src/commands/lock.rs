@@ -86,10 +86,15 @@ pub fn prompts(count: usize) -> String {
     if count == 1 { "1 prompt".to_owned() } else { format!("{count} prompts") }
 }
 
-/// Reads a lock.
+/// Reads a lock and checks the log proofs in it.
 pub fn read(path: &Path) -> Outcome<Lock> {
     let bytes = std::fs::read(path).map_err(|error| Failure::io("read", path, error))?;
-    Lock::from_bytes(&bytes).map_err(|error| {
+    let lock = Lock::from_bytes(&bytes).map_err(|error| {
         Failure::from_error(Exit::Usage, error).hint(format!("`{}` is not a lock of this version", path.display()))
-    })
+    })?;
+    lock.check_proofs().map_err(|error| {
+        let hint = "the lock was altered since it was made: make it again with `promptops lock`, or take it from Git";
+        Failure::new(Exit::Corrupt, format!("`{}` does not fit its log proof: {error}", path.display())).hint(hint)
+    })?;
+    Ok(lock)
 }

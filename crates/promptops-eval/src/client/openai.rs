@@ -8,7 +8,7 @@ use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use crate::client::{Answer, Call, ClientError, Exchange, ModelClient, Usage};
+use crate::client::{Answer, Call, ClientError, Exchange, ModelClient, ToolCall, Usage};
 
 /// The largest body that is read.
 pub const MAX_BODY_BYTES: usize = 16 << 20;
@@ -189,9 +189,20 @@ pub fn decode(exchange: &Exchange) -> Result<Answer, ClientError> {
         model: string(&json["model"]).unwrap_or_default(),
         fingerprint: string(&json["system_fingerprint"]),
         finish_reason: string(&choice["finish_reason"]),
+        tool_calls: message["tool_calls"].as_array().into_iter().flatten().filter_map(tool_call).collect(),
         usage: json.get("usage").filter(|usage| usage.is_object()).map(usage),
         latency_ms: exchange.latency_ms,
     })
+}
+
+fn tool_call(json: &Value) -> Option<ToolCall> {
+    let name = json.pointer("/function/name")?.as_str()?.to_owned();
+    let arguments = match json.pointer("/function/arguments") {
+        Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone())),
+        Some(other) => other.clone(),
+        None => Value::Null,
+    };
+    Some(ToolCall { name, arguments })
 }
 
 fn usage(json: &Value) -> Usage {
@@ -255,6 +266,7 @@ mod tests {
                 model: "m-2026-01".into(),
                 fingerprint: Some("fp".into()),
                 finish_reason: Some("stop".into()),
+                tool_calls: Vec::new(),
                 usage: Some(Usage { input: 90, output: 5, cached_input: 64, reasoning: 3 }),
                 latency_ms: 7,
             }
@@ -267,6 +279,14 @@ mod tests {
         assert_eq!(decode(&exchange(200, &refusal.to_string())).unwrap().text, "I cannot");
         let call = json!({"choices": [{"message": {"content": null, "tool_calls": [{"id": "1"}]}}]});
         assert_eq!(decode(&exchange(200, &call.to_string())).unwrap().text, r#"[{"id":"1"}]"#);
+        let functions = json!([
+            {"id": "1", "type": "function", "function": {"name": "refund", "arguments": "{\"order\": 7}"}},
+            {"id": "2", "type": "function", "function": {"name": "close", "arguments": "{"}},
+        ]);
+        let calls = json!({"choices": [{"message": {"content": null, "tool_calls": functions}}]});
+        let calls = decode(&exchange(200, &calls.to_string())).unwrap().tool_calls;
+        let call = |name: &str, arguments| ToolCall { name: name.into(), arguments };
+        assert_eq!(calls, [call("refund", json!({"order": 7})), call("close", json!("{"))]);
     }
 
     #[test]

@@ -1,11 +1,9 @@
-use promptops_prompt::Digest;
 use promptops_prompt::draft::Spanned;
 use promptops_prompt::yaml;
-use serde_json::Map;
 
 use super::*;
-use crate::client::{Answer, ErrorClass};
-use crate::dataset::{Case, Format};
+use crate::client::ErrorClass;
+use crate::dataset::{Columns, Format, Source};
 use crate::run::{Attempt, Failure, Served};
 use crate::scorer::{Score, ScorerSpec};
 use crate::spec::fields::Findings;
@@ -20,20 +18,9 @@ enum Call {
 use Call::{Bad, Good, Late};
 
 fn dataset(count: usize) -> Dataset {
-    let case = |index: usize| Case {
-        name: index.to_string(),
-        line: index as u64 + 2,
-        values: Map::new(),
-        must_pass: false,
-        cluster: None,
-    };
-    Dataset {
-        path: "d.csv".into(),
-        digest: Digest::of(b"d"),
-        format: Format::Csv,
-        columns: Vec::new(),
-        cases: (0..count).map(case).collect(),
-    }
+    let rows: String = (0..count).map(|index| format!("{index}\n")).collect();
+    let columns = Columns { case: Some("id".into()), ..Columns::default() };
+    Dataset::read("d.csv", Format::Csv, Source::of_bytes(format!("id\n{rows}")), &columns).unwrap()
 }
 
 fn metric(margin: f64, minimum: Option<f64>) -> Metric {
@@ -43,14 +30,13 @@ fn metric(margin: f64, minimum: Option<f64>) -> Metric {
 }
 
 fn attempt(call: Call) -> Attempt {
-    let answer =
-        || Answer { text: String::new(), model: "m".into(), fingerprint: None, finish_reason: None, usage: None, latency_ms: 1 };
+    let answer = || crate::scorer::tests::answer("");
     let (answer, score) = match call {
         Good => (Ok(answer()), Score::pass()),
         Bad => (Ok(answer()), Score::fail("bad")),
         Late => (Err(Failure { class: ErrorClass::Timeout, message: "late".into() }), Score::fail("late")),
     };
-    Attempt { answer, scores: vec![score], cost_usd: None }
+    Attempt { answer, scores: vec![Ok(score)], cost_usd: None }
 }
 
 fn run_of(cases: &[Vec<Call>]) -> Run {
@@ -106,8 +92,8 @@ fn clusters_widen_the_interval() {
     let (candidate, parent) = (bad_from(170), bad_from(180));
     let alone = compared(0.03, &candidate, &parent).metrics[0].difference.unwrap().paired.unwrap();
     let mut clustered = dataset(200);
-    for (index, case) in clustered.cases.iter_mut().enumerate() {
-        case.cluster = Some((index / 10).to_string());
+    for (index, case) in clustered.heads.iter_mut().enumerate() {
+        case.cluster = Some((index / 10).to_string().into());
     }
     let together = compare(&clustered, &[metric(0.03, None)], &run_of(&candidate), Some(&run_of(&parent))).unwrap();
     let together = together.metrics[0].difference.unwrap().paired.unwrap();
@@ -137,7 +123,7 @@ fn a_first_version_is_held_to_its_floor_or_to_nothing() {
 #[test]
 fn a_case_that_must_pass_outweighs_every_average() {
     let mut dataset = dataset(200);
-    dataset.cases[199].must_pass = true;
+    dataset.heads[199].must_pass = true;
     let candidate = run_of(&bad_from(199));
     let comparison = compare(&dataset, &[metric(0.5, None)], &candidate, Some(&run_of(&bad_from(100)))).unwrap();
     assert_eq!((comparison.metrics[0].verdict, comparison.verdict), (MetricVerdict::Pass, Verdict::Refused));

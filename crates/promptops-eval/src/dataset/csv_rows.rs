@@ -6,81 +6,87 @@ use std::ops::Range;
 use csv::{ErrorKind, ReaderBuilder, StringRecord};
 use serde_json::Value;
 
-use super::{Builder, MAX_ROW_BYTES, Row};
+use super::MAX_ROW_BYTES;
+use super::rows::{Event, Problem, Row};
 
-/// Reads every row into `builder`.
-pub(super) fn read(source: impl Read, builder: &mut Builder<'_>) -> io::Result<()> {
+/// Returns the header and every row.
+pub(super) fn events<R: Read + Send>(source: R) -> impl Iterator<Item = io::Result<Event>> + Send {
     // Rows of another length are told by us, with their line, and the next row is read all the same.
-    let mut reader = ReaderBuilder::new().flexible(true).from_reader(source);
-    let Some(header) = read_header(&mut reader, builder)? else { return Ok(()) };
-    let mut record = StringRecord::new();
-    while !builder.is_full() {
-        let start = reader.position().clone();
-        let result = reader.read_record(&mut record);
-        let span = byte(start.byte())..byte(reader.position().byte());
-        // The reader skips empty lines, so the place before reading may lie above the row.
-        let line = record.position().map_or(start.line(), csv::Position::line);
-        match result {
-            Ok(false) => return Ok(()),
-            Ok(true) if span.len() > MAX_ROW_BYTES => {
-                builder.problem(line, span, &format!("the row is larger than {MAX_ROW_BYTES} bytes"));
+    let reader = ReaderBuilder::new().flexible(true).from_reader(source);
+    CsvRows { reader, header: None, record: StringRecord::new(), has_ended: false }
+}
+
+struct CsvRows<R> {
+    reader: csv::Reader<R>,
+    header: Option<Vec<String>>,
+    record: StringRecord,
+    has_ended: bool,
+}
+
+impl<R: Read> CsvRows<R> {
+    fn read_header(&mut self) -> io::Result<Option<Event>> {
+        let header = match self.reader.headers() {
+            Ok(header) => header.iter().map(str::to_owned).collect::<Vec<_>>(),
+            Err(error) => {
+                self.has_ended = true;
+                return unreadable(error, 1, 0..0).map(Some);
             }
-            Ok(true) if record.len() != header.len() => {
-                let message = format!("the row has {} values, the header {}", record.len(), header.len());
-                builder.problem(line, span, &message);
+        };
+        if header.is_empty() {
+            return Ok(None);
+        }
+        let span = 0..byte(self.reader.position().byte());
+        Ok(Some(Event::Header { names: self.header.insert(header).clone(), span }))
+    }
+
+    fn read_row(&mut self) -> io::Result<Option<Event>> {
+        let Some(header) = &self.header else { return self.read_header() };
+        let start = self.reader.position().clone();
+        let result = self.reader.read_record(&mut self.record);
+        let span = byte(start.byte())..byte(self.reader.position().byte());
+        // The reader skips empty lines, so the place before reading may lie above the row.
+        let line = self.record.position().map_or(start.line(), csv::Position::line);
+        Ok(Some(match result {
+            Ok(false) => return Ok(None),
+            Ok(true) if span.len() > MAX_ROW_BYTES => {
+                Event::Problem(Problem::new(line, span, format!("the row is larger than {MAX_ROW_BYTES} bytes")))
+            }
+            Ok(true) if self.record.len() != header.len() => {
+                let message = format!("the row has {} values, the header {}", self.record.len(), header.len());
+                Event::Problem(Problem::new(line, span, message))
             }
             Ok(true) => {
-                let pairs = header.iter().zip(&record);
+                let pairs = header.iter().zip(&self.record);
                 let values = pairs.map(|(column, cell)| (column.clone(), Value::String(cell.to_owned()))).collect();
-                builder.add(Row { line, span, values });
+                Event::Row(Row { line, span, values })
             }
             Err(error) => {
                 let line = error.position().map_or(line, csv::Position::line);
-                unreadable(error, line, span, builder)?;
+                unreadable(error, line, span)?
             }
-        }
+        }))
     }
-    Ok(())
 }
 
-/// Returns the names of the columns, or nothing when the header is not good enough to go on.
-fn read_header<R: Read>(reader: &mut csv::Reader<R>, builder: &mut Builder<'_>) -> io::Result<Option<Vec<String>>> {
-    let header = match reader.headers() {
-        Ok(header) => header.clone(),
-        Err(error) => {
-            unreadable(error, 1, 0..0, builder)?;
-            return Ok(None);
+impl<R: Read> Iterator for CsvRows<R> {
+    type Item = io::Result<Event>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.has_ended {
+            return None;
         }
-    };
-    if header.is_empty() {
-        return Ok(None);
+        let event = self.read_row().transpose();
+        self.has_ended |= !matches!(event, Some(Ok(_)));
+        event
     }
-    let span = 0..byte(reader.position().byte());
-    let mut names: Vec<String> = Vec::new();
-    for name in &header {
-        if names.iter().any(|seen| seen == name) {
-            builder.problem(1, span.clone(), &format!("column `{name}` is there twice"));
-            return Ok(None);
-        }
-        builder.see_column(name);
-        names.push(name.to_owned());
-    }
-    let missing = builder.missing(|column| names.iter().any(|name| name == column));
-    if !missing.is_empty() {
-        let message = format!("the header lacks `{}`; its columns are `{}`", missing.join("`, `"), names.join("`, `"));
-        builder.problem(1, span, &message);
-        return Ok(None);
-    }
-    Ok(Some(names))
 }
 
-fn unreadable(error: csv::Error, line: u64, span: Range<usize>, builder: &mut Builder<'_>) -> io::Result<()> {
-    match error.into_kind() {
+fn unreadable(error: csv::Error, line: u64, span: Range<usize>) -> io::Result<Event> {
+    Ok(Event::Problem(match error.into_kind() {
         ErrorKind::Io(error) => return Err(error),
-        ErrorKind::Utf8 { .. } => builder.problem(line, span, "the row is not UTF-8"),
-        other => builder.problem(line, span, &format!("the row cannot be read: {other:?}")),
-    }
-    Ok(())
+        ErrorKind::Utf8 { .. } => Problem::no_text(line, span),
+        other => Problem::new(line, span, format!("the row cannot be read: {other:?}")),
+    }))
 }
 
 fn byte(position: u64) -> usize {

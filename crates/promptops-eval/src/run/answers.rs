@@ -115,7 +115,7 @@ fn replay<'a>(
     settings: &Settings<'_>,
 ) -> Result<(Results, Vec<Missing<'a>>), EvalError> {
     let (mut results, mut missing, mut seen) = (Results::new(), Vec::new(), HashSet::new());
-    for (planned, case) in planned.iter().zip(&question.dataset.cases) {
+    for (planned, case) in planned.iter().zip(&question.dataset.heads) {
         let Ok(planned) = planned else { continue };
         for repeat in 0..question.repeats {
             let key = Key { request: planned.digest, repeat };

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Score, Scorer, excerpt};
+use super::{Judged, Judgement, Score, Scorer, excerpt};
 use crate::dataset::Case;
 use crate::spec::fields::Fields;
 
@@ -62,8 +62,8 @@ impl Contains {
     }
 }
 
-impl Scorer for Contains {
-    fn score(&self, answer: &str, case: &Case) -> Score {
+impl Contains {
+    fn judge(&self, answer: &str, case: &Case) -> Score {
         match &self.parts {
             Parts::All(parts) => self.all(answer, parts),
             Parts::Any(parts) if parts.iter().any(|part| self.has(answer, part)) => Score::pass(),
@@ -82,6 +82,12 @@ impl Scorer for Contains {
             },
         }
     }
+}
+
+impl Scorer for Contains {
+    fn score<'a>(&'a self, judged: &'a Judged<'a>) -> Judgement<'a> {
+        self.judge(&judged.answer.text, judged.case).into()
+    }
 
     fn describe(&self) -> Value {
         let (kind, parts) = match &self.parts {
@@ -97,11 +103,11 @@ impl Scorer for Contains {
 mod tests {
     use serde_json::json;
 
-    use crate::scorer::tests::{case, scorer};
+    use crate::scorer::tests::{case, judge, scorer};
 
     fn passes(text: &str, answer: &str) -> bool {
         let case = case(json!({"one": "refund", "many": ["refund", "sorry"], "none": ""}));
-        scorer(text, None).unwrap().score(answer, &case).passed
+        judge(scorer(text, None).unwrap().as_ref(), answer, &case).passed
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Score, Scorer, excerpt};
+use super::{Judged, Judgement, Score, Scorer, excerpt};
 use crate::dataset::Case;
 use crate::spec::fields::Fields;
 
@@ -71,14 +71,20 @@ impl Exact {
     }
 }
 
-impl Scorer for Exact {
-    fn score(&self, answer: &str, case: &Case) -> Score {
+impl Exact {
+    fn judge(&self, answer: &str, case: &Case) -> Score {
         let expected = self.expected.text(case);
         if self.normal(answer) == self.normal(&expected) {
             Score::pass()
         } else {
             Score::fail(format!("expected `{}`, got `{}`", excerpt(&expected), excerpt(answer)))
         }
+    }
+}
+
+impl Scorer for Exact {
+    fn score<'a>(&'a self, judged: &'a Judged<'a>) -> Judgement<'a> {
+        self.judge(&judged.answer.text, judged.case).into()
     }
 
     fn describe(&self) -> Value {
@@ -94,10 +100,10 @@ impl Scorer for Exact {
 mod tests {
     use serde_json::json;
 
-    use crate::scorer::tests::{case, scorer};
+    use crate::scorer::tests::{case, judge, scorer};
 
     fn passes(text: &str, answer: &str) -> bool {
-        scorer(text, None).unwrap().score(answer, &case(json!({"want": "Yes ", "n": 7}))).passed
+        judge(scorer(text, None).unwrap().as_ref(), answer, &case(json!({"want": "Yes ", "n": 7}))).passed
     }
 
     #[test]
@@ -113,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_failure_says_what_was_expected() {
-        let score = scorer("{type: exact, value: a}", None).unwrap().score("b\nc", &case(json!({})));
+        let score = judge(scorer("{type: exact, value: a}", None).unwrap().as_ref(), "b\nc", &case(json!({})));
         assert_eq!(score.note.as_deref(), Some("expected `a`, got `b c`"));
     }
 

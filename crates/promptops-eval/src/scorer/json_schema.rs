@@ -3,8 +3,7 @@
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-use super::{Score, Scorer, excerpt};
-use crate::dataset::Case;
+use super::{Judged, Judgement, Score, Scorer, excerpt};
 use crate::spec::fields::Fields;
 
 /// The scorer as an eval file states it.
@@ -52,8 +51,8 @@ pub struct JsonSchema {
     validator: Validator,
 }
 
-impl Scorer for JsonSchema {
-    fn score(&self, answer: &str, _: &Case) -> Score {
+impl JsonSchema {
+    fn judge(&self, answer: &str) -> Score {
         let text = answer.trim();
         let parsed: Option<Value> = serde_json::from_str(text).ok();
         if parsed.as_ref().is_some_and(|value| self.validator.is_valid(value)) {
@@ -73,6 +72,12 @@ impl Scorer for JsonSchema {
             None => Score::fail(format!("not JSON: `{}`", excerpt(answer))),
         }
     }
+}
+
+impl Scorer for JsonSchema {
+    fn score<'a>(&'a self, judged: &'a Judged<'a>) -> Judgement<'a> {
+        self.judge(&judged.answer.text).into()
+    }
 
     fn describe(&self) -> Value {
         json!({"type": "json-schema", "schema": self.schema})
@@ -83,10 +88,10 @@ impl Scorer for JsonSchema {
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::scorer::tests::{case, scorer};
+    use crate::scorer::tests::{case, judge, scorer};
 
     fn note(output: &Value, answer: &str) -> Option<String> {
-        scorer("{type: json-schema}", Some(output)).unwrap().score(answer, &case(json!({}))).note
+        judge(scorer("{type: json-schema}", Some(output)).unwrap().as_ref(), answer, &case(json!({}))).note
     }
 
     #[test]
@@ -113,7 +118,7 @@ mod tests {
     #[test]
     fn a_schema_of_its_own_comes_first() {
         let scorer = scorer("{type: json-schema, schema: {type: integer}}", Some(&json!({"enum": ["x"]}))).unwrap();
-        assert!(scorer.score("3", &case(json!({}))).passed);
+        assert!(judge(scorer.as_ref(), "3", &case(json!({}))).passed);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Score, Scorer, excerpt};
+use super::{Classified, Judged, Judgement, Score, Scorer, excerpt};
 use crate::dataset::Case;
 use crate::spec::fields::Fields;
 
@@ -85,20 +85,26 @@ pub struct Label {
     labels: Labels,
 }
 
-impl Scorer for Label {
-    fn score(&self, answer: &str, case: &Case) -> Score {
+impl Label {
+    fn judge(&self, answer: &str, case: &Case) -> Score {
         let expected = case.text(&self.expected).unwrap_or_default();
-        match (self.labels.find(answer), self.labels.find(&expected)) {
-            (_, None) => Score::fail(format!("the expected label `{}` is not among the labels", excerpt(&expected))),
-            (Some(found), Some(right)) if found == right => Score::pass(),
-            (Some(found), Some(right)) => {
-                let names = self.labels.names();
-                Score::fail(format!("expected `{}`, got `{}`", names[right], names[found]))
-            }
-            (None, Some(right)) => {
-                Score::fail(format!("expected `{}`, got no label: `{}`", self.labels.names()[right], excerpt(answer)))
-            }
-        }
+        let Some(right) = self.labels.find(&expected) else {
+            return Score::fail(format!("the expected label `{}` is not among the labels", excerpt(&expected)));
+        };
+        let names = self.labels.names();
+        let answered = self.labels.find(answer);
+        let score = match answered {
+            Some(found) if found == right => Score::pass(),
+            Some(found) => Score::fail(format!("expected `{}`, got `{}`", names[right], names[found])),
+            None => Score::fail(format!("expected `{}`, got no label: `{}`", names[right], excerpt(answer))),
+        };
+        Score { classified: Some(Classified { right, answered }), ..score }
+    }
+}
+
+impl Scorer for Label {
+    fn score<'a>(&'a self, judged: &'a Judged<'a>) -> Judgement<'a> {
+        self.judge(&judged.answer.text, judged.case).into()
     }
 
     fn describe(&self) -> Value {
@@ -155,7 +161,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::scorer::tests::{case, scorer};
+    use crate::scorer::tests::{case, judge, scorer};
 
     fn output() -> Value {
         json!({"enum": ["billing", "technical", "other"]})
@@ -166,13 +172,13 @@ mod tests {
         let scorer = scorer("{type: label, expected: intent}", Some(&output())).unwrap();
         let case = case(json!({"intent": "Billing"}));
         for good in ["billing", " Billing.\n", "\"BILLING\"", "**billing**", "“billing”"] {
-            assert!(scorer.score(good, &case).passed, "{good}");
+            assert!(judge(scorer.as_ref(), good, &case).passed, "{good}");
         }
         for bad in ["", "I think billing", "billing or technical", "bill ing", "technical"] {
-            assert!(!scorer.score(bad, &case).passed, "{bad}");
+            assert!(!judge(scorer.as_ref(), bad, &case).passed, "{bad}");
         }
-        assert_eq!(scorer.score("technical!", &case).note.unwrap(), "expected `billing`, got `technical`");
-        assert_eq!(scorer.score("dunno", &case).note.unwrap(), "expected `billing`, got no label: `dunno`");
+        assert_eq!(judge(scorer.as_ref(), "technical!", &case).note.unwrap(), "expected `billing`, got `technical`");
+        assert_eq!(judge(scorer.as_ref(), "dunno", &case).note.unwrap(), "expected `billing`, got no label: `dunno`");
     }
 
     #[test]

@@ -3,8 +3,7 @@
 use regex::RegexBuilder;
 use serde_json::{Value, json};
 
-use super::{Score, Scorer, excerpt};
-use crate::dataset::Case;
+use super::{Judged, Judgement, Score, Scorer, excerpt};
 use crate::spec::fields::Fields;
 
 /// The largest compiled expression, in bytes.
@@ -34,13 +33,19 @@ impl Regex {
     }
 }
 
-impl Scorer for Regex {
-    fn score(&self, answer: &str, _: &Case) -> Score {
+impl Regex {
+    fn judge(&self, answer: &str) -> Score {
         if self.pattern.is_match(answer) {
             Score::pass()
         } else {
             Score::fail(format!("`{}` does not match `{}`", self.pattern, excerpt(answer)))
         }
+    }
+}
+
+impl Scorer for Regex {
+    fn score<'a>(&'a self, judged: &'a Judged<'a>) -> Judgement<'a> {
+        self.judge(&judged.answer.text).into()
     }
 
     fn describe(&self) -> Value {
@@ -52,11 +57,11 @@ impl Scorer for Regex {
 mod tests {
     use serde_json::json;
 
-    use crate::scorer::tests::{case, scorer};
+    use crate::scorer::tests::{case, judge, scorer};
 
     #[test]
     fn matches_anywhere_unless_bound() {
-        let passes = |text: &str, answer: &str| scorer(text, None).unwrap().score(answer, &case(json!({}))).passed;
+        let passes = |text: &str, answer: &str| judge(scorer(text, None).unwrap().as_ref(), answer, &case(json!({}))).passed;
         assert!(passes("{type: regex, pattern: '[A-Z]{3}-[0-9]+'}", "Ticket ABC-17 is open"));
         assert!(!passes("{type: regex, pattern: '^[A-Z]{3}-[0-9]+$'}", "Ticket ABC-17 is open"));
         assert!(passes("{type: regex, pattern: '(?i)^yes'}", "YES, of course"));

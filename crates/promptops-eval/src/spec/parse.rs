@@ -49,6 +49,8 @@ fn read(path: &str, node: &Node, findings: &mut Findings) -> Option<Spec> {
     let repeats = repeats(&mut fields);
     let must_pass = fields.text("must_pass");
     let cluster = fields.text("cluster");
+    let stratum = fields.text("stratum");
+    let weight = fields.text("weight");
     let list = fields.required("metrics");
     fields.finish();
     let metrics = list.map(|node| metrics(node, findings));
@@ -61,6 +63,8 @@ fn read(path: &str, node: &Node, findings: &mut Findings) -> Option<Spec> {
         repeats,
         must_pass,
         cluster,
+        stratum,
+        weight,
         metrics: metrics?,
     })
 }

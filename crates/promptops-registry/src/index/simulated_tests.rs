@@ -24,7 +24,7 @@ use promptops_prompt::{Body, Content, Digest, Metadata, PromptId, PromptRef, Ver
 use promptops_store::Store;
 
 use super::*;
-use crate::audit::{AuditAction, AuditBatch, AuditEntry};
+use crate::audit::{AuditAction, AuditBatch, AuditEntry, CompactRange};
 use crate::environment::{Release, ReleaseAction};
 use crate::pins::PinSet;
 use crate::record::{FORMAT, FormatRecord, PartDigests, Provenance, Published, VersionRecord, metadata_digest, to_bytes};
@@ -234,7 +234,13 @@ fn log_entry(sequence: u64) -> Bytes {
         digest: Digest::of(b"record"),
         details: BTreeMap::new(),
     };
-    to_bytes(&AuditBatch { format: FORMAT, sequence, entries: vec![entry], previous: Some(Digest::of(b"batch")) })
+    to_bytes(&AuditBatch {
+        format: FORMAT,
+        sequence,
+        before: CompactRange::default(),
+        entries: vec![entry],
+        root: Digest::of(b"root"),
+    })
 }
 
 fn prod() -> EnvironmentName {

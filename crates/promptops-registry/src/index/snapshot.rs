@@ -143,7 +143,7 @@ impl Registry {
     pub async fn reindex(&self) -> Result<Refreshed> {
         self.must_be_direct("building the index anew")?;
         // What is written after this and listed below is in the log after the position: it is applied again, harmlessly.
-        let position = self.log.head().await?.map_or(0, |head| head.sequence);
+        let position = self.log.end().await?;
         let mut manifest = Manifest { position, ..Manifest::default() };
         let mut prompts = 0;
         for (name, keys) in self.keys_by_shard().await? {

@@ -1,7 +1,7 @@
 //! Environments: plans, deploys, rollbacks, and what was live when.
 
 use promptops_prompt::change::Class;
-use promptops_prompt::lock::{BundleHeader, PinSet};
+use promptops_prompt::lock::{BundleHeader, LoggedSet, PinSet};
 use promptops_prompt::{Digest, Lock};
 use promptops_registry::environment::ReleaseAction;
 use promptops_registry::plan::PlannedAction;
@@ -218,9 +218,39 @@ async fn a_lock_pins_what_is_live() {
     assert_eq!((pin.digest, pin.record), (record.digest, record.record_digest()));
 
     let named = desk.registry.lock_versions(&[reference("support.intent@1"), reference("support.reply@1")], "x").await.unwrap();
-    assert_eq!((named.prompts, named.release), (lock.prompts, None));
+    assert_eq!((&named.prompts, &named.release), (&lock.prompts, &None));
+    assert_eq!(named.logged.len(), 2, "each has its own proof");
     let both = desk.registry.lock_versions(&[reference("shared.tone@1"), reference("shared.tone@2")], "x").await;
     assert!(matches!(both, Err(RegistryError::TwoVersions { .. })));
+}
+
+#[tokio::test]
+async fn a_lock_proves_that_what_it_pins_was_logged() {
+    for desk in desks().await {
+        with_versions(&desk).await;
+        desk.deploy(&["support.intent@1", "support.reply@1"], 10).await.unwrap();
+        let lock = desk.registry.lock_environment(&prod(), "x").await.unwrap();
+        let named = desk.registry.lock_versions(&[reference("shared.tone@1"), reference("support.reply@1")], "x").await.unwrap();
+        let (proofs, head) = (lock.check_proofs().unwrap(), desk.registry.log_head().await.unwrap().unwrap());
+        assert_eq!(proofs.trees, [head], "the release was logged last");
+        assert_eq!((proofs.unproven.len(), named.check_proofs().unwrap().unproven.len()), (0, 0));
+
+        // Whatever is logged later, equal releases have equal locks, and the log still has their trees.
+        desk.deploy(&["support.intent@2"], 20).await.unwrap();
+        let first = desk.registry.release(&prod(), 1).await.unwrap();
+        assert_eq!(desk.registry.lock_release(&first, "x").await.unwrap(), lock);
+        let second = desk.registry.lock_environment(&prod(), "x").await.unwrap();
+        let mut trees = named.check_proofs().unwrap().trees;
+        trees.extend(proofs.trees.iter().chain(&second.check_proofs().unwrap().trees));
+        assert_eq!(desk.registry.verify_log(&trees).await.unwrap().problems, []);
+
+        // The release of one lock with the pins of another is neither.
+        let mixed = Lock { prompts: second.prompts, ..lock };
+        assert_eq!(
+            mixed.check_proofs().unwrap_err().to_string(),
+            "the pins are not those of release 1 of `prod`, first `support.intent`"
+        );
+    }
 }
 
 #[tokio::test]
@@ -258,6 +288,11 @@ async fn a_bundle_is_the_closure_of_a_lock() {
         assert_eq!(Digest::of(&record), pin.record);
         let blob = bundle.get(&format!("blobs/sha256/{}", pin.digest.hex())).unwrap().unwrap();
         assert_eq!(Digest::of(&blob), pin.digest);
+    }
+
+    for (id, proof) in &lock.logged {
+        let set = bundle.get(&BundleHeader::logged_name(&PinSet::shard_name(id))).unwrap().unwrap();
+        assert_eq!(LoggedSet::from_bytes(&set).unwrap().prompts[id], *proof);
     }
 
     let mut altered = lock;

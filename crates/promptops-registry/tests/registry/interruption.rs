@@ -77,13 +77,13 @@ async fn interrupt_everywhere(before: &Path, act: impl AsyncFn(&Registry) -> Res
         std::fs::remove_dir(&obstacle).unwrap();
 
         let registry = Registry::open(store.clone()).await.unwrap();
-        let report = registry.verify(None).await.unwrap();
+        let report = registry.verify(&[]).await.unwrap();
         assert!(report.is_accepted(), "died before {key}: {:?}", report.problems);
         act(&registry).await.unwrap();
         // The same objects; what was logged in two goes is cut into batches otherwise.
         let unlogged = |keys: &BTreeSet<String>| keys.iter().filter(|key| !key.starts_with("log/")).cloned().collect::<Vec<_>>();
         assert_eq!(unlogged(&keys(&store).await), unlogged(&at_last), "died before {key}");
-        assert_eq!(registry.verify(None).await.unwrap().problems, [], "died before {key}");
+        assert_eq!(registry.verify(&[]).await.unwrap().problems, [], "died before {key}");
     }
     writes.len()
 }
@@ -96,9 +96,9 @@ async fn a_repeated_init_completes_it() {
     let store = open_store(folder.path());
     Registry::init(store.clone(), "ops", minute(0)).await.unwrap_err();
     std::fs::remove_dir(&obstacle).unwrap();
-    assert!(Registry::open(store.clone()).await.unwrap().verify(None).await.unwrap().is_accepted());
+    assert!(Registry::open(store.clone()).await.unwrap().verify(&[]).await.unwrap().is_accepted());
     let (registry, _) = Registry::init(store, "ops", minute(0)).await.unwrap();
-    assert_eq!(registry.verify(None).await.unwrap().problems, []);
+    assert_eq!(registry.verify(&[]).await.unwrap().problems, []);
 }
 
 #[tokio::test]
@@ -190,14 +190,14 @@ async fn the_next_change_of_status_completes_the_entry_of_the_one_before() {
     std::fs::create_dir_all(&obstacle).unwrap();
     set_status(&registry, StatusChange::Yank).await.unwrap_err();
     std::fs::remove_dir(&obstacle).unwrap();
-    let problems = registry.verify(None).await.unwrap().problems;
+    let problems = registry.verify(&[]).await.unwrap().problems;
     assert_eq!(problems.len(), 1);
     assert!(problems[0].remedy.starts_with("repeat the yank"), "{problems:?}");
     // Somebody yanks another version.
     let (policy, owners, name) = (Policy::from_toml(POLICY).unwrap(), owners(), reference("a.b@2"));
     let authority = Authority { policy: &policy, owners: &owners, revision: "0123abc" };
     registry.set_status(&request(&name, StatusChange::Yank), authority, "somebody else", minute(9)).await.unwrap();
-    assert_eq!(registry.verify(None).await.unwrap().problems, []);
+    assert_eq!(registry.verify(&[]).await.unwrap().problems, []);
     let batches = registry.log_batches(4, 2).await.unwrap();
     let entries: Vec<_> = batches.into_iter().flat_map(|batch| batch.entries).collect();
     assert_eq!(entries[0].details["completed_by"], "somebody else");

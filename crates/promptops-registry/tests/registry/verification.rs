@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use promptops_prompt::digest::canonical_json;
 use promptops_registry::Registry;
+use promptops_registry::audit::AuditBatch;
 use promptops_registry::verify::{Report, Severity};
 use tempfile::TempDir;
 
@@ -23,7 +25,7 @@ async fn sound() -> (TempDir, Desk) {
 
 /// Opens again, as an auditor would: nothing is remembered.
 async fn verify(folder: &Path) -> Report {
-    Registry::open(open_store(folder)).await.unwrap().verify(None).await.unwrap()
+    Registry::open(open_store(folder)).await.unwrap().verify(&[]).await.unwrap()
 }
 
 fn damaged(report: &Report) -> Vec<&str> {
@@ -67,7 +69,7 @@ async fn any_altered_object_is_found() {
             if name == "format.json" && registry.is_err() {
                 continue;
             }
-            let report = registry.unwrap().verify(None).await.unwrap();
+            let report = registry.unwrap().verify(&[]).await.unwrap();
             assert!(!report.is_accepted(), "{name} altered at {position}");
         }
         std::fs::write(&file, &bytes).unwrap();
@@ -98,7 +100,7 @@ async fn any_removed_object_is_found() {
 async fn reordered_and_rewritten_logs_are_found() {
     let (folder, desk) = sound().await;
     let head = desk.registry.log_head().await.unwrap().unwrap();
-    assert_eq!(head.sequence, 6);
+    assert_eq!(head.size, 6);
     assert_eq!(head.to_string().parse(), Ok(head));
 
     let (three, four) = (std::fs::read(log(folder.path(), 3)).unwrap(), std::fs::read(log(folder.path(), 4)).unwrap());
@@ -112,24 +114,39 @@ async fn reordered_and_rewritten_logs_are_found() {
     // What is cut off the end shows only against a head kept elsewhere.
     std::fs::remove_file(log(folder.path(), 6)).unwrap();
     let registry = Registry::open(open_store(folder.path())).await.unwrap();
-    let report = registry.verify_log(None).await.unwrap();
+    let report = registry.verify_log(&[]).await.unwrap();
     assert!(report.is_accepted());
     assert_eq!(report.problems[0].what, "the log does not name the object", "the last release has lost its entry");
-    let report = registry.verify_log(Some(head)).await.unwrap();
+    let report = registry.verify_log(&[head]).await.unwrap();
     assert_eq!(damaged(&report), ["log/00000000000000000006.json"]);
     assert_eq!(report.problems.last().unwrap().what, "the log ends before the expected head");
 }
 
 #[tokio::test]
-async fn a_rewritten_end_shows_against_a_kept_head() {
+async fn a_log_written_anew_shows_against_a_kept_head() {
     let (folder, desk) = sound().await;
-    let head = desk.registry.log_head().await.unwrap();
-    let text = std::fs::read_to_string(log(folder.path(), 6)).unwrap();
-    std::fs::write(log(folder.path(), 6), text.replace("rel@example.com", "eve@example.com")).unwrap();
+    let head = desk.registry.log_head().await.unwrap().unwrap();
+    let path = log(folder.path(), 6);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let forged = text.replace("rel@example.com", "eve@example.com");
+    std::fs::write(&path, &forged).unwrap();
     let registry = Registry::open(open_store(folder.path())).await.unwrap();
-    assert!(registry.verify_log(None).await.unwrap().is_accepted(), "nothing links to the last entry");
-    let report = registry.verify_log(head).await.unwrap();
+    let report = registry.verify_log(&[]).await.unwrap();
+    assert_eq!(report.problems[0].what, "an entry of the batch was altered, added or removed");
+
+    // Whoever forges an entry can give the batch the root that fits.
+    let mut batch: AuditBatch = serde_json::from_str(&forged).unwrap();
+    let mut tree = batch.before.clone();
+    batch.entries.iter().for_each(|entry| tree.append(entry.leaf()));
+    batch.root = tree.head().root;
+    std::fs::write(&path, canonical_json(&serde_json::to_value(&batch).unwrap())).unwrap();
+    assert_eq!(registry.verify_log(&[]).await.unwrap().problems, [], "the log fits itself");
+    let report = registry.verify_log(&[head]).await.unwrap();
     assert_eq!(report.problems[0].what, "the log was rewritten up to the expected head");
+    // Heads of which any is not in the log are told; those before the forgery still are.
+    let before = registry.log_batches(6, 1).await.unwrap()[0].before.head();
+    assert!(registry.verify_log(&[before]).await.unwrap().is_accepted());
+    assert!(!registry.verify_log(&[head, before]).await.unwrap().is_accepted());
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::state::Shared;
 /// Batches on a page when nothing is said, and at most.
 const MAX_LIMIT: usize = 100;
 
-/// Shows the end of the audit log.
+/// Shows the head of the audit log's tree.
 #[utoipa::path(get, operation_id = "readAuditHead", path = "/v1/audit/head", tag = "audit", responses(
     (status = 200, body = AuditHead),
     (status = "4XX", description = "Refused", body = schema::Problem, content_type = "application/problem+json"),

@@ -93,7 +93,7 @@ async fn a_revoked_or_expired_key_is_refused() {
     let (_, token) = server.registry.create_key(&request, &[9; 40], "ops@example.com", before).await.unwrap();
     server.token = Some(token.reveal());
     assert_eq!(server.get("/v1/prompts").await.problem(401, "unauthenticated"), "the API key has expired");
-    assert_eq!(server.registry.verify(None).await.unwrap().problems, []);
+    assert_eq!(server.registry.verify(&[]).await.unwrap().problems, []);
     let actions: Vec<&str> = server
         .registry
         .log_batches(1, 10)
@@ -153,13 +153,13 @@ async fn everybody_reads_where_that_is_said_but_not_what_is_stored_about_keys() 
     server.post("/v1/publications", &publication("b")).await.problem(401, "unauthenticated");
     let anonymous = server.remote(None).await;
     assert_eq!(anonymous.list().await.unwrap().len(), 1);
-    let refused = anonymous.verify(None).await.unwrap_err();
+    let refused = anonymous.verify(&[]).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unavailable, "what cannot be seen is not said to be lost: {refused}");
     server.token = Some(token.reveal());
     let stored = server.get(&key).await.json();
     assert!(!stored.to_string().contains(token.reveal().rsplit('_').next().unwrap()), "the secret is not stored");
     server.get("/v1/objects").await.well();
-    assert_eq!(server.remote(Some(&token)).await.verify(None).await.unwrap().problems, []);
+    assert_eq!(server.remote(Some(&token)).await.verify(&[]).await.unwrap().problems, []);
     server.token = Some("pk_0000000000000000_0".to_owned());
     server.get("/v1/prompts").await.problem(401, "unauthenticated");
 }

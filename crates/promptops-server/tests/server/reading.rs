@@ -176,7 +176,7 @@ async fn who_asks_anew_sees_what_lies_in_the_store() {
     .await;
     server.publish(&prompt("a@1", "Hello {{ name }}")).await;
     let remote = server.remote(None).await;
-    assert_eq!(remote.verify(None).await.unwrap().problems, []);
+    assert_eq!(remote.verify(&[]).await.unwrap().problems, []);
     assert_eq!(server.get("/v1/prompts/a/versions/1").await.status, 200);
 
     let file = folder.path().join("registry/prompts/a/0000000001.json");
@@ -184,7 +184,7 @@ async fn who_asks_anew_sees_what_lies_in_the_store() {
     std::fs::write(&file, altered).unwrap();
     let remembered = server.get("/v1/prompts/a/versions/1").await;
     assert!(remembered.text.contains("ann@example.com"), "an object is remembered, because it never changes");
-    assert!(!remote.verify(None).await.unwrap().is_accepted(), "and verification sees that it did");
+    assert!(!remote.verify(&[]).await.unwrap().is_accepted(), "and verification sees that it did");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
 
-use promptops_prompt::lock::{BundleHeader, LockedPrompt, PinSet};
+use promptops_prompt::lock::{BundleHeader, LockedPrompt, LoggedSet, PinSet, ProofError, check_publication};
 use promptops_prompt::status::{StatusRecord, status_of};
 use promptops_prompt::{Closure, Content, Digest, Lock, Prompt, PromptId, PromptRef, Version};
 
@@ -24,9 +24,59 @@ pub(crate) enum Pins {
     /// A lock, read whole.
     Lock(Lock),
     /// The pins inside of the bundle that the objects come from, read one shard at a time.
-    Bundle(BundleHeader),
+    Bundle(BundledPins),
     /// Nothing.
     None,
+}
+
+/// The pins inside of a bundle, with what is proven of them.
+#[derive(Debug)]
+pub(crate) struct BundledPins {
+    header: BundleHeader,
+    /// The digests of the shards as the release that was logged names them; none for a bundle of versions named one by one.
+    logged: Option<BTreeMap<String, Digest>>,
+}
+
+impl BundledPins {
+    /// Checks the proof that the release was logged, if the bundle is one of a release.
+    pub(crate) fn new(header: BundleHeader, objects: &Objects) -> Result<Self, Error> {
+        let logged = match &header.release {
+            Some(release) => release.logged_pins().map_err(|source| altered(objects, source))?,
+            None => None,
+        };
+        Ok(Self { header, logged })
+    }
+
+    /// Reads the pin of a prompt, if it has one, and checks what is proven of it. Reads one shard.
+    fn pin(&self, id: &PromptId, objects: &Objects) -> Result<Option<LockedPrompt>, Error> {
+        let shard = PinSet::shard_name(id);
+        let name = BundleHeader::pins_name(&shard);
+        let bytes = objects.get(&name)?;
+        if let (Some(release), Some(logged)) = (&self.header.release, &self.logged)
+            && logged.get(&shard).copied() != bytes.as_deref().map(Digest::of)
+        {
+            return Err(altered(objects, release.other_pins(format!("those in `{name}`"))));
+        }
+        let Some(bytes) = bytes else { return Ok(None) };
+        let mut pins = PinSet::from_bytes(&bytes).map_err(|error| corrupt(objects, &name, error))?;
+        let pin = pins.prompts.remove(id);
+        let proofs = BundleHeader::logged_name(&shard);
+        if let (Some(pin), Some(bytes)) = (&pin, objects.get(&proofs)?) {
+            let set = LoggedSet::from_bytes(&bytes).map_err(|error| corrupt(objects, &proofs, error))?;
+            if let Some(proof) = set.prompts.get(id) {
+                check_publication(&id.at(pin.version), pin, proof).map_err(|source| altered(objects, source))?;
+            }
+        }
+        Ok(pin)
+    }
+}
+
+fn altered(objects: &Objects, source: ProofError) -> Error {
+    Error::Altered { place: objects.place(), source }
+}
+
+fn corrupt(objects: &Objects, key: &str, error: impl StdError + Send + Sync + 'static) -> Error {
+    Error::Corrupt { place: format!("`{key}` in {}", objects.place()), source: Box::new(error) }
 }
 
 /// A registry or a bundle, with the pins that decide what loads.
@@ -45,7 +95,7 @@ impl PublishedSource {
     pub(crate) fn environment(&self) -> Option<&str> {
         let release = match &self.pins {
             Pins::Lock(lock) => lock.release.as_ref(),
-            Pins::Bundle(header) => header.release.as_ref(),
+            Pins::Bundle(pins) => pins.header.release.as_ref(),
             Pins::None => None,
         };
         release.map(|release| release.environment.as_str())
@@ -66,12 +116,7 @@ impl PublishedSource {
     fn pin(&self, id: &PromptId) -> Result<Option<LockedPrompt>, Error> {
         match &self.pins {
             Pins::Lock(lock) => Ok(lock.prompts.get(id).cloned()),
-            Pins::Bundle(_) => {
-                let name = BundleHeader::pins_name(&PinSet::shard_name(id));
-                let Some(bytes) = self.objects.get(&name)? else { return Ok(None) };
-                let mut pins = PinSet::from_bytes(&bytes).map_err(|error| self.corrupt(&name, error))?;
-                Ok(pins.prompts.remove(id))
-            }
+            Pins::Bundle(pins) => pins.pin(id, &self.objects),
             Pins::None => Ok(None),
         }
     }
@@ -102,7 +147,7 @@ impl PublishedSource {
     }
 
     fn read_record(&self, bytes: &[u8], reference: &PromptRef, key: &str) -> Result<VersionRecordV1, Error> {
-        VersionRecordV1::read(bytes, reference).map_err(|error| self.corrupt(key, error))
+        VersionRecordV1::read(bytes, reference).map_err(|error| corrupt(&self.objects, key, error))
     }
 
     /// Reads the content that a record names, and all it includes. `origin` is where the record came from.
@@ -159,7 +204,7 @@ impl PublishedSource {
         let key = format!("blobs/sha256/{}", digest.hex());
         let (bytes, origin) = self.objects.verified(&key, digest, warnings)?;
         origins.push(origin);
-        Content::from_bytes(&bytes).map_err(|error| self.corrupt(&key, error))
+        Content::from_bytes(&bytes).map_err(|error| corrupt(&self.objects, &key, error))
     }
 
     /// Includes are named by digest inside of what includes them, so the pin of the root covers them all.
@@ -176,9 +221,9 @@ impl PublishedSource {
         while let Some((reference, digest)) = wanted.pop() {
             match digests.insert(reference.clone(), digest) {
                 Some(known) if known == digest => continue,
-                Some(_) => return Err(self.corrupt(&root_digest.to_string(), ClosureError::TwoContents(reference))),
+                Some(_) => return Err(corrupt(&self.objects, &root_digest.to_string(), ClosureError::TwoContents(reference))),
                 None if digests.len() > MAX_INCLUDES => {
-                    return Err(self.corrupt(&root_digest.to_string(), ClosureError::TooMany));
+                    return Err(corrupt(&self.objects, &root_digest.to_string(), ClosureError::TooMany));
                 }
                 None => {}
             }
@@ -205,10 +250,6 @@ impl PublishedSource {
             Pins::Bundle(_) => others(&mut self.objects.bundled_ids().iter().map(String::as_str)),
             Pins::None => Vec::new(),
         }
-    }
-
-    fn corrupt(&self, key: &str, error: impl StdError + Send + Sync + 'static) -> Error {
-        Error::Corrupt { place: format!("`{key}` in {}", self.objects.place()), source: Box::new(error) }
     }
 }
 

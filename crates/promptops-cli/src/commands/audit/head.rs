@@ -1,4 +1,4 @@
-//! `promptops audit head`: the end of the log, to be kept elsewhere.
+//! `promptops audit head`: the head of the log's tree, to be kept elsewhere.
 
 use clap::Args;
 
@@ -7,7 +7,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::registry_access::{failure, open};
 
-/// Print the end of the log: keep it elsewhere, and `audit verify --expect-head` shows whether entries were cut off since.
+/// Print the head of the log: keep it elsewhere, and `audit verify --expect-head` shows whether the log was cut or written anew since.
 #[derive(Debug, Args)]
 pub struct Arguments {}
 

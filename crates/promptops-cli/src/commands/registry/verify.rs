@@ -1,7 +1,7 @@
 //! `promptops registry verify`: reads everything again.
 
 use clap::Args;
-use promptops_registry::audit::Head;
+use promptops_registry::audit::TreeHead;
 use promptops_registry::verify::{Report, Severity};
 
 use crate::context::Context;
@@ -13,9 +13,9 @@ use crate::registry_access::{failure, open};
 /// Read every object again: digests, lineage, what environments pin, and the audit log.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The end of the audit log as `promptops audit head` once printed it; shows whether entries were cut off since.
+    /// The head of the audit log as `promptops audit head` once printed it; shows whether the log was cut or written anew since.
     #[arg(long, value_name = "HEAD")]
-    expect_head: Option<Head>,
+    expect_head: Option<TreeHead>,
     /// Write nothing, so do not test the store's create-only writes again.
     #[arg(long)]
     read_only: bool,
@@ -32,7 +32,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         if !arguments.read_only {
             registry.probe().await.map_err(failure)?;
         }
-        registry.verify(arguments.expect_head).await.map_err(failure)
+        registry.verify(arguments.expect_head.as_slice()).await.map_err(failure)
     })??;
     show(&report, arguments.json, context)
 }

@@ -1,30 +1,28 @@
-//! The audit log: its chain, and that it names everything it should.
+//! The audit log: its tree, and that it names everything it should.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use promptops_prompt::{Digest, PromptId};
 
 use super::{Objects, Problems};
-use crate::audit::{AuditBatch, Head};
+use crate::audit::{AuditBatch, CompactRange, TreeHead};
 use crate::environment::EnvironmentName;
 use crate::layout::Key;
 use crate::record::from_bytes;
 
 const TAMPERED: &str = "compare with a copy, and find out who else writes to this store";
 
-/// Checks the log and returns its end.
-pub(super) fn check(objects: &Objects, expected: Option<Head>, problems: &mut Problems) -> Option<Head> {
+/// Checks the log and returns the head of its tree.
+pub(super) fn check(objects: &Objects, expected: &[TreeHead], problems: &mut Problems) -> Option<TreeHead> {
     let log = read(objects, problems);
-    check_order(&log, problems);
-    check_expected(&log, expected, problems);
+    let head = check_tree(&log, expected, problems);
     check_subjects(objects, &log, problems);
-    log.last().map(|logged| Head { sequence: logged.number, digest: logged.digest })
+    head
 }
 
 /// A batch of the log as it was found.
 struct Logged {
     number: u64,
-    digest: Digest,
     /// Nothing when it is unreadable.
     batch: Option<AuditBatch>,
 }
@@ -40,43 +38,57 @@ fn read(objects: &Objects, problems: &mut Problems) -> Vec<Logged> {
                 None
             }
         };
-        log.push(Logged { number: *number, digest: Digest::of(bytes), batch });
+        log.push(Logged { number: *number, batch });
     }
     log
 }
 
-/// Checks numbers and links. No batch links to the last, so only a head kept elsewhere shows its alteration.
-fn check_order(log: &[Logged], problems: &mut Problems) {
+/// Grows the tree anew, entry by entry, and compares it with what the batches say and with the heads that are expected.
+///
+/// A log that was written anew from some entry on fits itself, so only a head kept elsewhere shows that.
+fn check_tree(log: &[Logged], expected: &[TreeHead], problems: &mut Problems) -> Option<TreeHead> {
+    let mut expected: Vec<TreeHead> = expected.to_vec();
+    expected.sort_by_key(|head| head.size);
+    let mut expected = expected.into_iter().peekable();
     let mut next = 1;
-    let mut previous: Option<Digest> = None;
-    for Logged { number, digest, batch } in log {
-        let has_gap = *number != next;
+    // Nothing after a batch that is missing or unreadable: then the tree before the next is not known.
+    let mut tree = Some(CompactRange::default());
+    for Logged { number, batch } in log {
         for missing in (next..*number).take(100) {
             problems.damage(Key::Log(missing), "a batch of the log was removed", TAMPERED);
         }
-        if let Some(batch) = batch {
-            if batch.sequence != *number {
-                problems.damage(Key::Log(*number), format!("the batch was number {}", batch.sequence), TAMPERED);
-            } else if !has_gap && batch.previous != previous {
-                let what = "the batch does not follow the one before it: one of them was altered or replaced";
-                problems.damage(Key::Log(*number), what, TAMPERED);
+        if *number != next {
+            tree = None;
+        }
+        next = number + 1;
+        let Some(batch) = batch else {
+            tree = None;
+            continue;
+        };
+        if batch.sequence != *number {
+            problems.damage(Key::Log(*number), format!("the batch was number {}", batch.sequence), TAMPERED);
+        } else if tree.as_ref().is_some_and(|tree| *tree != batch.before) {
+            let what = "the batch does not follow the one before it: one of them was altered or replaced";
+            problems.damage(Key::Log(*number), what, TAMPERED);
+        }
+        let mut grown = tree.take().unwrap_or_else(|| batch.before.clone());
+        for entry in &batch.entries {
+            grown.append(entry.leaf());
+            while let Some(head) = expected.next_if(|head| head.size <= grown.size()) {
+                if grown.head() != head {
+                    problems.damage(Key::Log(*number), "the log was rewritten up to the expected head", TAMPERED);
+                }
             }
         }
-        previous = Some(*digest);
-        next = number + 1;
-    }
-}
-
-fn check_expected(log: &[Logged], expected: Option<Head>, problems: &mut Problems) {
-    let Some(expected) = expected else { return };
-    let key = Key::Log(expected.sequence);
-    match log.iter().find(|logged| logged.number == expected.sequence) {
-        None => problems.damage(key, "the log ends before the expected head", TAMPERED),
-        Some(logged) if logged.digest != expected.digest => {
-            problems.damage(key, "the log was rewritten up to the expected head", TAMPERED);
+        if batch.root != grown.head().root {
+            problems.damage(Key::Log(*number), "an entry of the batch was altered, added or removed", TAMPERED);
         }
-        Some(_) => {}
+        tree = Some(grown);
     }
+    if expected.next().is_some() {
+        problems.damage(Key::Log(next), "the log ends before the expected head", TAMPERED);
+    }
+    tree.map(|tree| tree.head()).filter(|head| head.size > 0)
 }
 
 /// Checks that what entries name is unchanged, and that everything that should be named is.
@@ -84,7 +96,7 @@ fn check_subjects(objects: &Objects, log: &[Logged], problems: &mut Problems) {
     let mut named: BTreeSet<Key> = BTreeSet::new();
     let entries = log
         .iter()
-        .flat_map(|Logged { number, batch, .. }| batch.iter().flat_map(|batch| &batch.entries).map(move |entry| (number, entry)));
+        .flat_map(|Logged { number, batch }| batch.iter().flat_map(|batch| &batch.entries).map(move |entry| (number, entry)));
     for (number, entry) in entries {
         let Some(subject) = Key::parse(&entry.subject) else {
             problems.damage(Key::Log(*number), format!("the entry names no object: `{}`", entry.subject), TAMPERED);
