@@ -142,7 +142,8 @@ fn shown_texts(
     listing: &Listing,
     looked_at: &[LookedAt],
 ) -> HashMap<String, String> {
-    let mut is_shown: HashSet<&str> = findings.iter().flat_map(Finding::locations).map(|location| location.path.as_str()).collect();
+    let mut is_shown: HashSet<&str> =
+        findings.iter().flat_map(Finding::locations).map(|location| location.path.as_str()).collect();
     // Of a suppression it is not known yet whether anything needs it.
     is_shown.extend(suppressions.iter().filter_map(|ones| Some(ones.first()?.path.as_str())));
     if is_shown.is_empty() {

@@ -91,8 +91,7 @@ fn mend_once(project: &Project, checked: &Checked, files: &mut BTreeMap<String, 
 
 /// Tells whether two changes touch each other. Two that put something in at one place do: their order would be a guess.
 fn overlap(one: &Range<usize>, other: &Range<usize>) -> bool {
-    one.start.max(other.start) < one.end.min(other.end)
-        || (one.start == other.start && (one.is_empty() || other.is_empty()))
+    one.start.max(other.start) < one.end.min(other.end) || (one.start == other.start && (one.is_empty() || other.is_empty()))
 }
 
 /// Applies changes that do not overlap, from the last to the first. `looked_at` is the text that the changes are about, secrets

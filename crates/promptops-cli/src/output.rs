@@ -3,8 +3,8 @@
 pub mod csv;
 pub mod eval_human;
 pub mod eval_markdown;
-pub mod gate;
 pub mod findings_markdown;
+pub mod gate;
 pub mod github;
 pub mod human;
 pub mod inventory;

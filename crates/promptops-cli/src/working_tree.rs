@@ -86,8 +86,11 @@ impl Listing {
     #[must_use]
     pub fn with_overlay(mut self, overlay: &HashMap<String, String>) -> Self {
         for path in overlay.keys() {
-            let in_folder = if self.prefix.is_empty() { Some(path.as_str()) } else { path.strip_prefix(&format!("{}/", self.prefix)) };
-            let Some(path_in_folder) = in_folder.filter(|path| path.rsplit('/').next().is_some_and(is_prompt_file)) else { continue };
+            let in_folder =
+                if self.prefix.is_empty() { Some(path.as_str()) } else { path.strip_prefix(&format!("{}/", self.prefix)) };
+            let Some(path_in_folder) = in_folder.filter(|path| path.rsplit('/').next().is_some_and(is_prompt_file)) else {
+                continue;
+            };
             if let Err(at) = self.paths.binary_search_by(|known| known.as_str().cmp(path_in_folder)) {
                 self.paths.insert(at, path_in_folder.to_owned());
             }

@@ -90,7 +90,11 @@ fn a_comment_with_a_reason_lets_a_finding_pass() {
         "model: gpt-4o\n",
         "model: gpt-4o  # promptops: allow floating-model -- the demo shows the newest model\n",
     );
-    project.replace("prompts/legacy.yaml", "inputs:\n", "# promptops: allow unused-input -- callers send it for the log\ninputs:\n");
+    project.replace(
+        "prompts/legacy.yaml",
+        "inputs:\n",
+        "# promptops: allow unused-input -- callers send it for the log\ninputs:\n",
+    );
     assert_snapshot!(project.run(["check", "--deny-warnings"]), @r#"
     exit: 0
     ----- stdout -----
@@ -236,7 +240,10 @@ fn a_baseline_of_another_name_and_one_that_is_wrong() {
     let project = legacy();
     assert_eq!(project.run(["check", "--write-baseline", "--baseline", "known.json"]).exit, 0);
     assert!(!project.path("promptops-baseline.json").exists());
-    assert_eq!(last_line(&project.run(["check", "--baseline", "known.json"])), "0 2 prompts checked: no findings (2 in the baseline)");
+    assert_eq!(
+        last_line(&project.run(["check", "--baseline", "known.json"])),
+        "0 2 prompts checked: no findings (2 in the baseline)"
+    );
     assert_snapshot!(project.run(["check", "--baseline", "lost.json"]), @r#"
     exit: 4
     ----- stdout -----
@@ -261,7 +268,10 @@ fn a_baseline_of_another_name_and_one_that_is_wrong() {
 fn a_secret_in_the_baseline_cannot_be_guessed_from_it() {
     let baseline = |secret: &str| {
         let project = Project::new();
-        project.write("prompts/support/greeting.yaml", GREETING.replace("Write", &format!("postgres://admin:{secret}@db/prod Write")));
+        project.write(
+            "prompts/support/greeting.yaml",
+            GREETING.replace("Write", &format!("postgres://admin:{secret}@db/prod Write")),
+        );
         assert_eq!(project.run(["check", "--write-baseline"]).exit, 0);
         std::fs::read_to_string(project.path("promptops-baseline.json")).unwrap()
     };

@@ -353,7 +353,10 @@ fn junit_names_what_fails() {
     let denied = flawed();
     denied.replace("prompts/support/rou ting.yaml", "# promptops: allow floating-model -- \"newest\" <on purpose>", "");
     let counts = |run: support::Run| run.stdout.lines().nth(1).unwrap().to_owned();
-    assert_ne!(counts(denied.run(["check", "--format", "junit"])), counts(denied.run(["check", "--format", "junit", "--deny-warnings"])));
+    assert_ne!(
+        counts(denied.run(["check", "--format", "junit"])),
+        counts(denied.run(["check", "--format", "junit", "--deny-warnings"]))
+    );
 }
 
 #[test]

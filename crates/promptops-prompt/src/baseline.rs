@@ -119,7 +119,8 @@ mod tests {
         (findings, HashMap::from([("prompts/a.yaml".to_owned(), text.to_owned())]))
     }
 
-    const FLAWED: &str = "id: a\nversion: 1\nowner: t\nmodel: gpt-4o\ncolour: red\ncolor: red\ntags: []\ntemplate: |\n  {{ x }} {{ y }}\n";
+    const FLAWED: &str =
+        "id: a\nversion: 1\nowner: t\nmodel: gpt-4o\ncolour: red\ncolor: red\ntags: []\ntemplate: |\n  {{ x }} {{ y }}\n";
 
     #[test]
     fn a_finding_is_known_again_when_lines_move() {
@@ -128,7 +129,8 @@ mod tests {
         let baseline = BaselineV1::of(&before, &texts);
         let distinct: HashSet<_> = baseline.findings.iter().map(|known| &known.fingerprint).collect();
         assert_eq!(distinct.len(), before.len());
-        let (moved, texts) = findings(&FLAWED.replace("model:", "# a comment\n\nmodel:").replace("  {{ x", "  New words.\n  {{ x"));
+        let (moved, texts) =
+            findings(&FLAWED.replace("model:", "# a comment\n\nmodel:").replace("  {{ x", "  New words.\n  {{ x"));
         let compared = baseline.compare(moved, &texts, |_| true);
         assert_eq!((compared.new.len(), compared.known.len(), compared.vanished.len()), (0, before.len(), 0));
     }

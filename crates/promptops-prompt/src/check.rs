@@ -128,7 +128,11 @@ impl Check {
         let distance = |check: &Self| {
             let letters = strsim::damerau_levenshtein(check.id, id);
             // Part of the words is as good as a few letters.
-            if check.id.split('-').any(|word| id.split(['-', '_', ' ']).any(|part| part == word)) { letters.min(3) } else { letters }
+            if check.id.split('-').any(|word| id.split(['-', '_', ' ']).any(|part| part == word)) {
+                letters.min(3)
+            } else {
+                letters
+            }
         };
         let mut near: Vec<(usize, &str)> = CHECKS.iter().map(|check| (distance(check), check.id)).collect();
         near.retain(|(distance, _)| *distance <= 3);

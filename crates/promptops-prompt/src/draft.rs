@@ -428,7 +428,8 @@ impl Reader<'_> {
             }
             None => {
                 // `version: 7` is a number, `owner: 7` most likely a name.
-                let quoted = || self.source(node).filter(|_| node.type_name() == "a number").map(|source| format!("\"{source}\""));
+                let quoted =
+                    || self.source(node).filter(|_| node.type_name() == "a number").map(|source| format!("\"{source}\""));
                 let mended = quoted();
                 self.wrong_and_mended(node, what, "a text", mended);
                 None
@@ -492,7 +493,8 @@ impl Reader<'_> {
     fn texts(&mut self, node: &Node, what: &str) -> Option<Vec<Spanned<String>>> {
         let Kind::Sequence(items) = &node.kind else {
             // Within brackets a plain text ends at a comma or a bracket.
-            let fits = |source: &&str| node.as_text().is_some() && !source.contains([',', '[', ']', '{', '}', '&', '*', '|', '>']);
+            let fits =
+                |source: &&str| node.as_text().is_some() && !source.contains([',', '[', ']', '{', '}', '&', '*', '|', '>']);
             let mended = self.source(node).filter(fits).map(|source| format!("[{source}]"));
             self.wrong_and_mended(node, what, "a list of texts", mended);
             return None;

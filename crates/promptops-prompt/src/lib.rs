@@ -7,8 +7,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod audit;
-pub mod change;
 pub mod baseline;
+pub mod change;
 pub mod check;
 pub mod compatibility;
 pub mod content;

@@ -153,7 +153,12 @@ pub fn place_for(text: &str, at: usize) -> (usize, String) {
 
 fn suppression(
     path: &str,
-    text: &str, comment: Range<usize>, line_start: usize, checks: Vec<String>, reason: String) -> Suppression {
+    text: &str,
+    comment: Range<usize>,
+    line_start: usize,
+    checks: Vec<String>,
+    reason: String,
+) -> Suppression {
     let before = &text[line_start..comment.start];
     let is_alone = before.trim_start_matches('\u{feff}').trim().is_empty();
     let removal = match whole_lines(text, comment.clone()).filter(|_| is_alone) {
@@ -189,9 +194,8 @@ fn entry_end(text: &str, anchor: usize) -> usize {
     let own = indentation(first);
     let mut end = anchor + first.len();
     for line in lines {
-        let is_inside = line.trim().is_empty()
-            || indentation(line) > own
-            || (indentation(line) == own && is_item(line) && !is_item(first));
+        let is_inside =
+            line.trim().is_empty() || indentation(line) > own || (indentation(line) == own && is_item(line) && !is_item(first));
         if !is_inside {
             break;
         }
@@ -277,12 +281,16 @@ mod tests {
     fn a_comment_covers_the_entry_beside_or_below_it() {
         let allow = "# promptops: allow secret -- made up";
         assert_eq!(covered(&format!("a: 1\nb: 2 {allow}\nc: 3\n")), [format!("b: 2 {allow}\n")]);
-        assert_eq!(covered(&format!("a: 1\n{allow}\n# and more\n\nb:\n  c: 2\n\n  d: 3\ne: 4\n")), [format!(
-            "{allow}\n# and more\n\nb:\n  c: 2\n\n  d: 3\n"
-        )]);
+        assert_eq!(
+            covered(&format!("a: 1\n{allow}\n# and more\n\nb:\n  c: 2\n\n  d: 3\ne: 4\n")),
+            [format!("{allow}\n# and more\n\nb:\n  c: 2\n\n  d: 3\n")]
+        );
         assert_eq!(covered(&format!("{allow}\nm:\n- a: 1\n- b: 2\nn: 3\n")), [format!("{allow}\nm:\n- a: 1\n- b: 2\n")]);
         assert_eq!(covered(&format!("m:\n- a: 1 {allow}\n  c: 2\n- b: 2\n")), [format!("- a: 1 {allow}\n  c: 2\n")]);
-        assert_eq!(covered(&format!("a: 1\r\nt: | {allow}\r\n  x\r\n  y\r\nb: 2\r\n")), [format!("t: | {allow}\r\n  x\r\n  y\r\n")]);
+        assert_eq!(
+            covered(&format!("a: 1\r\nt: | {allow}\r\n  x\r\n  y\r\nb: 2\r\n")),
+            [format!("t: | {allow}\r\n  x\r\n  y\r\n")]
+        );
         assert_eq!(covered(&format!("a: 1\n{allow}")), [allow]);
     }
 

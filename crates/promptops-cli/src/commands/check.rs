@@ -153,8 +153,7 @@ fn write_baseline(project: &Project, options: &CheckOptions, context: &Context) 
     let path = baseline_path(project, &options.baseline).unwrap_or_default();
     let checked = checks::run(project, &CheckOptions { baseline: BaselineChoice::None, ..options.clone() })?;
     // A note never fails a run, so there is nothing to let pass.
-    let findings: Vec<Finding> =
-        checked.findings.into_iter().filter(|finding| finding.severity > Severity::Note).collect();
+    let findings: Vec<Finding> = checked.findings.into_iter().filter(|finding| finding.severity > Severity::Note).collect();
     let baseline = BaselineV1::of(&findings, &checked.texts);
     let text = pretty(&baseline)? + "\n";
     std::fs::write(&path, text).map_err(|error| Failure::io("write", &path, error))?;

@@ -125,11 +125,7 @@ fn place_v1<'a>(label: &'a Label, texts: &HashMap<String, String>) -> PlaceV1<'a
 }
 
 fn fix_v1<'a>(path: &'a str, fix: &'a Fix) -> FixV1<'a> {
-    let edit = |edit: &'a Edit| EditV1 {
-        path,
-        start_byte: edit.span.start,
-        end_byte: edit.span.end,
-        replacement: &edit.replacement,
-    };
+    let edit =
+        |edit: &'a Edit| EditV1 { path, start_byte: edit.span.start, end_byte: edit.span.end, replacement: &edit.replacement };
     FixV1 { title: &fix.title, is_safe: fix.is_safe, edits: fix.edits.iter().map(edit).collect() }
 }

@@ -32,8 +32,7 @@ pub fn document(checked: &Checked, refuses: impl Fn(Severity) -> bool) -> Result
 
 fn case(finding: &Finding, checked: &Checked, is_refused: bool) -> TestCase {
     let location = &finding.primary.location;
-    let (line, column) =
-        checked.texts.get(&location.path).map_or((1, 1), |text| line_and_column(text, location.span.start));
+    let (line, column) = checked.texts.get(&location.path).map_or((1, 1), |text| line_and_column(text, location.span.start));
     let mut description = format!("{}:{line}:{column}: {}", location.path, finding.message);
     description.extend(finding.hint.iter().map(|hint| format!("\nhint: {hint}")));
     let name = format!("{} at {line}:{column}", finding.check);

@@ -60,8 +60,7 @@ mod tests {
     fn reads_files_folders_and_the_base() {
         let example = Example::parse("=== base a.yaml\nid: a\n=== a.yaml\nid: b\n=== folder c.yaml\n");
         let shown: Vec<_> = example.files.iter().map(|file| (file.place, file.path, file.text)).collect();
-        let expected =
-            [(Place::Base, "a.yaml", "id: a\n"), (Place::Tree, "a.yaml", "id: b\n"), (Place::Folder, "c.yaml", "")];
+        let expected = [(Place::Base, "a.yaml", "id: a\n"), (Place::Tree, "a.yaml", "id: b\n"), (Place::Folder, "c.yaml", "")];
         assert_eq!(shown, expected);
         assert!(example.has_base());
     }

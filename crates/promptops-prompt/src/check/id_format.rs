@@ -39,7 +39,8 @@ pub(super) fn mend(view: &FileView<'_>, findings: &mut [Finding]) {
     if view.draft.id.is_some() {
         return;
     }
-    let Ok(by_path) = view.path_in_folder.trim_end_matches(".yaml").trim_end_matches(".yml").replace('/', ".").parse::<PromptId>()
+    let Ok(by_path) =
+        view.path_in_folder.trim_end_matches(".yaml").trim_end_matches(".yml").replace('/', ".").parse::<PromptId>()
     else {
         return;
     };

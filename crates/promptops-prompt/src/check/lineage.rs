@@ -45,7 +45,9 @@ pub(super) fn check(view: &FileView<'_>, findings: &mut Vec<Finding>) {
             let finding = finding(version.span.clone(), format!("version {} names no parent", version.value))
                 .hint(format!("write `parent: {previous}`, or the version that it came from"));
             findings.push(match view.draft.after_version {
-                Some(line) => finding.fix(format!("write `parent: {previous}`"), vec![line.insert(&format!("parent: {previous}"))]),
+                Some(line) => {
+                    finding.fix(format!("write `parent: {previous}`"), vec![line.insert(&format!("parent: {previous}"))])
+                }
                 None => finding,
             });
         }

@@ -17,7 +17,9 @@ impl Check {
     /// Says what a project can change about it, and whether it is mended by itself.
     pub fn limits(&self) -> &'static str {
         match (self.is_firm, self.has_fix) {
-            (true, true) => " It can neither be lowered nor suppressed. `promptops check --fix` mends it where there is one way to.",
+            (true, true) => {
+                " It can neither be lowered nor suppressed. `promptops check --fix` mends it where there is one way to."
+            }
             (true, false) => " It can neither be lowered nor suppressed.",
             (false, true) => " `promptops check --fix` mends it where there is one way to.",
             (false, false) => "",
@@ -47,7 +49,8 @@ pub fn index_page() -> String {
         | Check | Severity | What must hold | `--fix` |\n|---|---|---|---|\n"
         .to_owned();
     for check in CHECKS {
-        let severity = if check.is_firm { format!("{} (fixed)", check.severity.name()) } else { check.severity.name().to_owned() };
+        let severity =
+            if check.is_firm { format!("{} (fixed)", check.severity.name()) } else { check.severity.name().to_owned() };
         let mark = if check.has_fix { "yes" } else { "" };
         page.push_str(&format!("| [{0}](checks/{0}.md) | {severity} | {1} | {mark} |\n", check.id, check.summary));
     }

@@ -110,4 +110,3 @@ fn matching_version(
 fn by_reference<'a>(summaries: &[&'a Summary]) -> HashMap<&'a PromptRef, &'a Summary> {
     summaries.iter().copied().map(|summary| (&summary.reference, summary)).collect()
 }
-

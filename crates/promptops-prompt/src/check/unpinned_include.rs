@@ -64,14 +64,8 @@ pub(super) fn check(view: &FileView<'_>, findings: &mut Vec<Finding>) {
         for (include, error) in unpinned.take(MAX_FINDINGS) {
             let place = part.place(view.text, include.place.clone());
             findings.push(
-                Finding::new(
-                    CHECK.id,
-                    CHECK.severity,
-                    &view.draft.path,
-                    place,
-                    format!("the include is not pinned: {error}"),
-                )
-                .hint(HINT),
+                Finding::new(CHECK.id, CHECK.severity, &view.draft.path, place, format!("the include is not pinned: {error}"))
+                    .hint(HINT),
             );
         }
         for (tag, place) in used.unsupported.iter().take(MAX_FINDINGS) {
@@ -105,7 +99,8 @@ fn id_alone(include: &Include) -> Option<(PromptId, std::ops::Range<usize>)> {
 /// Returns the includes of a file that name an id alone, with the places of the names.
 pub(super) fn ids_alone(view: &FileView<'_>) -> Vec<(PromptId, std::ops::Range<usize>)> {
     let parts = view.draft.templates.iter().zip(view.uses);
-    let includes = parts.flat_map(|(part, used)| used.iter().flat_map(move |used| used.includes.iter().map(move |one| (part, one))));
+    let includes =
+        parts.flat_map(|(part, used)| used.iter().flat_map(move |used| used.includes.iter().map(move |one| (part, one))));
     let named = includes.filter_map(|(part, include)| {
         let (id, place) = id_alone(include)?;
         Some((id, part.place(view.text, place)))
