@@ -27,6 +27,7 @@ mod lock;
 mod offline_model;
 mod owners;
 mod plan;
+mod prices;
 mod publish;
 #[cfg(feature = "lake")]
 mod query;
@@ -53,6 +54,8 @@ pub enum Command {
     Explain(explain::Arguments),
     Eval(eval::Arguments),
     Gate(gate::Arguments),
+    #[command(subcommand)]
+    Prices(prices::Command),
     History(history::Arguments),
     Show(show::Arguments),
     Diff(diff::Arguments),
@@ -105,6 +108,7 @@ pub fn run(command: Command, context: &Context) -> Outcome<Exit> {
         Command::Explain(arguments) => explain::run(&arguments, context),
         Command::Eval(arguments) => eval::run(&arguments, context),
         Command::Gate(arguments) => gate::run(&arguments, context),
+        Command::Prices(command) => prices::run(&command, context),
         Command::History(arguments) => history::run(&arguments, context),
         Command::Show(arguments) => show::run(&arguments, context),
         Command::Diff(arguments) => diff::run(&arguments, context),
