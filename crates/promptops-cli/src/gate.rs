@@ -215,10 +215,10 @@ mod tests {
     fn an_eval_that_asks_less_is_noticed() {
         let spec = |text: &str| Spec::parse("e.yaml", text).0.unwrap();
         let before = spec(
-            "prompt: a\ndataset: d.csv\nmust_pass: c\nmetrics:\n  - {name: m, scorer: {type: exact, value: x}, margin: 0.03, minimum: 0.8}\n  - {name: n, scorer: {type: exact, value: x}, margin: 0.03}\n",
+            "prompt: a\ndataset: d.csv\nmust_pass: c\nmetrics:\n  - {name: m, scorer: {type: equals, value: x}, margin: 0.03, minimum: 0.8}\n  - {name: n, scorer: {type: equals, value: x}, margin: 0.03}\n",
         );
         let now = spec(
-            "prompt: a\ndataset: other.csv\nmetrics:\n  - {name: m, scorer: {type: exact, value: x}, margin: 0.3, minimum: 0.7}\n",
+            "prompt: a\ndataset: other.csv\nmetrics:\n  - {name: m, scorer: {type: equals, value: x}, margin: 0.3, minimum: 0.7}\n",
         );
         assert_eq!(
             weaker(&before, &now),

@@ -20,7 +20,7 @@ dataset: ../datasets/greetings.csv
 case: id
 metrics:
   - name: polite
-    scorer: {type: contains, all: [Dear]}
+    scorer: {type: contains, value: Dear}
     margin: 0.05
 ";
 

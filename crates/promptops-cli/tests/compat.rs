@@ -463,7 +463,7 @@ fn known_inputs_prove_that_an_optional_variable_changes_nothing_for_others() {
 prompt: support.greeting
 dataset: names.csv
 metrics:
-  - {name: warm, scorer: {type: contains, any: [welcome]}, margin: 0.1}
+  - {name: warm, scorer: {type: contains, value: welcome}, margin: 0.1}
 ",
     );
     project.write("evals/names.csv", "name\nAda\nGrace\n");

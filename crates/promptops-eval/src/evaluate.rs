@@ -10,8 +10,8 @@ use crate::compare::{Comparison, compare};
 use crate::dataset::{self, Dataset, DatasetError, inputs};
 use crate::error::EvalError;
 use crate::run::{Question, Run, Served, Settings, run};
-use crate::scorer::Scorer;
 use crate::scorer::label::Labels;
+use crate::scorer::{Building, Scorer};
 use crate::spec::{CHECK, Spec};
 use crate::subject::Subject;
 
@@ -76,7 +76,7 @@ impl<'a> Prepared<'a> {
         }
         let mut scorers = Vec::new();
         for metric in &spec.metrics {
-            match metric.scorer.build(candidate.content.output.as_ref()) {
+            match metric.scorer.build(&Building { output: candidate.content.output.as_ref() }) {
                 Ok(scorer) => scorers.push(scorer),
                 Err(message) => {
                     findings.push(Finding::new(CHECK, Severity::Error, &spec.path, metric.scorer_span.clone(), message));
@@ -169,7 +169,7 @@ fn missing_columns(spec: &Spec, dataset: &Dataset, content: &Content) -> Vec<Str
 fn unknown_labels(spec: &Spec, dataset: &Dataset, scorers: &[Box<dyn Scorer>]) -> Result<Vec<Finding>, DatasetError> {
     let metrics = spec.metrics.iter().zip(scorers);
     let labels: Vec<(&str, &Labels)> =
-        metrics.filter_map(|(metric, scorer)| Some((metric.scorer.column()?, scorer.labels()?))).collect();
+        metrics.filter_map(|(metric, scorer)| Some((*metric.scorer.columns().first()?, scorer.labels()?))).collect();
     if labels.is_empty() {
         return Ok(Vec::new());
     }

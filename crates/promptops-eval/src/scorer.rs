@@ -1,18 +1,42 @@
-//! Scorers: one answer in, passed or not out. One file each, named as eval files name them.
+//! Scorers: one answer in, a grade and a verdict out. One file each, named as eval files name them.
+//!
+//! **Invariant.** A scorer that cannot judge says so ([`Unjudged`]); it never passes or fails an answer for want of a reference,
+//! a price or a program.
 
+mod adjusted;
+pub mod expected;
+mod json_text;
+
+pub mod bleu;
 pub mod contains;
-pub mod exact;
+pub mod cost;
+pub mod equals;
+pub mod finish_reason;
+pub mod json_path;
 pub mod json_schema;
+pub mod json_valid;
 pub mod label;
+pub mod latency;
+pub mod levenshtein;
+pub mod numeric;
+pub mod refusal;
 pub mod regex;
+pub mod rouge_n;
+pub mod set;
+pub mod starts_with;
+pub mod tokens;
+pub mod tool_call;
+pub mod word_count;
 
 use std::fmt;
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use promptops_prompt::yaml::Node;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use self::adjusted::Adjustment;
 use crate::client::{Answer, Call};
 use crate::dataset::Case;
 use crate::run::Failure;
@@ -49,6 +73,17 @@ impl Score {
     /// Returns the score of a bad answer, with the reason.
     pub fn fail(note: impl Into<String>) -> Self {
         Self { value: 0.0, passed: false, note: Some(note.into()), classified: None }
+    }
+
+    /// Returns a grade from 0 to 1; half of what can be reached is good enough.
+    pub fn graded(value: f64, note: impl Into<String>) -> Self {
+        let value = value.clamp(0.0, 1.0);
+        Self { value, passed: value >= 0.5, note: Some(note.into()), classified: None }
+    }
+
+    /// Returns a quantity; any is good enough.
+    pub fn quantity(value: f64, note: impl Into<String>) -> Self {
+        Self { value, passed: true, note: Some(note.into()), classified: None }
     }
 }
 
@@ -141,6 +176,12 @@ impl From<Score> for Judgement<'_> {
     }
 }
 
+impl From<Result<Score, Unjudged>> for Judgement<'_> {
+    fn from(score: Result<Score, Unjudged>) -> Self {
+        Self::Ready(score)
+    }
+}
+
 /// What the value of a score is measured in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -181,67 +222,149 @@ pub trait Scorer: fmt::Debug + Send + Sync {
     }
 }
 
-/// A scorer as an eval file states it.
-#[derive(Debug, Clone)]
-pub enum ScorerSpec {
-    /// `exact`.
-    Exact(exact::Exact),
-    /// `contains`.
-    Contains(contains::Contains),
-    /// `regex`.
-    Regex(regex::Regex),
-    /// `json-schema`.
-    JsonSchema(json_schema::Settings),
-    /// `label`.
-    Label(label::Settings),
+/// What a scorer is fitted to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Building<'a> {
+    /// The `output` of the candidate, from which defaults are taken.
+    pub output: Option<&'a Value>,
 }
 
-/// The names of the scorers, as eval files write them.
-pub const NAMES: [&str; 5] = ["contains", "exact", "json-schema", "label", "regex"];
+/// How a scorer grades before any threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grading {
+    /// With 0 or 1.
+    PassOrFail,
+    /// From 0 to 1.
+    Share,
+    /// With a quantity.
+    Quantity(Unit),
+}
+
+/// The settings of one scorer, read and not yet fitted to a prompt.
+pub(crate) trait Settings: fmt::Debug + Send + Sync {
+    /// Returns the columns of the dataset that the scorer reads.
+    fn columns(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    /// Returns how the scorer grades.
+    fn grading(&self) -> Grading {
+        Grading::PassOrFail
+    }
+
+    /// Returns the scorer at work, or a message when something is missing that the prompt does not give.
+    fn build(&self, building: &Building<'_>) -> Result<Box<dyn Scorer>, String>;
+}
+
+type Shared = Arc<dyn Settings>;
+type Read = fn(&str, &mut Fields<'_, '_>) -> Option<Shared>;
+
+/// The scorers, as eval files name them.
+const KINDS: [(&str, Read); 25] = [
+    ("bleu", |_, fields| share(bleu::Bleu::read(fields)?)),
+    ("contains", |kind, fields| share(contains::Contains::read(kind, fields)?)),
+    ("contains-all", |kind, fields| share(contains::Contains::read(kind, fields)?)),
+    ("contains-any", |kind, fields| share(contains::Contains::read(kind, fields)?)),
+    ("cost", |_, _| share(cost::Cost)),
+    ("equals", |_, fields| share(equals::Equals::read(fields)?)),
+    ("finish-reason", |_, fields| share(finish_reason::FinishReason::read(fields)?)),
+    ("icontains", |kind, fields| share(contains::Contains::read(kind, fields)?)),
+    ("icontains-all", |kind, fields| share(contains::Contains::read(kind, fields)?)),
+    ("icontains-any", |kind, fields| share(contains::Contains::read(kind, fields)?)),
+    ("json-path", |_, fields| share(json_path::JsonPath::read(fields)?)),
+    ("json-schema", |_, fields| share(json_schema::JsonSchemaSettings::read(fields))),
+    ("json-valid", |_, fields| share(json_valid::JsonValid::read(fields))),
+    ("label", |_, fields| share(label::LabelSettings::read(fields)?)),
+    ("latency", |_, _| share(latency::Latency)),
+    ("levenshtein", |_, fields| share(levenshtein::Levenshtein::read(fields)?)),
+    ("numeric", |_, fields| share(numeric::Numeric::read(fields)?)),
+    ("refusal", |_, _| share(refusal::Refusal)),
+    ("regex", |_, fields| share(regex::Regex::read(fields)?)),
+    ("rouge-n", |_, fields| share(rouge_n::RougeN::read(fields)?)),
+    ("set", |_, fields| share(set::Set::read(fields)?)),
+    ("starts-with", |_, fields| share(starts_with::StartsWith::read(fields)?)),
+    ("tokens", |_, fields| share(tokens::Tokens::read(fields))),
+    ("tool-call", |_, fields| share(tool_call::ToolCalls::read(fields)?)),
+    ("word-count", |_, fields| share(word_count::WordCount::read(fields)?)),
+];
+
+fn share(settings: impl Settings + 'static) -> Option<Shared> {
+    Some(Arc::new(settings))
+}
+
+/// Returns the names of the scorers, sorted.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|(name, _)| *name)
+}
+
+/// A scorer as an eval file states it.
+#[derive(Debug, Clone)]
+pub struct ScorerSpec {
+    kind: &'static str,
+    settings: Shared,
+    adjustment: Adjustment,
+}
 
 impl ScorerSpec {
     /// Reads a scorer; what is wrong with it is collected.
     pub(crate) fn read(node: &Node, findings: &mut Findings) -> Option<Self> {
         let mut fields = Fields::of(node, "the scorer", findings)?;
-        let kind = fields.required_text("type")?;
-        let scorer = match kind.value.as_str() {
-            "exact" => exact::Exact::read(&mut fields).map(Self::Exact),
-            "contains" => contains::Contains::read(&mut fields).map(Self::Contains),
-            "regex" => regex::Regex::read(&mut fields).map(Self::Regex),
-            "json-schema" => Some(Self::JsonSchema(json_schema::Settings::read(&mut fields))),
-            "label" => label::Settings::read(&mut fields).map(Self::Label),
-            other => {
-                let hint = format!("the scorers are `{}`", NAMES.join("`, `"));
-                findings.error_with_hint(kind.span, format!("there is no scorer `{other}`"), hint);
-                return None;
-            }
-        };
+        let spec = Self::read_fields(&mut fields)?;
         fields.finish();
-        scorer
+        spec
     }
 
-    /// Returns the column that holds what is expected, if there is one.
-    pub fn column(&self) -> Option<&str> {
-        match self {
-            Self::Exact(exact) => exact.expected.column(),
-            Self::Contains(contains) => contains.column(),
-            Self::Label(label) => Some(&label.expected),
-            Self::Regex(_) | Self::JsonSchema(_) => None,
+    /// Reads a scorer of a set, which has a weight; 1 unless it is stated.
+    pub(crate) fn read_weighted(node: &Node, findings: &mut Findings) -> Option<(Self, f64)> {
+        let mut fields = Fields::of(node, "the scorer", findings)?;
+        let weight = fields.number("weight");
+        if let Some(weight) = weight.as_ref().filter(|weight| !(weight.value.is_finite() && weight.value >= 0.0)) {
+            let message = format!("`weight` is a number from 0 on, not {}", weight.value);
+            fields.findings.error(weight.span.clone(), message);
         }
+        let spec = Self::read_fields(&mut fields)?;
+        fields.finish();
+        Some((spec?, weight.map_or(1.0, |weight| weight.value)))
+    }
+
+    /// Reads the fields; nothing at all where even the kind is unknown, so that further fields mean nothing.
+    fn read_fields(fields: &mut Fields<'_, '_>) -> Option<Option<Self>> {
+        let name = fields.required_text("type")?;
+        let Some((kind, read)) = KINDS.iter().find(|(kind, _)| *kind == name.value) else {
+            let hint = format!("the scorers are `{}`", names().collect::<Vec<_>>().join("`, `"));
+            fields.findings.error_with_hint(name.span, format!("there is no scorer `{}`", name.value), hint);
+            return None;
+        };
+        let settings = read(kind, fields);
+        let grading = settings.as_ref().map_or(Grading::Share, |settings| settings.grading());
+        let adjustment = Adjustment::read(fields, kind, grading);
+        Some(settings.map(|settings| Self { kind, settings, adjustment }))
+    }
+
+    /// Returns the name of the scorer, as eval files write it.
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// Returns what the scorer's values are measured in.
+    pub fn unit(&self) -> Unit {
+        match self.settings.grading() {
+            Grading::Quantity(unit) if self.adjustment.threshold.is_none() => unit,
+            _ => Unit::Share,
+        }
+    }
+
+    /// Returns the columns of the dataset that the scorer reads.
+    pub fn columns(&self) -> Vec<&str> {
+        self.settings.columns()
     }
 
     /// Returns the scorer at work, with its defaults from the `output` of the prompt.
     ///
     /// # Errors
     /// A message when a default is needed that the prompt does not give, or a schema is none.
-    pub fn build(&self, output: Option<&Value>) -> Result<Box<dyn Scorer>, String> {
-        Ok(match self {
-            Self::Exact(exact) => Box::new(exact.clone()),
-            Self::Contains(contains) => Box::new(contains.clone()),
-            Self::Regex(regex) => Box::new(regex.clone()),
-            Self::JsonSchema(settings) => Box::new(settings.build(output)?),
-            Self::Label(settings) => Box::new(settings.build(output)?),
-        })
+    pub fn build(&self, building: &Building<'_>) -> Result<Box<dyn Scorer>, String> {
+        Ok(self.adjustment.apply(self.kind, self.settings.build(building)?))
     }
 }
 
@@ -256,6 +379,8 @@ pub(crate) fn excerpt(text: &str) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::sync::LazyLock;
+
     use promptops_prompt::yaml;
 
     use super::*;
@@ -268,7 +393,7 @@ pub(crate) mod tests {
         if let Some(finding) = findings.list.first() {
             return Err(finding.message.clone());
         }
-        spec.unwrap().build(output)
+        spec.unwrap().build(&Building { output })
     }
 
     /// Returns a case with these values.
@@ -279,15 +404,7 @@ pub(crate) mod tests {
 
     /// Returns an answer with this text.
     pub(crate) fn answer(text: &str) -> Answer {
-        Answer {
-            text: text.into(),
-            model: "m".into(),
-            fingerprint: None,
-            finish_reason: None,
-            tool_calls: Vec::new(),
-            usage: None,
-            latency_ms: 1,
-        }
+        Answer { text: text.into(), model: "m".into(), latency_ms: 1, ..Answer::default() }
     }
 
     /// Judges a text with a scorer that needs nothing but the text and the case.
@@ -297,8 +414,19 @@ pub(crate) mod tests {
 
     /// Judges an answer with a scorer that is ready at once.
     pub(crate) fn judge_answer(scorer: &dyn Scorer, answer: &Answer, case: &Case) -> Result<Score, Unjudged> {
-        let call = Call { model: "m".into(), messages: Vec::new(), parameters: serde_json::Map::new(), tools: None };
-        let judged = Judged { answer, case, call: &call, repeat: 0, cost_usd: None, rival: None, asks: None };
+        judge_with(scorer, answer, case, |judged| judged)
+    }
+
+    /// Judges an answer with a scorer that is ready at once and looks at more than answer and case.
+    pub(crate) fn judge_with<'a>(
+        scorer: &dyn Scorer,
+        answer: &'a Answer,
+        case: &'a Case,
+        with: impl FnOnce(Judged<'a>) -> Judged<'a>,
+    ) -> Result<Score, Unjudged> {
+        static CALL: LazyLock<Call> =
+            LazyLock::new(|| Call { model: "m".into(), messages: Vec::new(), parameters: serde_json::Map::new(), tools: None });
+        let judged = with(Judged { answer, case, call: &CALL, repeat: 0, cost_usd: None, rival: None, asks: None });
         match scorer.score(&judged) {
             Judgement::Ready(score) => score,
             Judgement::Pending(_) => panic!("the scorer is not ready at once"),
@@ -309,26 +437,88 @@ pub(crate) mod tests {
     fn settings_that_decide_a_score_decide_the_description() {
         let output = serde_json::json!({"enum": ["a", "b"]});
         let texts = [
-            "{type: exact, expected: x}",
-            "{type: exact, expected: y}",
-            "{type: exact, value: x}",
-            "{type: exact, value: x, trim: true}",
-            "{type: exact, value: x, ignore_case: true}",
-            "{type: contains, all: x}",
-            "{type: contains, any: x}",
+            "{type: equals, expected: x}",
+            "{type: equals, expected: y}",
+            "{type: equals, value: x}",
+            "{type: equals, value: x, trim: true}",
+            "{type: equals, value: x, ignore_case: true}",
+            "{type: equals, value: x, not: true}",
+            "{type: contains, value: x}",
             "{type: contains, expected: x}",
-            "{type: contains, any: x, ignore_case: true}",
+            "{type: contains-all, value: x}",
+            "{type: contains-any, value: x}",
+            "{type: icontains-any, value: x}",
+            "{type: starts-with, value: x}",
+            "{type: starts-with, value: x, ignore_case: true}",
             "{type: regex, pattern: x}",
+            "{type: json-valid}",
+            "{type: json-valid, anywhere: true}",
             "{type: json-schema}",
+            "{type: json-schema, anywhere: true}",
             "{type: json-schema, schema: {type: string}}",
+            "{type: json-path, path: $.x}",
+            "{type: json-path, path: $.x, value: 1}",
+            "{type: json-path, path: $.x, value: 1, anywhere: true}",
             "{type: label, expected: x}",
             "{type: label, expected: x, labels: [a, c]}",
+            "{type: numeric, value: 1}",
+            "{type: numeric, value: 1, absolute: 1}",
+            "{type: numeric, value: 1, relative: 1}",
+            "{type: numeric, value: 1, pick: first}",
+            "{type: numeric, value: 1, pick: last}",
+            "{type: levenshtein, value: x}",
+            "{type: levenshtein, value: x, max_distance: 1}",
+            "{type: levenshtein, value: x, ignore_case: true}",
+            "{type: levenshtein, value: x, threshold: 0.9}",
+            "{type: rouge-n, value: x}",
+            "{type: rouge-n, value: x, n: 2}",
+            "{type: rouge-n, value: x, measure: recall}",
+            "{type: rouge-n, value: x, measure: precision}",
+            "{type: bleu, value: x}",
+            "{type: word-count, min: 1}",
+            "{type: word-count, max: 1}",
+            "{type: refusal}",
+            "{type: tool-call}",
+            "{type: tool-call, value: x}",
+            "{type: tool-call, value: x, arguments: subset}",
+            "{type: tool-call, value: x, arguments: ignore}",
+            "{type: tool-call, value: x, in_order: true}",
+            "{type: finish-reason, value: stop}",
+            "{type: latency}",
+            "{type: latency, threshold: 1}",
+            "{type: cost}",
+            "{type: tokens}",
+            "{type: tokens, count: output}",
+            "{type: set, of: [{type: refusal}]}",
+            "{type: set, of: [{type: refusal}, {type: latency, threshold: 1}]}",
+            "{type: set, of: [{type: refusal}, {type: latency, threshold: 1, weight: 2}]}",
         ];
         let mut seen = Vec::new();
         for text in texts {
             let description = scorer(text, Some(&output)).unwrap().describe().to_string();
             assert!(!seen.contains(&description), "{text}");
             seen.push(description);
+        }
+    }
+
+    #[test]
+    fn the_names_are_sorted_and_unknown_ones_are_told_with_them() {
+        assert!(names().is_sorted());
+        let mut findings = Findings::new("e.yaml");
+        assert!(ScorerSpec::read(&yaml::parse("{type: exactly, value: x, else: 1}").0.unwrap(), &mut findings).is_none());
+        let [finding] = findings.list.as_slice() else { panic!("one finding") };
+        assert_eq!(finding.message, "there is no scorer `exactly`");
+        assert!(finding.hint.as_deref().unwrap().starts_with("the scorers are `bleu`, `contains`, "), "{finding:?}");
+    }
+
+    #[test]
+    fn every_unknown_setting_is_told() {
+        for kind in names() {
+            let error = scorer(&format!("{{type: {kind}, sertain: 1}}"), None).unwrap_err();
+            let mut findings = Findings::new("e.yaml");
+            ScorerSpec::read(&yaml::parse(&format!("{{type: {kind}, sertain: 1}}")).0.unwrap(), &mut findings);
+            let is_told = findings.list.iter().any(|finding| finding.message == "the scorer has no field `sertain`");
+            assert!(is_told, "{kind}: {error}");
         }
     }
 }

@@ -69,7 +69,7 @@ impl Spec {
     /// Returns what the eval asks of its dataset.
     pub fn columns(&self) -> Columns {
         let value = |column: &Option<Spanned<String>>| column.as_ref().map(|column| column.value.clone());
-        let scored = self.metrics.iter().filter_map(|metric| metric.scorer.column());
+        let scored = self.metrics.iter().flat_map(|metric| metric.scorer.columns());
         let needed = self.inputs.values().map(|column| column.value.as_str()).chain(scored);
         Columns {
             case: value(&self.case),

@@ -25,7 +25,7 @@ fn dataset(count: usize) -> Dataset {
 
 fn metric(margin: f64, minimum: Option<f64>) -> Metric {
     let mut findings = Findings::new("e.yaml");
-    let scorer = ScorerSpec::read(&yaml::parse("{type: exact, value: x}").0.unwrap(), &mut findings).unwrap();
+    let scorer = ScorerSpec::read(&yaml::parse("{type: equals, value: x}").0.unwrap(), &mut findings).unwrap();
     Metric { name: Spanned { value: "accuracy".into(), span: 0..0 }, scorer, scorer_span: 0..0, margin, minimum }
 }
 

@@ -1,86 +1,68 @@
-//! `contains`: the answer has certain texts in it.
+//! `contains`, `contains-all`, `contains-any`, and the same with an `i` in front: the answer has certain texts in it.
 
 use serde_json::{Value, json};
 
-use super::{Judged, Judgement, Score, Scorer, excerpt};
+use super::expected::Expected;
+use super::{Building, Judged, Judgement, Score, Scorer, Settings, Unjudged, excerpt};
 use crate::dataset::Case;
 use crate::spec::fields::Fields;
 
-/// What must be in the answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Parts {
-    /// All of these texts.
-    All(Vec<String>),
-    /// At least one of these texts.
-    Any(Vec<String>),
-    /// The text in this column; where the value is a JSON list, all of its texts.
-    Column(String),
+/// How many of the texts must be in the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quantifier {
+    One,
+    All,
+    Any,
 }
 
 /// Passes an answer with the wanted texts in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Contains {
-    /// What must be in the answer.
-    pub parts: Parts,
-    /// Whether upper and lower case are the same.
-    pub ignore_case: bool,
+    quantifier: Quantifier,
+    expected: Expected,
+    ignore_case: bool,
 }
 
 impl Contains {
-    pub(crate) fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
-        let ignore_case = fields.flag("ignore_case");
-        let given = ["all", "any", "expected"].into_iter().filter(|key| fields.node(key).is_some()).count();
-        if given != 1 {
-            let message = "the scorer takes one of `all`, `any` (lists of texts) and `expected` (a column)";
-            fields.findings.error(fields.span(), message);
-            return None;
-        }
-        let parts = None
-            .or_else(|| fields.texts("all").map(Parts::All))
-            .or_else(|| fields.texts("any").map(Parts::Any))
-            .or_else(|| fields.text("expected").map(|column| Parts::Column(column.value)))?;
-        Some(Self { parts, ignore_case })
+    /// Reads the scorer of this name: `icontains-any` is `contains-any` that takes upper and lower case for the same.
+    pub(crate) fn read(kind: &str, fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let ignore_case = kind.starts_with('i') || fields.flag("ignore_case");
+        let (quantifier, expected) = match kind.trim_start_matches('i') {
+            "contains-all" => (Quantifier::All, Expected::read_texts(fields)?),
+            "contains-any" => (Quantifier::Any, Expected::read_texts(fields)?),
+            _ => (Quantifier::One, Expected::read_text(fields)?),
+        };
+        Some(Self { quantifier, expected, ignore_case })
     }
 
-    /// Returns the column, if there is one.
-    pub fn column(&self) -> Option<&str> {
-        match &self.parts {
-            Parts::Column(column) => Some(column),
-            Parts::All(_) | Parts::Any(_) => None,
-        }
-    }
-
-    fn has(&self, answer: &str, part: &str) -> bool {
-        if self.ignore_case { answer.to_lowercase().contains(&part.to_lowercase()) } else { answer.contains(part) }
-    }
-
-    fn all(&self, answer: &str, parts: &[String]) -> Score {
-        match parts.iter().find(|part| !self.has(answer, part)) {
-            None => Score::pass(),
-            Some(part) => Score::fail(format!("`{}` is not in `{}`", excerpt(part), excerpt(answer))),
-        }
-    }
-}
-
-impl Contains {
-    fn judge(&self, answer: &str, case: &Case) -> Score {
-        match &self.parts {
-            Parts::All(parts) => self.all(answer, parts),
-            Parts::Any(parts) if parts.iter().any(|part| self.has(answer, part)) => Score::pass(),
-            Parts::Any(parts) => Score::fail(format!("none of `{}` is in `{}`", parts.join("`, `"), excerpt(answer))),
-            Parts::Column(column) => match case.values.get(column) {
-                Some(Value::Array(items)) => {
-                    let parts: Vec<String> =
-                        items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect();
-                    self.all(answer, &parts)
-                }
-                _ => match case.text(column).filter(|part| !part.is_empty()) {
-                    Some(part) => self.all(answer, &[part]),
-                    // Every answer contains the empty text, so an empty cell would always pass.
-                    None => Score::fail(format!("column `{column}` is empty")),
-                },
+    fn judge(&self, answer: &str, case: &Case) -> Result<Score, Unjudged> {
+        let parts = match self.quantifier {
+            Quantifier::One => vec![self.expected.some_text(case)?.into_owned()],
+            Quantifier::All | Quantifier::Any => self.expected.some_texts(case)?,
+        };
+        let lower = self.ignore_case.then(|| answer.to_lowercase());
+        let has = |part: &&String| match &lower {
+            Some(lower) => lower.contains(&part.to_lowercase()),
+            None => answer.contains(part.as_str()),
+        };
+        Ok(match self.quantifier {
+            Quantifier::Any if parts.iter().any(|part| has(&part)) => Score::pass(),
+            Quantifier::Any => Score::fail(format!("none of `{}` is in `{}`", parts.join("`, `"), excerpt(answer))),
+            Quantifier::One | Quantifier::All => match parts.iter().find(|part| !has(part)) {
+                None => Score::pass(),
+                Some(part) => Score::fail(format!("`{}` is not in `{}`", excerpt(part), excerpt(answer))),
             },
-        }
+        })
+    }
+}
+
+impl Settings for Contains {
+    fn columns(&self) -> Vec<&str> {
+        self.expected.columns()
+    }
+
+    fn build(&self, _: &Building<'_>) -> Result<Box<dyn Scorer>, String> {
+        Ok(Box::new(self.clone()))
     }
 }
 
@@ -90,12 +72,12 @@ impl Scorer for Contains {
     }
 
     fn describe(&self) -> Value {
-        let (kind, parts) = match &self.parts {
-            Parts::All(parts) => ("all", json!(parts)),
-            Parts::Any(parts) => ("any", json!(parts)),
-            Parts::Column(column) => ("expected", json!(column)),
+        let kind = match self.quantifier {
+            Quantifier::One => "contains",
+            Quantifier::All => "contains-all",
+            Quantifier::Any => "contains-any",
         };
-        json!({"type": "contains", kind: parts, "ignore_case": self.ignore_case})
+        json!({"type": kind, "expected": self.expected.describe(), "ignore_case": self.ignore_case})
     }
 }
 
@@ -103,33 +85,49 @@ impl Scorer for Contains {
 mod tests {
     use serde_json::json;
 
-    use crate::scorer::tests::{case, judge, scorer};
+    use crate::scorer::tests::{answer, case, judge_answer, scorer};
 
-    fn passes(text: &str, answer: &str) -> bool {
-        let case = case(json!({"one": "refund", "many": ["refund", "sorry"], "none": ""}));
-        judge(scorer(text, None).unwrap().as_ref(), answer, &case).passed
+    const ANSWER: &str = "We are sorry; a Refund is on its way: refund 7.";
+
+    /// Tells whether the answer passes; nothing where the scorer cannot judge.
+    fn passes(text: &str) -> Option<bool> {
+        let case = case(json!({"one": "refund", "many": ["refund", "sorry"], "cell": "[\"refund\", \"No\"]", "none": ""}));
+        judge_answer(scorer(text, None).unwrap().as_ref(), &answer(ANSWER), &case).ok().map(|score| score.passed)
     }
 
     #[test]
-    fn all_any_and_a_column() {
-        let answer = "We are sorry; a Refund is on its way: refund 7.";
-        assert!(passes("{type: contains, all: [sorry, Refund]}", answer));
-        assert!(!passes("{type: contains, all: [sorry, REFUND]}", answer));
-        assert!(passes("{type: contains, all: [Sorry, REFUND], ignore_case: true}", answer));
-        assert!(passes("{type: contains, any: [never, sorry]}", answer));
-        assert!(!passes("{type: contains, any: [never]}", answer));
-        assert!(passes("{type: contains, any: sorry}", answer));
-        assert!(passes("{type: contains, expected: one}", answer));
-        assert!(passes("{type: contains, expected: many}", answer));
-        assert!(!passes("{type: contains, expected: many}", "refund"));
-        assert!(!passes("{type: contains, expected: none}", answer));
+    fn one_all_and_any() {
+        assert_eq!(passes("{type: contains, value: sorry}"), Some(true));
+        assert_eq!(passes("{type: contains, value: REFUND}"), Some(false));
+        assert_eq!(passes("{type: icontains, value: REFUND}"), Some(true));
+        assert_eq!(passes("{type: contains, value: REFUND, ignore_case: true}"), Some(true));
+        assert_eq!(passes("{type: contains-all, value: [sorry, Refund]}"), Some(true));
+        assert_eq!(passes("{type: contains-all, value: [sorry, REFUND]}"), Some(false));
+        assert_eq!(passes("{type: icontains-all, value: [Sorry, REFUND]}"), Some(true));
+        assert_eq!(passes("{type: contains-any, value: [never, sorry]}"), Some(true));
+        assert_eq!(passes("{type: contains-any, value: never}"), Some(false));
+        assert_eq!(passes("{type: icontains-any, value: [NEVER, SORRY]}"), Some(true));
     }
 
     #[test]
-    fn exactly_one_kind_is_stated() {
-        for text in ["{type: contains}", "{type: contains, all: [a], any: [b]}"] {
-            let message = "the scorer takes one of `all`, `any` (lists of texts) and `expected` (a column)";
-            assert_eq!(scorer(text, None).unwrap_err(), message);
-        }
+    fn columns_hold_a_text_or_a_list() {
+        assert_eq!(passes("{type: contains, expected: one}"), Some(true));
+        assert_eq!(passes("{type: contains-all, expected: many}"), Some(true));
+        assert_eq!(passes("{type: contains-all, expected: one}"), Some(true));
+        assert_eq!(passes("{type: contains-any, expected: cell}"), Some(true));
+        assert_eq!(passes("{type: contains-all, expected: cell}"), Some(false));
+        // Every answer contains the empty text, so an empty cell would always pass.
+        assert_eq!(passes("{type: contains, expected: none}"), None);
+        assert_eq!(passes("{type: contains-any, expected: none}"), None);
+    }
+
+    #[test]
+    fn a_failure_says_what_is_missing() {
+        let note = |text: &str| {
+            judge_answer(scorer(text, None).unwrap().as_ref(), &answer("b"), &case(json!({}))).unwrap().note.unwrap()
+        };
+        assert_eq!(note("{type: contains-all, value: [b, a]}"), "`a` is not in `b`");
+        assert_eq!(note("{type: contains-any, value: [c, a]}"), "none of `c`, `a` is in `b`");
+        assert_eq!(scorer("{type: contains-any, value: []}", None).unwrap_err(), "`value` is empty");
     }
 }

@@ -3,36 +3,35 @@
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-use super::{Judged, Judgement, Score, Scorer, excerpt};
+use super::{Building, Judged, Judgement, Score, Scorer, Settings, excerpt, json_text};
 use crate::spec::fields::Fields;
 
-/// The scorer as an eval file states it.
+/// The scorer as an eval file states it: with a schema, or with the prompt's `output`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
-    /// The schema; otherwise the prompt's `output` is.
-    pub schema: Option<Value>,
+pub struct JsonSchemaSettings {
+    schema: Option<Value>,
+    anywhere: bool,
 }
 
-impl Settings {
+impl JsonSchemaSettings {
     pub(crate) fn read(fields: &mut Fields<'_, '_>) -> Self {
+        let anywhere = fields.flag("anywhere");
         let schema = fields.json("schema");
         if let Some(Err(error)) = schema.as_ref().map(|schema| validator(&schema.value)) {
             let span = schema.as_ref().map_or(0..0, |schema| schema.span.clone());
             fields.findings.error(span, format!("`schema` is no JSON Schema: {error}"));
         }
-        Self { schema: schema.map(|schema| schema.value) }
+        Self { schema: schema.map(|schema| schema.value), anywhere }
     }
+}
 
-    /// Compiles the schema, or the prompt's.
-    ///
-    /// # Errors
-    /// A message when there is neither, or it is no JSON Schema.
-    pub(super) fn build(&self, output: Option<&Value>) -> Result<JsonSchema, String> {
-        let Some(schema) = self.schema.as_ref().or(output) else {
+impl Settings for JsonSchemaSettings {
+    fn build(&self, building: &Building<'_>) -> Result<Box<dyn Scorer>, String> {
+        let Some(schema) = self.schema.as_ref().or(building.output) else {
             return Err("the scorer needs a `schema`, for the prompt states no `output`".to_owned());
         };
         let validator = validator(schema).map_err(|error| format!("the schema is no JSON Schema: {error}"))?;
-        Ok(JsonSchema { schema: schema.clone(), validator })
+        Ok(Box::new(JsonSchema { schema: schema.clone(), validator, anywhere: self.anywhere }))
     }
 }
 
@@ -44,17 +43,19 @@ fn validator(schema: &Value) -> Result<Validator, String> {
 /// Passes an answer that is JSON of the schema, or a text where the schema describes a text.
 ///
 /// A model that is asked for one of `["billing", "sales"]` answers `billing`, without quotes. So an answer also passes if
-/// its text, without white space at its ends, is valid as a JSON string.
+/// its text, without white space at its ends, is valid as a JSON string. With `anywhere`, the first object or list in the answer
+/// is judged where the answer as a whole is no JSON.
 #[derive(Debug)]
 pub struct JsonSchema {
     schema: Value,
     validator: Validator,
+    anywhere: bool,
 }
 
 impl JsonSchema {
     fn judge(&self, answer: &str) -> Score {
         let text = answer.trim();
-        let parsed: Option<Value> = serde_json::from_str(text).ok();
+        let parsed = json_text::read(text, self.anywhere);
         if parsed.as_ref().is_some_and(|value| self.validator.is_valid(value)) {
             return Score::pass();
         }
@@ -80,7 +81,7 @@ impl Scorer for JsonSchema {
     }
 
     fn describe(&self) -> Value {
-        json!({"type": "json-schema", "schema": self.schema})
+        json!({"type": "json-schema", "schema": self.schema, "anywhere": self.anywhere})
     }
 }
 
@@ -119,6 +120,15 @@ mod tests {
     fn a_schema_of_its_own_comes_first() {
         let scorer = scorer("{type: json-schema, schema: {type: integer}}", Some(&json!({"enum": ["x"]}))).unwrap();
         assert!(judge(scorer.as_ref(), "3", &case(json!({}))).passed);
+    }
+
+    #[test]
+    fn json_inside_an_answer_counts_when_asked_for() {
+        let text = "{type: json-schema, schema: {type: object, required: [team]}, anywhere: true}";
+        let scorer = scorer(text, None).unwrap();
+        assert!(judge(scorer.as_ref(), "Here it is:\n```json\n{\"team\": \"a\"}\n```", &case(json!({}))).passed);
+        let wrong = judge(scorer.as_ref(), "Here it is: {\"queue\": 1}", &case(json!({})));
+        assert_eq!(wrong.note.unwrap(), "\"team\" is a required property");
     }
 
     #[test]

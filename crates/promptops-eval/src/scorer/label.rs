@@ -4,39 +4,41 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Classified, Judged, Judgement, Score, Scorer, excerpt};
+use super::{Building, Classified, Judged, Judgement, Score, Scorer, Settings, excerpt};
 use crate::dataset::Case;
 use crate::spec::fields::Fields;
 
 /// The scorer as an eval file states it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+pub struct LabelSettings {
     /// The column with the right label.
-    pub expected: String,
+    expected: String,
     /// The labels; otherwise the `enum` of the prompt's `output`.
-    pub labels: Option<Vec<String>>,
+    labels: Option<Vec<String>>,
 }
 
-impl Settings {
+impl LabelSettings {
     pub(crate) fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let labels = fields.texts("labels");
         let expected = fields.required_text("expected")?;
         Some(Self { expected: expected.value, labels })
     }
+}
 
-    /// Takes the labels from the prompt where the eval file has none.
-    ///
-    /// # Errors
-    /// A message when there are none, or two that differ only in case and punctuation.
-    pub(super) fn build(&self, output: Option<&Value>) -> Result<Label, String> {
+impl Settings for LabelSettings {
+    fn columns(&self) -> Vec<&str> {
+        vec![&self.expected]
+    }
+
+    fn build(&self, building: &Building<'_>) -> Result<Box<dyn Scorer>, String> {
         let from_prompt = || {
-            let labels = output?.get("enum")?.as_array()?;
+            let labels = building.output?.get("enum")?.as_array()?;
             labels.iter().map(|label| label.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
         };
         let Some(names) = self.labels.clone().or_else(from_prompt) else {
             return Err("the scorer needs `labels`, for the prompt's `output` has no `enum` of texts".to_owned());
         };
-        Ok(Label { expected: self.expected.clone(), labels: Labels::new(names)? })
+        Ok(Box::new(Label { expected: self.expected.clone(), labels: Labels::new(names)? }))
     }
 }
 

@@ -3,7 +3,7 @@
 use regex::RegexBuilder;
 use serde_json::{Value, json};
 
-use super::{Judged, Judgement, Score, Scorer, excerpt};
+use super::{Building, Judged, Judgement, Score, Scorer, Settings, excerpt};
 use crate::spec::fields::Fields;
 
 /// The largest compiled expression, in bytes.
@@ -30,6 +30,12 @@ impl Regex {
                 None
             }
         }
+    }
+}
+
+impl Settings for Regex {
+    fn build(&self, _: &Building<'_>) -> Result<Box<dyn Scorer>, String> {
+        Ok(Box::new(self.clone()))
     }
 }
 

@@ -132,6 +132,29 @@ impl<'a, 'f> Fields<'a, 'f> {
         }
     }
 
+    /// Returns a field that is a whole number from 0 on, if it is there.
+    pub(crate) fn count(&mut self, key: &'static str) -> Option<usize> {
+        let number = self.number(key)?;
+        if number.value.fract() != 0.0 || !(0.0..=1e15).contains(&number.value) {
+            let message = format!("`{key}` is a whole number from 0 on, not {}", number.value);
+            self.findings.error(number.span, message);
+            return None;
+        }
+        Some(number.value as usize)
+    }
+
+    /// Returns the number of the option that a field names, if it is there.
+    pub(crate) fn choice(&mut self, key: &'static str, options: &[&str]) -> Option<usize> {
+        let text = self.text(key)?;
+        let found = options.iter().position(|option| *option == text.value);
+        if found.is_none() {
+            let (last, others) = options.split_last()?;
+            let message = format!("`{key}` is `{}` or `{last}`, not `{}`", others.join("`, `"), text.value);
+            self.findings.error(text.span, message);
+        }
+        found
+    }
+
     /// Returns a field that is true or false; false when it is not there.
     pub(crate) fn flag(&mut self, key: &'static str) -> bool {
         let Some(node) = self.node(key) else { return false };

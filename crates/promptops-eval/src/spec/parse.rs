@@ -164,7 +164,6 @@ fn margin(fields: &mut Fields<'_, '_>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scorer::exact::Expected;
 
     const GOOD: &str = "\
 prompt: customer-support.intent-classifier
@@ -220,7 +219,7 @@ inputs: [message]
 metric: x
 metrics:
   - name: a
-    scorer: {type: exact, expected: intent, value: x}
+    scorer: {type: equals, expected: intent, value: x}
     margin: 0
   - name: a
     scorer: {type: regexp}
@@ -229,7 +228,7 @@ metrics:
     minimum: 80
     margin: 0.1
   - name: a
-    scorer: {type: contains, all: []}
+    scorer: {type: contains-all, value: []}
   - name: c
     scorer: {type: label, expected: intent, label: [x]}
     margin: two
@@ -241,14 +240,14 @@ metrics:
             "3: `repeats` is a whole number from 1 to 100, not 0",
             "4: `inputs` is a mapping of variables to columns, not a list",
             "5: the eval file has no field `metric`",
-            "8: the scorer takes either `expected` (a column) or `value` (a text), not both",
+            "8: the scorer takes either `expected` (a column) or `value` (a text, a list or a mapping), not both",
             "9: `margin` lies between 0 and 1, both excluded, not at 0",
             "11: there is no scorer `regexp`",
             "13: the metric lacks `name`",
             "13: `pattern` is no regular expression",
             "14: `minimum` is a share from 0 to 1, not 80",
             "16: the metric lacks `margin`",
-            "17: `all` is empty",
+            "17: `value` is empty",
             "19: the scorer has no field `label`",
             "20: `margin` must be a number, not a text",
         ];
@@ -276,14 +275,13 @@ metrics:
 
     #[test]
     fn numbers_are_not_texts_and_the_hint_says_what_to_do() {
-        let text = GOOD.replace("{type: label, expected: intent}", "{type: exact, value: 1}");
+        let text = GOOD.replace("{type: label, expected: intent}", "{type: equals, value: 1}");
         let (_, findings) = Spec::parse("e.yaml", &text);
         assert_eq!(findings[0].message, "`value` must be a text, not a number");
         assert_eq!(findings[0].hint.as_deref(), Some("put it in quotes to make it a text"));
         let text = text.replace("value: 1", "value: '1'");
         let spec = Spec::parse("e.yaml", &text).0.unwrap();
-        let ScorerSpec::Exact(exact) = &spec.metrics[0].scorer else { panic!("exact") };
-        assert_eq!(exact.expected, Expected::Value("1".into()));
+        assert_eq!((spec.metrics[0].scorer.kind(), spec.metrics[0].scorer.columns().len()), ("equals", 0));
     }
 
     #[test]
