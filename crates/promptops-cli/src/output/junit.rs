@@ -14,7 +14,9 @@ pub fn document(checked: &Checked, refuses: impl Fn(Severity) -> bool) -> Result
     for finding in &checked.findings {
         by_path.entry(finding.primary.location.path.as_str()).or_default().push(finding);
     }
-    let paths: BTreeSet<&str> = checked.paths.iter().map(String::as_str).chain(by_path.keys().copied()).collect();
+    let listing = &checked.listing;
+    let files: Vec<String> = listing.paths.iter().map(|path| listing.path_from_root(path)).collect();
+    let paths: BTreeSet<&str> = files.iter().map(String::as_str).chain(by_path.keys().copied()).collect();
     let mut report = Report::new("promptops check");
     for path in paths {
         let mut suite = TestSuite::new(path);
