@@ -15,6 +15,7 @@ mod drift;
 mod environment;
 mod eval;
 mod evidence;
+mod explain;
 mod export;
 mod gate;
 mod history;
@@ -29,6 +30,7 @@ mod lock;
 mod offline_model;
 mod owners;
 mod plan;
+mod prices;
 mod publish;
 #[cfg(feature = "lake")]
 mod query;
@@ -53,12 +55,15 @@ use crate::failure::Outcome;
 pub enum Command {
     Init(init::Arguments),
     Check(check::Arguments),
+    Explain(explain::Arguments),
     Eval(eval::Arguments),
     Gate(gate::Arguments),
     #[command(subcommand)]
     Comment(comment::Command),
     #[command(subcommand)]
     Import(import::Command),
+    #[command(subcommand)]
+    Prices(prices::Command),
     History(history::Arguments),
     Show(show::Arguments),
     Diff(diff::Arguments),
@@ -109,10 +114,12 @@ pub fn run(command: Command, context: &Context) -> Outcome<Exit> {
     match command {
         Command::Init(arguments) => init::run(&arguments, context),
         Command::Check(arguments) => check::run(&arguments, context),
+        Command::Explain(arguments) => explain::run(&arguments, context),
         Command::Eval(arguments) => eval::run(&arguments, context),
         Command::Gate(arguments) => gate::run(&arguments, context),
         Command::Comment(command) => comment::run(&command, context),
         Command::Import(command) => import::run(&command, context),
+        Command::Prices(command) => prices::run(&command, context),
         Command::History(arguments) => history::run(&arguments, context),
         Command::Show(arguments) => show::run(&arguments, context),
         Command::Diff(arguments) => diff::run(&arguments, context),

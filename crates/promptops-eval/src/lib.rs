@@ -19,6 +19,7 @@ pub mod dataset;
 pub mod subject;
 
 pub mod client;
+pub mod price;
 pub mod recording;
 
 pub mod scorer;

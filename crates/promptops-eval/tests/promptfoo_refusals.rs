@@ -68,7 +68,8 @@ tests:
         assert: [{type: javascript, value: 'true'}]
   - file://cells.csv
 ";
-    let cells = "name,__expected,__expected2\na,javascript: true,\"fn:x\"\nb,file://check.js,eval: 1\nc,python: True,contains: a\n";
+    let cells =
+        "name,__expected,__expected2\na,javascript: true,\"fn:x\"\nb,file://check.js,eval: 1\nc,python: True,contains: a\n";
     let found = findings(text, &[("cells.csv", cells)]);
     let expected = [
         "error c.yaml:2 the prompt `prompt.js` is code, which is not run",

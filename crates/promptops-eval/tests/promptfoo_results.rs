@@ -110,7 +110,8 @@ async fn results(imported: &Imported) -> Vec<String> {
                 assert_eq!((passes.value == 1.0, passes.passed), (score.passed, score.passed));
                 // A case without a metric of this name says nothing of it; promptfoo leaves it out.
                 let cell = &case.values[asserts];
-                let named = scores.into_iter().filter(|(name, _)| cell.to_string().contains(&format!("\"metric\":{}", json!(name))));
+                let named =
+                    scores.into_iter().filter(|(name, _)| cell.to_string().contains(&format!("\"metric\":{}", json!(name))));
                 let named: BTreeMap<&str, f64> = named.map(|(name, score)| (name, score.value)).collect();
                 let prompt = sent(&json!(call.messages));
                 let result = result(&call.model, prompt, passes.passed, score.value, json!(named));
@@ -142,7 +143,9 @@ fn sent(messages: &Value) -> Value {
 /// Writes whole numbers without a fraction, as JavaScript does.
 fn whole(json: Value) -> Value {
     match json {
-        Value::Number(number) if number.as_f64().is_some_and(|number| number.fract() == 0.0) => json!(number.as_f64().unwrap() as i64),
+        Value::Number(number) if number.as_f64().is_some_and(|number| number.fract() == 0.0) => {
+            json!(number.as_f64().unwrap() as i64)
+        }
         Value::Array(items) => items.into_iter().map(whole).collect(),
         Value::Object(map) => map.into_iter().map(|(key, value)| (key, whole(value))).collect::<serde_json::Map<_, _>>().into(),
         other => other,

@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn a_long_report_is_cut_between_lines_and_closed() {
-        let report = format!("## Gate\n\n<details><summary>x</summary>\n\n````text\n{}````\n\n</details>\n", "ein Zeilchen\n".repeat(500));
+        let report =
+            format!("## Gate\n\n<details><summary>x</summary>\n\n````text\n{}````\n\n</details>\n", "ein Zeilchen\n".repeat(500));
         let body = Marker::new("a").body(&report, 2000);
         assert!(body.chars().count() <= 2000);
         assert!(body.ends_with("The job shows the whole report._"), "{body}");

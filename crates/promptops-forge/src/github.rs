@@ -41,10 +41,7 @@ impl GitHub {
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.requests.request(method, &format!("{}/repos/{}/{path}", self.api, self.repository));
-        request
-            .bearer_auth(&self.token)
-            .header("Accept", "application/vnd.github+json")
-            .header("X-GitHub-Api-Version", VERSION)
+        request.bearer_auth(&self.token).header("Accept", "application/vnd.github+json").header("X-GitHub-Api-Version", VERSION)
     }
 }
 

@@ -43,7 +43,8 @@ fn the_comment_is_found_behind_hundreds_of_others_and_nobody_elses_is_taken_for_
         let mut forge = fake.forge.lock().unwrap();
         let own = forge.comments.pop().unwrap();
         let forged = ("mallory".to_owned(), "<!-- promptops gate: desk -->\n## passed".to_owned());
-        forge.comments = std::iter::once(forged).chain((0..250).map(|number| ("ada".to_owned(), format!("comment {number}")))).collect();
+        forge.comments =
+            std::iter::once(forged).chain((0..250).map(|number| ("ada".to_owned(), format!("comment {number}")))).collect();
         forge.comments.push(own);
     }
     assert!(matches!(post(&fake, TOKEN, "desk", "## inconclusive").unwrap(), Posted::Updated(_)));
@@ -94,5 +95,8 @@ fn what_is_no_forge_is_told() {
     let github = GitHub::new(&address, "desk/prompts", 7, BOT, TOKEN).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let error = runtime.block_on(upsert(&github, &Marker::new("desk"), "x", &[])).unwrap_err();
-    assert!(error.to_string().starts_with(&format!("`{address}/repos/desk/prompts/issues/7/comments` does not answer")), "{error}");
+    assert!(
+        error.to_string().starts_with(&format!("`{address}/repos/desk/prompts/issues/7/comments` does not answer")),
+        "{error}"
+    );
 }

@@ -14,7 +14,15 @@ use super::Finding;
 const ROWS: &[&[&str]] = &[
     &["promptops-cli"],
     &["promptops-server"],
-    &["promptops", "promptops-drift", "promptops-eval", "promptops-forge", "promptops-lake", "promptops-offline-model", "promptops-registry"],
+    &[
+        "promptops",
+        "promptops-drift",
+        "promptops-eval",
+        "promptops-forge",
+        "promptops-lake",
+        "promptops-offline-model",
+        "promptops-registry",
+    ],
     &["promptops-store", "promptops-telemetry"],
     &["promptops-prompt", "promptops-stats"],
 ];

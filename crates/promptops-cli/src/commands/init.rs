@@ -87,7 +87,8 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
 
 /// Stops before anything is written if a file is there already, whatever it holds.
 fn refuse_overwriting(root: &Path, files: &[(&str, String)]) -> Outcome<()> {
-    let there: Vec<&str> = files.iter().map(|(path, _)| *path).filter(|path| root.join(path).symlink_metadata().is_ok()).collect();
+    let there: Vec<&str> =
+        files.iter().map(|(path, _)| *path).filter(|path| root.join(path).symlink_metadata().is_ok()).collect();
     if there.is_empty() {
         return Ok(());
     }

@@ -196,7 +196,6 @@ impl Scorer for PerCase {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};

@@ -161,13 +161,7 @@ fn violation(operation: &Value, places: &[(String, String)], uri: &Uri, body: &[
     }
 }
 
-fn respond(
-    forge: &mut Forge,
-    method: &Method,
-    places: &[(String, String)],
-    uri: &Uri,
-    body: &[u8],
-) -> Result<Value, Response> {
+fn respond(forge: &mut Forge, method: &Method, places: &[(String, String)], uri: &Uri, body: &[u8]) -> Result<Value, Response> {
     let place = |name: &str| places.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap();
     let sent: Value = serde_json::from_slice(body).unwrap_or_default();
     let text = sent["body"].as_str().unwrap_or_default().to_owned();

@@ -37,7 +37,8 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
             .hint("in a workflow: `env: {GITHUB_TOKEN: ${{ github.token }}}` and `permissions: {pull-requests: write}`")
     })?;
     let repository = setting(arguments.repository.as_ref(), "GITHUB_REPOSITORY", "--repository", context)?;
-    let is_name = |part: &str| !part.is_empty() && part.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter));
+    let is_name =
+        |part: &str| !part.is_empty() && part.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter));
     if repository.split_once('/').is_none_or(|(owner, name)| !is_name(owner) || !is_name(name)) {
         return Err(Failure::new(Exit::Usage, format!("`{repository}` is no repository, as owner/name")));
     }
