@@ -99,6 +99,8 @@ async fn results(imported: &Imported) -> Vec<String> {
                     tool_calls: Vec::new(),
                     usage: None,
                     latency_ms: 3,
+                    first_token_ms: None,
+                    request_id: None,
                 };
                 let judged =
                     Judged { answer: &answer, case: &case, call: &call, repeat: 0, cost_usd: None, rival: None, asks: None };
