@@ -65,6 +65,12 @@ pub enum EvalError {
         #[source]
         source: std::io::Error,
     },
+    /// Another run records into the same file: wait for its end.
+    #[error("another run is recording into `{}`", .path.display())]
+    RecordingInUse {
+        /// The file.
+        path: PathBuf,
+    },
     /// A recording's line is not one: restore the file, or delete it and record again.
     #[error("line {line} of the recording `{}` is not a recorded answer: {message}", .path.display())]
     CorruptRecording {
@@ -102,6 +108,7 @@ impl EvalError {
             }
             Self::Client { source, .. } => Some(source.hint().to_owned()),
             Self::Budget { .. } => Some("run again with a higher budget; recorded answers are not asked for again".to_owned()),
+            Self::RecordingInUse { .. } => Some("wait until it has ended, then run again".to_owned()),
             Self::CorruptRecording { .. } => {
                 Some("restore the file from Git, or delete it and record again with `--replay auto`".to_owned())
             }

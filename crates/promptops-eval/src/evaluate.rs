@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::compare::{Comparison, compare};
 use crate::dataset::{self, Dataset, DatasetError, inputs};
 use crate::error::EvalError;
-use crate::run::{Question, Run, Served, Settings, run};
+use crate::run::{Question, Run, Served, Settings, run, run_pairs};
 use crate::scorer::label::Labels;
 use crate::scorer::{Building, Scorer};
 use crate::spec::{CHECK, Spec};
@@ -109,11 +109,13 @@ impl<'a> Prepared<'a> {
             (!missing.is_empty()).then(|| format!("`{}` takes `{list}`, for which the dataset has no column", parent.reference))
         });
         let parent = parent.filter(|_| parent_is_incomparable.is_none());
-        let parent = match parent {
-            Some(parent) => Some(self.run(parent, settings).await?),
-            None => None,
+        let (candidate, parent) = match parent {
+            Some(parent) => {
+                let (candidate, parent) = self.run_pairs(candidate, parent, settings).await?;
+                (candidate, Some(parent))
+            }
+            None => (self.run(candidate, settings).await?, None),
         };
-        let candidate = self.run(candidate, settings).await?;
         let comparison = compare(self.dataset, &self.spec.metrics, &candidate, parent.as_ref())?;
         let mut served = candidate.served;
         if let Some(parent) = &parent {
@@ -142,9 +144,17 @@ impl<'a> Prepared<'a> {
 
     async fn run(&self, subject: &Subject, settings: &Settings<'_>) -> Result<Run, EvalError> {
         let columns = columns(self.spec, self.dataset, &subject.content);
-        let question =
-            Question { subject, dataset: self.dataset, columns: &columns, repeats: self.spec.repeats, scorers: &self.scorers };
-        run(&question, settings).await
+        run(&self.question(subject, &columns), settings).await
+    }
+
+    async fn run_pairs(&self, candidate: &Subject, parent: &Subject, settings: &Settings<'_>) -> Result<(Run, Run), EvalError> {
+        let columns = |subject: &Subject| columns(self.spec, self.dataset, &subject.content);
+        let (of_candidate, of_parent) = (columns(candidate), columns(parent));
+        run_pairs(&self.question(candidate, &of_candidate), &self.question(parent, &of_parent), settings).await
+    }
+
+    fn question<'b>(&'b self, subject: &'b Subject, columns: &'b BTreeMap<String, String>) -> Question<'b> {
+        Question { subject, dataset: self.dataset, columns, repeats: self.spec.repeats, scorers: &self.scorers }
     }
 }
 
