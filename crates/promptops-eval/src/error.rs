@@ -24,13 +24,13 @@ pub enum EvalError {
         source: RenderError,
     },
     /// Calls would be needed, but only recordings may be used: record them.
-    #[error("{missing} of {needed} answers of `{reference}` are not recorded in `{}`, the first for case `{case}`", .path.display())]
+    #[error("{missing} of {needed} answers are not recorded in `{}`, the first for case `{case}` of `{reference}`", .path.display())]
     MissingRecordings {
         /// Answers that are missing.
         missing: usize,
         /// Answers that the run needs.
         needed: usize,
-        /// The version that was to be asked.
+        /// The version for which the first one is missing.
         reference: PromptRef,
         /// The first case without one.
         case: String,
