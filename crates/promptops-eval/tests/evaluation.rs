@@ -227,7 +227,7 @@ async fn a_missing_recording_names_the_command_and_sends_nothing() {
     let recording = Recording::open(&path, Replay::Only, Redaction::default()).unwrap();
     let client = client(&server.url());
     let error = Setup::default().evaluate(Some(&client), &recording, &subject(1, "good", "m"), None).await.unwrap_err();
-    assert!(error.to_string().starts_with("60 of 60 answers of `support.intent@1` are not recorded in `"), "{error}");
+    assert!(error.to_string().starts_with("60 of 60 answers are not recorded in `"), "{error}");
     assert_eq!(error.hint().unwrap(), "record them with `promptops eval support.intent --replay auto` and commit the file");
     assert_eq!((server.requests(), path.exists()), (0, false));
 }
