@@ -2,12 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
+use promptops_prompt::baseline::KnownV1;
 use promptops_prompt::check::{self, Base, BaseVersion, Summary, Surroundings};
 use promptops_prompt::finding::{self, Finding, Severity};
 use promptops_prompt::owners::Owners;
+use promptops_prompt::suppression::{Suppressed, Suppression};
 use promptops_store::{GitError, Repository};
 use rayon::prelude::*;
 
+use crate::allowances::{self, BaselineChoice, Settled};
 use crate::check_cache::{CheckCache, Key, LookedAt};
 use crate::compatibility;
 use crate::exit::Exit;
@@ -15,7 +18,7 @@ use crate::failure::{Failure, Outcome};
 use crate::project::Project;
 use crate::secret_mask;
 use crate::text_file;
-use crate::working_tree::{Listing, PromptFile, is_prompt_file};
+use crate::working_tree::{Buffer, Listing, PromptFile, is_prompt_file};
 
 /// The name of the file with people and teams.
 pub const OWNERS_FILE: &str = "owners.yaml";
@@ -29,13 +32,25 @@ pub struct CheckOptions {
     pub with_compatibility: bool,
     /// Whether results are neither taken from the cache nor kept.
     pub without_cache: bool,
+    /// Which findings are known already.
+    pub baseline: BaselineChoice,
+    /// Texts that count in place of what the files hold, by path from the project's root.
+    pub overlay: HashMap<String, String>,
 }
 
 /// What the checks gave.
 #[derive(Debug)]
 pub struct Checked {
-    /// Every finding, in the order in which they are shown.
+    /// Every finding that counts, in the order in which they are shown.
     pub findings: Vec<Finding>,
+    /// Findings that a comment lets pass.
+    pub suppressed: Vec<Suppressed>,
+    /// Findings that the baseline lets pass.
+    pub known: Vec<Finding>,
+    /// What is in the baseline and was not found again.
+    pub vanished: Vec<KnownV1>,
+    /// The names of the prompt files.
+    pub listing: Listing,
     /// The texts of the files, for showing findings; secrets are masked where there are any.
     pub texts: HashMap<String, String>,
     /// How many prompt files there are, readable or not.
@@ -55,7 +70,7 @@ impl Checked {
 pub fn run(project: &Project, options: &CheckOptions) -> Outcome<Checked> {
     let read_cache = || if options.without_cache { CheckCache::none() } else { CheckCache::read(&project.cache_folder()) };
     let (listing, cache) = rayon::join(|| Listing::read(project), read_cache);
-    let listing = listing?;
+    let mut listing = listing?.with_overlay(&options.overlay);
     let base_files = options.base.as_deref().map(|revision| files_at(project, revision)).transpose()?;
     let base = base_files.map(|files| base(&files, &cache));
     let (looked_at, unreadable) = look_at(&listing, &cache);
@@ -77,14 +92,22 @@ pub fn run(project: &Project, options: &CheckOptions) -> Outcome<Checked> {
     }
     findings.extend(looked_at.iter().flat_map(|looked| looked.report.findings.iter().cloned()));
     let file_count = listing.paths.len();
-    let mut texts = shown_texts(&findings, &listing, &looked_at);
-    findings.extend(listing.findings);
+    let suppressions: Vec<&[Suppression]> = looked_at.iter().map(|looked| looked.report.suppressions.as_slice()).collect();
+    let mut texts = shown_texts(&findings, &suppressions, &listing, &cache, &looked_at);
+    findings.append(&mut listing.findings);
     finding::sort(&mut findings);
     texts.extend(owners_text.map(|text| (OWNERS_FILE.to_owned(), text)));
     secret_mask::mask(&mut findings, &mut texts);
+    let has_run = |check: &str| match check {
+        "immutable-version" => options.base.is_some(),
+        "incompatible-change" => options.base.is_some() && options.with_compatibility,
+        _ => true,
+    };
+    let settled = allowances::settle(project, &options.baseline, &has_run, findings, &suppressions, &texts)?;
     // The process ends soon; giving back ten thousand reports piece by piece would take longer than some checks.
     std::mem::forget(looked_at);
-    Ok(Checked { findings, texts, file_count, cache_failure: kept.err() })
+    let Settled { findings, suppressed, known, vanished } = settled;
+    Ok(Checked { findings, suppressed, known, vanished, listing, texts, file_count, cache_failure: kept.err() })
 }
 
 /// Reads each file, takes its report from the cache if it is known, and looks at it otherwise. One file after the other on each
@@ -92,41 +115,48 @@ pub fn run(project: &Project, options: &CheckOptions) -> Outcome<Checked> {
 ///
 /// Also returns what is wrong with files that cannot be read.
 fn look_at(listing: &Listing, cache: &CheckCache) -> (Vec<LookedAt>, Vec<Finding>) {
-    let look = |path_in_folder: &String| {
-        let file = listing.file(path_in_folder)?;
-        let key = CheckCache::key(&file);
-        let known = cache.get(&key);
-        let is_new = known.is_none();
-        let report = known.unwrap_or_else(|| check::check_file(&file.path, &file.path_in_folder, &file.text));
-        Ok(LookedAt { key, report, is_new })
-    };
-    let looked: Vec<Result<LookedAt, Box<Finding>>> = listing.paths.par_iter().map(look).collect();
-    let (mut looked_at, mut unreadable) = (Vec::with_capacity(looked.len()), Vec::new());
-    for result in looked {
-        match result {
-            Ok(looked) => looked_at.push(looked),
-            Err(finding) => unreadable.push(*finding),
+    let look = |buffer: &mut Buffer, path_in_folder: &String| {
+        let bytes = listing.bytes(path_in_folder, buffer)?;
+        let key = cache.key(&listing.path_from_root(path_in_folder), path_in_folder, bytes);
+        if let Some(report) = cache.get(&key) {
+            return Ok(LookedAt { key, report, is_new: false });
         }
-    }
+        let file = listing.file_of(path_in_folder, bytes)?;
+        Ok(LookedAt { key, report: check::check_file(&file.path, &file.path_in_folder, &file.text), is_new: true })
+    };
+    let looked: Vec<Result<LookedAt, Box<Finding>>> = listing.paths.par_iter().map_init(Buffer::default, look).collect();
+    let mut unreadable = Vec::new();
+    // Collected where the results lie, since there are many and they are large.
+    let looked_at = looked.into_iter().filter_map(|result| result.map_err(|finding| unreadable.push(*finding)).ok()).collect();
     (looked_at, unreadable)
 }
 
 /// Returns the texts of the files that something is said about, read once more. One that changed since it was looked at is left
 /// out: places in it would be wrong.
-fn shown_texts(findings: &[Finding], listing: &Listing, looked_at: &[LookedAt]) -> HashMap<String, String> {
-    let is_shown: HashSet<&str> = findings.iter().flat_map(Finding::locations).map(|location| location.path.as_str()).collect();
+fn shown_texts(
+    findings: &[Finding],
+    suppressions: &[&[Suppression]],
+    listing: &Listing,
+    cache: &CheckCache,
+    looked_at: &[LookedAt],
+) -> HashMap<String, String> {
+    let mut is_shown: HashSet<&str> =
+        findings.iter().flat_map(Finding::locations).map(|location| location.path.as_str()).collect();
+    // Of a suppression it is not known yet whether anything needs it.
+    is_shown.extend(suppressions.iter().filter_map(|ones| Some(ones.first()?.path.as_str())));
     if is_shown.is_empty() {
         return HashMap::new();
     }
     let keys: HashSet<&Key> = looked_at.iter().map(|looked| &looked.key).collect();
     let shown = listing.paths.par_iter().filter(|path| is_shown.contains(listing.path_from_root(path).as_str()));
-    let files = shown.filter_map(|path| listing.file(path).ok()).filter(|file| keys.contains(&CheckCache::key(file)));
+    let read = |buffer: &mut Buffer, path: &String| listing.file(path, buffer).ok();
+    let files = shown.map_init(Buffer::default, read).flatten().filter(|file| keys.contains(&cache.key_of(file)));
     files.map(|file| (file.path, file.text)).collect()
 }
 
 /// Returns the prompts of a revision. A file that did not change since costs no second look.
 fn base(files: &[PromptFile], cache: &CheckCache) -> Base {
-    let summary = |file: &PromptFile| match cache.get(&CheckCache::key(file)) {
+    let summary = |file: &PromptFile| match cache.get(&cache.key_of(file)) {
         Some(report) => report.summary,
         None => check::check_file(&file.path, &file.path_in_folder, &file.text).summary,
     };
