@@ -277,17 +277,11 @@ impl<'a> Prepared<'a> {
     ) -> Result<(Run, Run), EvalError> {
         let columns = |subject: &Subject| columns(self.spec, dataset, &subject.content);
         let (of_candidate, of_parent) = (columns(candidate), columns(parent));
-        let questions =
-            (self.question(candidate, dataset, &of_candidate), self.question(parent, dataset, &of_parent));
+        let questions = (self.question(candidate, dataset, &of_candidate), self.question(parent, dataset, &of_parent));
         run_pairs(&questions.0, &questions.1, settings).await
     }
 
-    fn question<'b>(
-        &'b self,
-        subject: &'b Subject,
-        dataset: &'b Dataset,
-        columns: &'b BTreeMap<String, String>,
-    ) -> Question<'b> {
+    fn question<'b>(&'b self, subject: &'b Subject, dataset: &'b Dataset, columns: &'b BTreeMap<String, String>) -> Question<'b> {
         Question { subject, dataset, columns, repeats: self.spec.repeats, scorers: &self.scorers }
     }
 }
