@@ -236,7 +236,7 @@ fn subject(version: &Version) -> Result<Subject, Stopped> {
 /// Turns an error of the evaluation into a failure of the command.
 fn failure(error: EvalError) -> Failure {
     let exit = match &error {
-        EvalError::Findings(_) | EvalError::Render { .. } => Exit::Refused,
+        EvalError::Findings(_) | EvalError::Render { .. } | EvalError::CannotSplit { .. } => Exit::Refused,
         EvalError::MissingRecordings { .. } => Exit::NotFound,
         EvalError::Client { source, .. } => client_exit(source),
         EvalError::Budget { .. } => Exit::Inconclusive,
