@@ -6,7 +6,8 @@ mod support;
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
-use support::{Editor, GREETING, Project};
+use support::editor::Editor;
+use support::{GREETING, Project};
 
 const PATH: &str = "prompts/support/reply.yaml";
 

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses a part of this module")]
 
-mod editor;
+pub mod editor;
 mod redactions;
 mod run;
 
@@ -14,7 +14,6 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-pub use editor::Editor;
 pub use redactions::Redactions;
 pub use run::Run;
 
