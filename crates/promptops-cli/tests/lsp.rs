@@ -205,7 +205,7 @@ fn what_is_under_the_pointer_is_explained() {
 
     An included text reads its variables from the prompt around it. Callers see the inputs of that prompt alone, so it must declare them, with its own defaults.
 
-    Declare the variable, with the schema that the included prompt gives it.
+    Declare the variable, with the schema that the included prompt gives it. An editor offers to declare it as a text.
     [{"start":{"line":9,"character":13},"end":{"line":9,"character":29}}]
     "#);
     assert_snapshot!(hover("owner: sup"), @r#"
