@@ -201,6 +201,20 @@ fn findings_for_programs() {
             "end_byte": 125
           },
           "hint": "use it in the template, or remove it: a caller must not be asked for what has no effect",
+          "fixes": [
+            {
+              "title": "remove `language`",
+              "is_safe": false,
+              "edits": [
+                {
+                  "path": "prompts/support/routing.yaml",
+                  "start_byte": 115,
+                  "end_byte": 142,
+                  "replacement": ""
+                }
+              ]
+            }
+          ],
           "fingerprint": "de2c7898fcde5c5e71e7e9a9:1"
         },
         {
