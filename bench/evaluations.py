@@ -123,7 +123,7 @@ class EvaluationBench:
             f"template: |\n  {rules}\n  {{{{ question }}}}\n", encoding="utf-8")
         (folder / "evals" / "reply.yaml").write_text(
             "prompt: bench.reply\ndataset: cases.csv\nmetrics:\n"
-            "  - {name: answered, scorer: {type: contains, all: [question]}, margin: 0.1, minimum: 0.9}\n", encoding="utf-8")
+            "  - {name: answered, scorer: {type: contains, value: question}, margin: 0.1, minimum: 0.9}\n", encoding="utf-8")
         lines = "".join(f"{question}\n" for question in questions(count))
         (folder / "evals" / "cases.csv").write_text("question\n" + lines, encoding="utf-8")
         for command in (["init", "--quiet", "--initial-branch", "main"], ["add", "."], ["commit", "--quiet", "--message", "An eval"]):

@@ -54,8 +54,8 @@ impl Model {
     fn wait_for(&self, count: usize) {
         let answered = self.shared.answered.lock().unwrap();
         let is_less = |answered: &mut BTreeMap<String, usize>| answered.values().sum::<usize>() < count;
-        let (_, waited) = self.shared.changed.wait_timeout_while(answered, Duration::from_secs(60), is_less).unwrap();
-        assert!(!waited.timed_out());
+        let waited = self.shared.changed.wait_timeout_while(answered, Duration::from_secs(60), is_less).unwrap();
+        assert!(!waited.1.timed_out());
     }
 }
 
@@ -109,7 +109,7 @@ fn project(cases: usize, configuration: &str) -> Project {
     project.write("promptops.toml", configuration);
     project.write(
         "evals/greeting.yaml",
-        "prompt: support.greeting\ndataset: names.csv\nmetrics:\n  - {name: greets, scorer: {type: contains, any: [Write]}, margin: 0.1, minimum: 0.5}\n",
+        "prompt: support.greeting\ndataset: names.csv\nmetrics:\n  - {name: greets, scorer: {type: contains, value: Write}, margin: 0.1, minimum: 0.5}\n",
     );
     let names: String = (0..cases).map(|index| format!("name {index}\n")).collect();
     project.write("evals/names.csv", format!("name\n{names}"));
@@ -179,9 +179,11 @@ fn what_must_not_be_kept_is_neither_recorded_nor_judged() {
     let (project, model) = (project(2, configuration), Model::start(usize::MAX));
     assert_eq!(project.run(["eval", "--url", &model.url]).exit, 0);
     let kept = std::fs::read_to_string(project.path("evals/recordings/greeting.jsonl")).unwrap();
-    assert!(kept.contains("greets name 1. to [redacted]") && !kept.contains("example.com"), "{kept}");
+    assert!(kept.contains(r"greets name 1.\n to [redacted]") && !kept.contains("example.com"), "{kept}");
     project.write("promptops.toml", "[recordings]\nredact = ['(']\n");
-    assert_snapshot!(project.run(["eval"]), @"");
+    let refused = project.run(["eval"]);
+    assert_eq!(refused.exit, 2, "{refused}");
+    assert!(refused.stderr.contains("unclosed group") && refused.stderr.contains("correct `(` under `[recordings]`"), "{refused}");
 }
 
 #[test]
@@ -213,17 +215,62 @@ fn prices_come_from_a_dated_table_with_a_source() {
     let (project, model) = (project(4, ""), Model::start(usize::MAX));
     project.write("litellm.json", PRICES);
     let import = ["prices", "import", "litellm.json", "--date", "2026-11-26"];
-    assert_snapshot!(project.run([&import[..], &["--dry-run"]].concat()), @"");
+    assert_snapshot!(project.run([&import[..], &["--dry-run"]].concat()), @r"
+    exit: 0
+    ----- stdout -----
+    prices.json: would hold the prices of 2 models of 2026-11-26
+    ----- stderr -----
+    ");
     assert!(!project.path("prices.json").exists());
-    assert_snapshot!(project.run(import), @"");
-    assert_snapshot!(std::fs::read_to_string(project.path("prices.json")).unwrap(), @"");
-    assert_snapshot!(project.run(["prices", "show", "gpt-4o-2024-08-06"]), @"");
-    assert_snapshot!(project.run(["prices", "show", "gpt-4o"]), @"");
+    assert_snapshot!(project.run(import), @r"
+    exit: 0
+    ----- stdout -----
+    prices.json: 2 models, prices of 2026-11-26
+    ----- stderr -----
+    ");
+    assert_snapshot!(std::fs::read_to_string(project.path("prices.json")).unwrap(), @r#"
+    {
+    "version": 1,
+    "date": "2026-11-26",
+    "source": "LiteLLM's model_prices_and_context_window.json",
+    "digest": "sha256:1d6eb54121d734d48d550657d9d2ad2964e95f8bccbb4a84eaac2262d759d466",
+    "models": {
+    "gpt-4o-2024-08-06": {"input":2.5,"output":10.0,"cached_input":1.25,"batch_input":1.25,"batch_output":5.0},
+    "gpt-4o-mini": {"input":0.15,"output":0.6}
+    }
+    }
+    "#);
+    assert_snapshot!(project.run(["prices", "show", "gpt-4o-2024-08-06"]), @r"
+    exit: 0
+    ----- stdout -----
+    gpt-4o-2024-08-06: US dollars for a million tokens
+      input         2.5
+      cached input  1.25
+      output        10
+      batch input   1.25
+      batch output  5
+    source: LiteLLM's model_prices_and_context_window.json, 2026-11-26
+    ----- stderr -----
+    ");
+    assert_snapshot!(project.run(["prices", "show", "gpt-4o"]), @r"
+    exit: 4
+    ----- stdout -----
+    ----- stderr -----
+    error: the price of `gpt-4o` is not known
+    hint: known are `gpt-4o-2024-08-06`, `gpt-4o-mini`
+    ");
     project.write("litellm.json", PRICES.replace("2.5e-06", "2e-06").replace("gpt-4o-mini", "gpt-5-mini"));
-    assert_snapshot!(project.run(["prices", "import", "litellm.json", "--date", "2026-12-01", "--dry-run"]), @"");
+    assert_snapshot!(project.run(["prices", "import", "litellm.json", "--date", "2026-12-01", "--dry-run"]), @r"
+    exit: 0
+    ----- stdout -----
+    gpt-4o-2024-08-06: input 2.5 → 2, output 10
+    models: 1 new, 1 gone
+    prices.json: would hold the prices of 2 models of 2026-12-01
+    ----- stderr -----
+    ");
 
-    let report = project.run(["eval", "--url", &model.url, "--format", "json"]);
-    let report: Value = serde_json::from_str(&report.stdout).unwrap();
+    let report = project.promptops(["eval", "--url", &model.url, "--format", "json"]).output().unwrap();
+    let report: Value = serde_json::from_slice(&report.stdout).unwrap();
     let report = &report["reports"][0];
     // Four times 400 tokens fresh, 600 cached, 100 out.
     let cost = 4.0 * (400.0 * 2.5 + 600.0 * 1.25 + 100.0 * 10.0) / 1e6;
@@ -237,9 +284,29 @@ fn prices_come_from_a_dated_table_with_a_source() {
 fn a_file_without_prices_is_refused() {
     let project = Project::new();
     project.write("page.html", "<html>");
-    assert_snapshot!(project.run(["prices", "import", "page.html"]), @"");
-    assert_snapshot!(project.run(["prices", "import", "none.json"]), @"");
-    assert_snapshot!(project.run(["prices", "show", "gpt-4o"]), @"");
+    assert_snapshot!(project.run(["prices", "import", "page.html"]), @r"
+    exit: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: the price file cannot be read
+      cause: expected value at line 1 column 1
+    hint: it must be LiteLLM's model_prices_and_context_window.json, which is in its repository and its Python package
+    ");
+    assert_snapshot!(project.run(["prices", "import", "none.json"]), @r"
+    exit: 4
+    ----- stdout -----
+    ----- stderr -----
+    error: cannot read the prices in `[PROJECT]/none.json`
+      cause: No such file or directory (os error [N])
+    hint: check the path
+    ");
+    assert_snapshot!(project.run(["prices", "show", "gpt-4o"]), @r"
+    exit: 4
+    ----- stdout -----
+    ----- stderr -----
+    error: the price of `gpt-4o` is not known
+    hint: `promptops prices import` takes over LiteLLM's table
+    ");
 }
 
 #[cfg(unix)]
@@ -252,7 +319,13 @@ fn a_program_can_stand_for_a_model() {
     let run = project.run(["eval"]);
     assert_eq!((run.exit, run.stderr.as_str()), (0, "evals/greeting.yaml: 3 calls sent, 0 answers replayed\n"), "{run}");
     project.write("promptops.toml", "[providers.own]\nkind = \"command\"\nmodels = [\"gpt-*\"]\n");
-    assert_snapshot!(project.run(["eval", "--replay", "off"]), @"");
+    assert_snapshot!(project.run(["eval", "--replay", "off"]), @r#"
+    exit: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: the provider `own` has no `command`
+    hint: name the program and its arguments, as `command = ["python3", "model.py"]`
+    "#);
 }
 
 #[test]
@@ -260,5 +333,11 @@ fn bedrock_needs_a_region() {
     let project = project(1, "[providers.aws]\nkind = \"bedrock\"\nmodels = [\"gpt-*\"]\n");
     let mut command = project.promptops(["eval"]);
     command.env("AWS_ACCESS_KEY_ID", "AKID").env("AWS_SECRET_ACCESS_KEY", "secret");
-    assert_snapshot!(project.finish(command), @"");
+    assert_snapshot!(project.finish(command), @r"
+    exit: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: the region of the provider `aws` is not known
+    hint: add `region` to `[providers.aws]`, or set AWS_REGION
+    ");
 }
