@@ -183,7 +183,10 @@ fn what_must_not_be_kept_is_neither_recorded_nor_judged() {
     project.write("promptops.toml", "[recordings]\nredact = ['(']\n");
     let refused = project.run(["eval"]);
     assert_eq!(refused.exit, 2, "{refused}");
-    assert!(refused.stderr.contains("unclosed group") && refused.stderr.contains("correct `(` under `[recordings]`"), "{refused}");
+    assert!(
+        refused.stderr.contains("unclosed group") && refused.stderr.contains("correct `(` under `[recordings]`"),
+        "{refused}"
+    );
 }
 
 #[test]

@@ -74,9 +74,7 @@ fn clock() -> DateTime<Utc> {
 
 fn client(url: &str, api: Api, stream: bool) -> HttpClient {
     let credential = match api {
-        Api::Bedrock => {
-            Credential::Aws(AwsAccess { region: "us-east-1".into(), keys: Arc::new(Keys), clock })
-        }
+        Api::Bedrock => Credential::Aws(AwsAccess { region: "us-east-1".into(), keys: Arc::new(Keys), clock }),
         _ => Credential::Key("key".into()),
     };
     let url = if api == Api::Bedrock { url.to_owned() } else { format!("{url}/v1") };
@@ -177,7 +175,8 @@ async fn the_judge_refuses_what_a_vendor_would() {
     // Signed for another region.
     let access = AwsAccess { region: "eu-west-1".into(), keys: Arc::new(Keys), clock };
     let (url, timeout) = (vendors.url.clone(), Duration::from_secs(30));
-    let settings = Settings { api: Api::Bedrock, url, credential: Credential::Aws(access), timeout, stream: false, api_version: None };
+    let settings =
+        Settings { api: Api::Bedrock, url, credential: Credential::Aws(access), timeout, stream: false, api_version: None };
     let stranger = HttpClient::new(settings).unwrap();
     let exchange = stranger.send(&call(Api::Bedrock, "text")).await.unwrap();
     assert!(exchange.status == 400 && exchange.body.contains("the signature is not"), "{}", exchange.body);
