@@ -347,9 +347,13 @@ fn a_version_that_stands_at_the_base_is_counted_up() {
     let path = "prompts/support/greeting.yaml";
     let text = GREETING.replace("one warm", "two warm");
     editor.open(path, &text);
-    assert_eq!(short(&editor.diagnostics(path)), "1:9-1:10 1 immutable-version: the content of `support.greeting@1` changed under the same version\n");
+    assert_eq!(
+        short(&editor.diagnostics(path)),
+        "1:9-1:10 1 immutable-version: the content of `support.greeting@1` changed under the same version\n"
+    );
     let range = json!({"start": {"line": 1, "character": 9}, "end": {"line": 1, "character": 9}});
-    let params = json!({"textDocument": {"uri": editor.uri(path)}, "range": range, "context": {"diagnostics": [], "only": ["quickfix"]}});
+    let params =
+        json!({"textDocument": {"uri": editor.uri(path)}, "range": range, "context": {"diagnostics": [], "only": ["quickfix"]}});
     let actions = editor.ask("textDocument/codeAction", params);
     let mended = apply(&text, &actions[0]["edit"]["changes"][&editor.uri(path)]);
     assert!(mended.contains("version: 2\nparent: 1\nowner"), "{mended}");
