@@ -253,7 +253,8 @@ fn actionlint_finds_nothing_in_the_workflow_and_the_action() {
     }
     let uses = format!("promptops/promptops/action@v{}", env!("CARGO_PKG_VERSION"));
     let workflow = std::fs::read_to_string(project.path(WORKFLOW)).unwrap();
-    project.write(".github/workflows/local.yml", workflow.replace(&uses, "./action\n        with:\n          program: promptops"));
+    project
+        .write(".github/workflows/local.yml", workflow.replace(&uses, "./action\n        with:\n          program: promptops"));
     let lint = || Command::new(&actionlint).current_dir(project.root()).output().unwrap();
     let output = lint();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));

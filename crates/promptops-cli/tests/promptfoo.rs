@@ -145,7 +145,10 @@ fn an_import_writes_files_that_run_alike() {
     assert_eq!(run.exit, 0, "{}{}", run.stdout, run.stderr);
     assert!(run.stdout.contains("must pass: 3 of 3 do"), "{}", run.stdout);
     // A second import finds all of it there; what was changed by hand is not overwritten.
-    assert_eq!(project.run(arguments).stderr, "0 files written, 3 there already\ndesk.intent from openai:chat:offline-large-2026-01: 3 cases\n");
+    assert_eq!(
+        project.run(arguments).stderr,
+        "0 files written, 3 there already\ndesk.intent from openai:chat:offline-large-2026-01: 3 cases\n"
+    );
     project.replace("prompts/desk/intent.yaml", "Only the label", "The label only");
     assert_snapshot!(project.run(arguments), @r#"
     exit: 5
@@ -159,7 +162,10 @@ fn an_import_writes_files_that_run_alike() {
 #[test]
 fn what_stands_against_an_import_is_shown_with_its_source() {
     let project = project();
-    project.write("desk/promptfooconfig.yaml", CONFIG.replace("{type: equals, value: technical}", "{type: javascript, value: output}"));
+    project.write(
+        "desk/promptfooconfig.yaml",
+        CONFIG.replace("{type: equals, value: technical}", "{type: javascript, value: output}"),
+    );
     assert_snapshot!(project.run(["import", "promptfoo", "desk/promptfooconfig.yaml", "--owner", "support-team"]), @r#"
     exit: 1
     ----- stdout -----

@@ -26,12 +26,7 @@ pub(super) fn build(checkout: &Checkout) -> Result<()> {
 }
 
 /// Runs the tests and counts them; prints each test binary's name, and the output of what fails.
-pub(super) fn run(
-    checkout: &Checkout,
-    services: &Services,
-    programs: &Programs,
-    python: Option<&Python>,
-) -> Result<Tally> {
+pub(super) fn run(checkout: &Checkout, services: &Services, programs: &Programs, python: Option<&Python>) -> Result<Tally> {
     let mut command = checkout.cargo();
     command.args(SELECTION).args(["--no-fail-fast", "--", "--show-output"]);
     // A changed snapshot is a failure to look at, not a file to write.

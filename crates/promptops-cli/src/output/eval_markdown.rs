@@ -62,7 +62,9 @@ pub fn render(report: &Report) -> String {
 
 /// Shows what either version takes: it may be as good and cost twice as much.
 fn costs(report: &Report) -> String {
-    let mut text = "\n| version | answers | tokens in | tokens out | cost | latency p50 | p95 |\n|---|---:|---:|---:|---:|---:|---:|\n".to_owned();
+    let mut text =
+        "\n| version | answers | tokens in | tokens out | cost | latency p50 | p95 |\n|---|---:|---:|---:|---:|---:|---:|\n"
+            .to_owned();
     for side in report.parent.iter().chain([&report.candidate]) {
         let totals = &side.totals;
         let number = |number: Option<u64>| number.map_or_else(|| "–".to_owned(), |number| number.to_string());

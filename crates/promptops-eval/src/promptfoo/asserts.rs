@@ -184,15 +184,7 @@ impl Assert {
             return None;
         }
         let kind = if kind == "assert-set" { Kind::Set(Vec::new()) } else { Kind::One(kind.to_owned()) };
-        Some(Self {
-            place,
-            kind,
-            is_negated,
-            value: None,
-            threshold: None,
-            weight: None,
-            metric: None,
-        })
+        Some(Self { place, kind, is_negated, value: None, threshold: None, weight: None, metric: None })
     }
 }
 
@@ -457,7 +449,10 @@ impl Assert {
             }
             "finish-reason" => json!({"type": "finish-reason", "value": text()?.to_lowercase()}),
             "llm-rubric" => {
-                return Err("a judge is a prompt of its own here, with an owner and versions; write it, and a scorer of type `judge`".to_owned());
+                return Err(
+                    "a judge is a prompt of its own here, with an owner and versions; write it, and a scorer of type `judge`"
+                        .to_owned(),
+                );
             }
             other => return Err(format!("`{other}` has no counterpart")),
         })

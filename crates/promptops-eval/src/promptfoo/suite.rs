@@ -204,12 +204,7 @@ fn plain(value: Value, place: &Place, reader: &mut Reader<'_>) -> Value {
 }
 
 /// Returns what is expected of a choice, as the cell of its column.
-fn asserts_of(
-    test: &Test,
-    vars: &Vars,
-    engine: &mut Engine,
-    reader: &mut Reader<'_>,
-) -> Option<(Value, BTreeSet<String>)> {
+fn asserts_of(test: &Test, vars: &Vars, engine: &mut Engine, reader: &mut Reader<'_>) -> Option<(Value, BTreeSet<String>)> {
     let mut scoring = Scoring { vars, engine, reader };
     let members: Vec<Value> = test.asserts.iter().filter_map(|assert| assert.member(&mut scoring)).collect();
     let counts = |member: &Value| member.get("weight").is_none_or(|weight| weight.as_f64() != Some(0.0));
