@@ -38,6 +38,9 @@ pub struct EvalOptions {
     /// Seconds that one call may take.
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3600), value_name = "SECONDS")]
     pub timeout: u64,
+    /// Ask cases in random order and stop as soon as the verdict stands, as `early_stop: true` in the eval file does.
+    #[arg(long)]
+    pub early_stop: bool,
     /// Stop after this many calls for each eval file and version; what was answered is kept.
     #[arg(long, value_name = "N")]
     pub max_calls: Option<u64>,

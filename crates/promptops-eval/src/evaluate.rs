@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::compare::a_a::{self, FalseAlarms};
 use crate::compare::early_stop::{self, Looks, Watch};
+use crate::compare::plan::{self, MetricPlan};
 use crate::compare::slices::{self, Slice};
 use crate::compare::{Basis, Comparison, Outcomes, compare};
 use crate::dataset::{self, Case, Dataset, DatasetError, inputs};
@@ -167,6 +168,35 @@ impl<'a> Prepared<'a> {
         let repeats = Outcomes::by_repeat(&run, &units);
         let seed = seed(&[self.dataset.digest, subject.digest]);
         Ok((a_a::measure(&self.basis(&self.dataset.heads, &units), &repeats, comparisons, seed)?, run.served))
+    }
+
+    /// Works out what the dataset can show and how many cases it takes, without asking anybody.
+    ///
+    /// Where the answers of both versions are recorded, how much they vary is taken from them; else two versions are taken to
+    /// differ on a share of `discordance` of the cases.
+    ///
+    /// # Errors
+    /// As [`Prepared::evaluate`]; that answers are missing is none.
+    pub async fn plan(
+        &self,
+        candidate: &Subject,
+        parent: Option<&Subject>,
+        discordance: f64,
+        settings: &Settings<'_>,
+    ) -> Result<Vec<MetricPlan>, EvalError> {
+        let units = self.units();
+        let observed = match parent.filter(|parent| missing_columns(self.spec, self.dataset, &parent.content).is_empty()) {
+            Some(parent) => match self.ask_all(candidate, Some(parent), settings).await {
+                Ok(asked) => Some(asked),
+                Err(EvalError::MissingRecordings { .. }) => None,
+                Err(error) => return Err(error),
+            },
+            None => None,
+        };
+        let repeats = |run: &Run| Outcomes::by_repeat(run, &units);
+        let observed = observed.and_then(|asked| Some((repeats(&asked.parent?), repeats(&asked.candidate))));
+        let observed = observed.as_ref().map(|(parent, candidate)| (parent.as_slice(), candidate.as_slice()));
+        plan::metrics(&self.basis(&self.dataset.heads, &units), self.spec.repeats, observed, discordance)
     }
 
     /// Returns what each metric is measured in.

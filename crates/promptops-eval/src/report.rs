@@ -42,6 +42,7 @@ pub fn build(
         reasons,
         // Where half of the error rate went into looking, what is shown at the end has the other half.
         level: if evaluation.looks.is_some() { 1.0 - compare::ALPHA } else { 1.0 - 2.0 * compare::ALPHA },
+        alarm: compare::ALARM,
         power: compare::POWER,
         dataset: v1::Dataset {
             path: prepared.dataset.path.clone(),
