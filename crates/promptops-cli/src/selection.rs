@@ -161,9 +161,8 @@ struct Graph<'a> {
 
 impl<'a> Graph<'a> {
     fn of(proposal: &'a Proposal) -> Self {
-        let is_proposed = |reference: &PromptRef| {
-            proposal.prompts.get(&reference.id).is_some_and(|prompt| prompt.version == reference.version)
-        };
+        let is_proposed =
+            |reference: &PromptRef| proposal.prompts.get(&reference.id).is_some_and(|prompt| prompt.version == reference.version);
         let included = proposal.prompts.values().map(|prompt| {
             let proposed = direct_includes(prompt).into_iter().filter(is_proposed);
             (&prompt.id, proposed.map(|reference| reference.id).collect())

@@ -1,10 +1,11 @@
 //! One evaluation from its parts: candidate and parent are run over the same cases and compared.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use promptops_prompt::finding::Finding;
 use promptops_prompt::{Content, Digest, Severity};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::compare::a_a::{self, FalseAlarms};
 use crate::compare::early_stop::{self, Looks, Watch};
@@ -13,7 +14,9 @@ use crate::compare::slices::{self, Slice};
 use crate::compare::{Basis, Comparison, Outcomes, compare};
 use crate::dataset::{self, Case, Dataset, DatasetError, inputs};
 use crate::error::EvalError;
-use crate::run::{Question, Run, Served, Settings, run};
+use crate::recording::Replay;
+use crate::results::{Results, is_comparable};
+use crate::run::{Question, Run, Served, Settings, run, run_pairs};
 use crate::scorer::label::Labels;
 use crate::scorer::{Building, Scorer, Unit};
 use crate::spec::{CHECK, MarginScale, Metric, Spec};
@@ -28,6 +31,8 @@ pub struct Prepared<'a> {
     pub dataset: &'a Dataset,
     /// One scorer for each metric. Both versions are judged by the same ones.
     pub scorers: Vec<Box<dyn Scorer>>,
+    /// Where results of runs are kept, if they are.
+    results: Option<Results>,
 }
 
 /// Two runs and what they show.
@@ -47,6 +52,8 @@ pub struct Evaluation {
     pub looks: Option<Looks>,
     /// What a reader must know besides: columns that make no slices.
     pub notes: Vec<String>,
+    /// Whether the parent's result was kept from an earlier run, so that it was not asked again.
+    pub parent_is_kept: bool,
     /// Why the parent was not compared although there is one.
     pub parent_is_incomparable: Option<String>,
     /// How the answers of both were come by.
@@ -99,7 +106,28 @@ impl<'a> Prepared<'a> {
             findings = unknown_labels(spec, dataset, &scorers)?;
             findings.extend(spec.metrics.iter().zip(&scorers).filter_map(|(metric, scorer)| limits(spec, metric, scorer.unit())));
         }
-        if findings.is_empty() { Ok(Self { spec, dataset, scorers }) } else { Err(EvalError::Findings(findings)) }
+        if findings.is_empty() { Ok(Self { spec, dataset, scorers, results: None }) } else { Err(EvalError::Findings(findings)) }
+    }
+
+    /// Keeps results of runs in a folder and takes that of the parent from there, where it is comparable.
+    #[must_use]
+    pub fn keeping_results(self, folder: &Path) -> Self {
+        Self { results: Some(Results::in_folder(folder)), ..self }
+    }
+
+    /// Returns the digest of everything that turns answers into scores.
+    pub fn scorers_digest(&self) -> Digest {
+        let metrics = self.spec.metrics.iter().zip(&self.scorers);
+        let list: Vec<Value> = metrics.map(|(metric, scorer)| json!([metric.name.value, scorer.describe()])).collect();
+        Digest::of_json(&Value::Array(list))
+    }
+
+    /// Returns the key of a version's result: whatever decides it.
+    fn result_key(&self, subject: &Subject, settings: &Settings<'_>) -> Digest {
+        let columns = columns(self.spec, self.dataset, &subject.content);
+        let price = format!("{:?}", settings.prices.get(&subject.content.model));
+        let (dataset, scorers) = (self.dataset.digest, self.scorers_digest());
+        Digest::of_json(&json!([subject.digest, dataset, columns, scorers, self.spec.repeats, price]))
     }
 
     /// Runs candidate and parent over the cases and compares them.
@@ -147,6 +175,7 @@ impl<'a> Prepared<'a> {
             asked: asked.dataset,
             looks: asked.looks,
             notes: too_many.into_iter().map(note).collect(),
+            parent_is_kept: asked.parent_is_kept,
             parent_is_incomparable,
             served,
         })
@@ -210,12 +239,40 @@ impl<'a> Prepared<'a> {
     }
 
     async fn ask_all(&self, candidate: &Subject, parent: Option<&Subject>, settings: &Settings<'_>) -> Result<Asked, EvalError> {
-        let parent = match parent {
-            Some(parent) => Some(self.run(parent, self.dataset, settings).await?),
-            None => None,
+        let asked = |candidate, parent| Asked { candidate, parent, dataset: None, looks: None, parent_is_kept: false };
+        let Some(parent) = parent else { return Ok(asked(self.run(candidate, self.dataset, settings).await?, None)) };
+        // Whoever turns recordings off wants answers of now.
+        let results = self.results.as_ref().filter(|_| settings.recording.mode() != Replay::Off && !self.compares_answers());
+        let Some(results) = results else {
+            let (candidate, parent) = self.run_pairs((candidate, parent), self.dataset, settings).await?;
+            return Ok(asked(candidate, Some(parent)));
         };
-        let candidate = self.run(candidate, self.dataset, settings).await?;
-        Ok(Asked { candidate, parent, dataset: None, looks: None })
+        let keys = (self.result_key(candidate, settings), self.result_key(parent, settings));
+        let mut parent_is_kept = false;
+        let (after, before) = match results.find(&keys.1).filter(|kept| kept.cases.len() == self.dataset.len()) {
+            None => self.run_pairs((candidate, parent), self.dataset, settings).await?,
+            Some(kept) => {
+                let after = self.run(candidate, self.dataset, settings).await?;
+                if is_comparable(&kept, &parent.content.model, &after, &candidate.content.model) {
+                    parent_is_kept = true;
+                    (after, kept)
+                } else {
+                    (after, self.run(parent, self.dataset, settings).await?)
+                }
+            }
+        };
+        for (key, run) in [(&keys.0, &after), (&keys.1, &before)] {
+            // The verdict stands without it; the next run takes longer.
+            if let Err(error) = results.keep(key, run) {
+                tracing::warn!("the result of `{}` is not kept: {error}", run.reference);
+            }
+        }
+        Ok(Asked { parent_is_kept, ..asked(after, Some(before)) })
+    }
+
+    /// Tells whether a scorer looks at the parent's answers themselves, which are not kept with its result.
+    fn compares_answers(&self) -> bool {
+        self.scorers.iter().any(|scorer| scorer.needs_rival())
     }
 
     /// Asks both versions in random order of the cases, some at a time, until the verdict stands or no case is left.
@@ -242,8 +299,7 @@ impl<'a> Prepared<'a> {
         for part in order.chunks(some) {
             let numbers: Vec<usize> = part.iter().flatten().copied().collect();
             let dataset = self.dataset.of_cases(numbers.iter().map(|number| cases[*number].clone()).collect());
-            let before = self.run(parent, &dataset, settings).await?;
-            let after = self.run(candidate, &dataset, settings).await?;
+            let (after, before) = self.run_pairs((candidate, parent), &dataset, settings).await?;
             let (known_before, known_after) = (Outcomes::of(&before, units.clone()), Outcomes::of(&after, units.clone()));
             let mut place = 0;
             for unit in part {
@@ -272,7 +328,7 @@ impl<'a> Prepared<'a> {
         candidate.reorder(&places);
         let in_order = places.iter().map(|place| cases[asked[*place]].clone()).collect();
         let dataset = has_stopped.then(|| self.dataset.of_cases(in_order));
-        Ok(Asked { candidate, parent: Some(parent), dataset, looks: Some(watch.end(has_stopped)) })
+        Ok(Asked { candidate, parent: Some(parent), dataset, looks: Some(watch.end(has_stopped)), parent_is_kept: false })
     }
 
     /// Refuses a candidate that no case can be put to: that is for its author to correct, and no figure would say so. One that
@@ -294,8 +350,24 @@ impl<'a> Prepared<'a> {
 
     async fn run(&self, subject: &Subject, dataset: &Dataset, settings: &Settings<'_>) -> Result<Run, EvalError> {
         let columns = columns(self.spec, dataset, &subject.content);
-        let question = Question { subject, dataset, columns: &columns, repeats: self.spec.repeats, scorers: &self.scorers };
-        run(&question, settings).await
+        run(&self.question(subject, dataset, &columns), settings).await
+    }
+
+    /// Asks both versions; returns the runs of the candidate and of the parent.
+    async fn run_pairs(
+        &self,
+        (candidate, parent): (&Subject, &Subject),
+        dataset: &Dataset,
+        settings: &Settings<'_>,
+    ) -> Result<(Run, Run), EvalError> {
+        let columns = |subject: &Subject| columns(self.spec, dataset, &subject.content);
+        let (of_candidate, of_parent) = (columns(candidate), columns(parent));
+        let questions = (self.question(candidate, dataset, &of_candidate), self.question(parent, dataset, &of_parent));
+        run_pairs(&questions.0, &questions.1, settings).await
+    }
+
+    fn question<'b>(&'b self, subject: &'b Subject, dataset: &'b Dataset, columns: &'b BTreeMap<String, String>) -> Question<'b> {
+        Question { subject, dataset, columns, repeats: self.spec.repeats, scorers: &self.scorers }
     }
 }
 
@@ -306,6 +378,7 @@ struct Asked {
     /// The cases, where they are not all.
     dataset: Option<Dataset>,
     looks: Option<Looks>,
+    parent_is_kept: bool,
 }
 
 /// How often a run that may stop early is looked at, at most.

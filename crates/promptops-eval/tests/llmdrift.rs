@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use promptops_eval::client::retry::RetryPolicy;
 use promptops_eval::dataset::{Dataset, Format, Source};
-use promptops_eval::recording::{Recording, Replay};
+use promptops_eval::recording::{Recording, Redaction, Replay};
 use promptops_eval::report::{self, v1::Report};
-use promptops_eval::run::{Budget, Settings};
+use promptops_eval::run::{Purse, Settings};
 use promptops_eval::{Prepared, Spec, Subject};
 use promptops_prompt::{Body, Closure, Content, Digest, Message, Role};
 use promptops_stats::SplitMix64;
@@ -109,11 +109,16 @@ fn record(folder: &Path, questions: &[Question]) -> PathBuf {
 struct Replayed {
     recording: Recording,
     prices: BTreeMap<String, promptops_eval::price::Price>,
+    purse: Purse,
 }
 
 impl Replayed {
     fn open(path: &Path) -> Self {
-        Self { recording: Recording::open(path, Replay::Only).unwrap(), prices: BTreeMap::new() }
+        Self {
+            recording: Recording::open(path, Replay::Only, Redaction::default()).unwrap(),
+            prices: BTreeMap::new(),
+            purse: Purse::default(),
+        }
     }
 
     fn settings(&self) -> Settings<'_> {
@@ -123,7 +128,7 @@ impl Replayed {
             retry: RetryPolicy::default(),
             concurrency: 8,
             prices: &self.prices,
-            budget: Budget::default(),
+            purse: &self.purse,
             progress: &|_| {},
         }
     }
@@ -131,7 +136,7 @@ impl Replayed {
     async fn evaluate(&self, spec: &Spec, dataset: &Dataset, candidate: &Subject, parent: &Subject) -> Report {
         let prepared = Prepared::new(spec, dataset, candidate).unwrap();
         let evaluation = prepared.evaluate(candidate, Some(parent), &self.settings()).await.unwrap();
-        report::build(&prepared, candidate, Some(parent), &evaluation).unwrap()
+        report::build(&prepared, candidate, Some(parent), &evaluation, &self.recording).unwrap()
     }
 }
 
@@ -176,9 +181,8 @@ async fn the_same_version_split_at_random_is_hardly_ever_called_regressed() {
             for last in (1..order.len()).rev() {
                 order.swap(last, random.below(last as u64 + 1) as usize);
             }
-            let rows = order.chunks_exact(2).map(|pair| {
-                json!({"first": questions[pair[0]].query, "second": questions[pair[1]].query})
-            });
+            let rows =
+                order.chunks_exact(2).map(|pair| json!({"first": questions[pair[0]].query, "second": questions[pair[1]].query}));
             let report = replayed.evaluate(&spec, &dataset(&spec, rows), &candidate, &parent).await;
             *verdicts.entry(report.metrics[0].verdict.clone()).or_default() += 1;
         }

@@ -16,6 +16,8 @@ use crate::fixes;
 use crate::output::{FindingFormat, findings_markdown, github, human, json, junit, sarif};
 use crate::printer::{GREEN, RED, YELLOW};
 use crate::project::Project;
+use crate::proposal::Proposal;
+use crate::selection::{Selection, other_files};
 
 /// Check the structure of every prompt: fields, versions, templates, includes, owners, secrets.
 ///
@@ -48,6 +50,8 @@ pub struct Arguments {
     /// Write the findings there are into the baseline, so that only new ones are refused from now on.
     #[arg(long)]
     write_baseline: bool,
+    #[command(flatten)]
+    selection: Selection,
     /// Neither use nor keep results of earlier runs.
     #[arg(long)]
     no_cache: bool,
@@ -56,6 +60,7 @@ pub struct Arguments {
 /// Runs the checks and shows what they found.
 pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let project = context.project()?;
+    arguments.selection.check()?;
     let options = arguments.options(context);
     if arguments.write_baseline {
         return write_baseline(&project, &options, context);
@@ -72,7 +77,8 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         mended.titles().for_each(|title| context.printer.notice(title));
         context.printer.notice(mended.summary("were"));
     }
-    let checked = checks::run(&project, &options)?;
+    let mut checked = checks::run(&project, &options)?;
+    arguments.leave_out(&project, &mut checked)?;
     arguments.show(&project, &checked, context)
 }
 
@@ -90,6 +96,17 @@ impl Arguments {
             baseline,
             ..CheckOptions::default()
         }
+    }
+
+    /// Takes out what was found in the files of prompts that are not selected.
+    fn leave_out(&self, project: &Project, checked: &mut Checked) -> Outcome<()> {
+        if self.selection.is_empty() {
+            return Ok(());
+        }
+        let selected = self.selection.of(&Proposal::read(project, self.base.as_deref())?)?;
+        let others = other_files(project, &selected)?;
+        checked.findings.retain(|finding| !others.contains(finding.primary.location.path.as_str()));
+        Ok(())
     }
 
     fn refuses(&self, severity: Severity) -> bool {

@@ -78,7 +78,8 @@ pub fn metrics(
             None => None,
         };
         let is_observed = seen.is_some();
-        let assumed = || (basis.units[index] == Unit::Share).then(|| (variance_of_discordance(discordance), assumed_effect(basis)));
+        let assumed =
+            || (basis.units[index] == Unit::Share).then(|| (variance_of_discordance(discordance), assumed_effect(basis)));
         let assumption = seen.or_else(assumed).map(|(variance, design_effect)| Assumption {
             margin: metric.margin,
             variance,
@@ -104,7 +105,7 @@ fn seen(
 ) -> Result<Option<(CaseVariance, f64)>, StatsError> {
     let clusters = cluster_numbers(basis.heads);
     let (mut differences, mut noise, mut numbers, mut parents) = (Vec::new(), (Vec::new(), Vec::new()), Vec::new(), Vec::new());
-    for case in 0..basis.heads.len() {
+    for (case, cluster) in clusters.iter().enumerate() {
         let values = |side: &[Outcomes]| -> Vec<f64> { side.iter().filter_map(|run| run.observed(case, metric).mean).collect() };
         let (before, after) = (values(parent), values(candidate));
         if before.is_empty() || after.is_empty() {
@@ -115,7 +116,7 @@ fn seen(
         noise.0.extend(variance(&before));
         noise.1.extend(variance(&after));
         // A case without a cluster is one of its own.
-        numbers.push(clusters[case].unwrap_or(u32::MAX - case as u32));
+        numbers.push(cluster.unwrap_or(u32::MAX - case as u32));
     }
     if differences.len() < 2 {
         return Ok(None);
