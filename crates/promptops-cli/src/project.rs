@@ -125,6 +125,9 @@ pub struct ProviderConfig {
     /// The environment variable that holds the key. At Bedrock it is a key of Bedrock; without it requests are signed.
     #[serde(default)]
     pub api_key_env: Option<String>,
+    /// The version of Anthropic's API; otherwise the latest that is known.
+    #[serde(default)]
+    pub api_version: Option<String>,
     /// The region of Bedrock; otherwise that of the AWS settings.
     #[serde(default)]
     pub region: Option<String>,
@@ -186,6 +189,18 @@ impl Project {
                 format!("no `{CONFIG_FILE}` and no `prompts` folder in `{}` or above", directory.display()),
             )
             .hint("go to the folder of your prompts, or name it with `--directory`")),
+        }
+    }
+
+    /// Takes a folder for the root of a project, whether or not it has a configuration.
+    pub fn at(root: &Path) -> Outcome<Self> {
+        let file = root.join(CONFIG_FILE);
+        match text_file::read(&file) {
+            Ok(text) => Self::read(root, &text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Self { root: root.to_owned(), config: Config::default() })
+            }
+            Err(error) => Err(Failure::io("read", &file, error)),
         }
     }
 

@@ -370,7 +370,7 @@ fn prompts_that_include_each_other() {
      --> prompts/support/greeting.yaml:9:14
       |
     9 |   {% include "support.farewell@1" %} Write one warm sentence that greets {{ name }}.
-      |              ^^^^^^^^^^^^^^^^^^^
+      |              ^^^^^^^^^^^^^^^^^^^^
       |
     help: move what both need into a third prompt
 

@@ -32,6 +32,8 @@ pub mod results;
 
 pub mod report;
 
+pub mod promptfoo;
+
 pub mod evidence;
 
 pub use error::EvalError;

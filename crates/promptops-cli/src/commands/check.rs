@@ -18,6 +18,7 @@ use crate::printer::{GREEN, RED, YELLOW};
 use crate::project::Project;
 use crate::proposal::Proposal;
 use crate::selection::{Selection, other_files};
+use crate::watch;
 
 /// Check the structure of every prompt: fields, versions, templates, includes, owners, secrets.
 ///
@@ -52,6 +53,9 @@ pub struct Arguments {
     write_baseline: bool,
     #[command(flatten)]
     selection: Selection,
+    /// Check again whenever a prompt, `promptops.toml`, `owners.yaml` or the baseline changes, until it is stopped.
+    #[arg(long, conflicts_with_all = ["fix", "write_baseline"])]
+    watch: bool,
     /// Neither use nor keep results of earlier runs.
     #[arg(long)]
     no_cache: bool,
@@ -76,6 +80,9 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         mended.write(&project)?;
         mended.titles().for_each(|title| context.printer.notice(title));
         context.printer.notice(mended.summary("were"));
+    }
+    if arguments.watch {
+        return watch::watch(&project, |changed| arguments.check_again(&options, changed, context));
     }
     let mut checked = checks::run(&project, &options)?;
     arguments.leave_out(&project, &mut checked)?;
@@ -107,6 +114,21 @@ impl Arguments {
         let others = other_files(project, &selected)?;
         checked.findings.retain(|finding| !others.contains(finding.primary.location.path.as_str()));
         Ok(())
+    }
+
+    /// One look while watching. What stops one, as a configuration that is half written, does not stop the next.
+    fn check_again(&self, options: &CheckOptions, changed: &[String], context: &Context) {
+        if !changed.is_empty() {
+            context.printer.notice(format!("\nchecking again: {} changed", changed.join(", ")));
+        }
+        let looked = context.project().and_then(|project| {
+            let mut checked = checks::run(&project, &CheckOptions { goes_on: true, ..options.clone() })?;
+            self.leave_out(&project, &mut checked)?;
+            self.show(&project, &checked, context)
+        });
+        if let Err(failure) = looked {
+            context.printer.failure(&failure);
+        }
     }
 
     fn refuses(&self, severity: Severity) -> bool {

@@ -16,6 +16,7 @@ use crate::output::a_a_report::AaV1;
 use crate::output::eval_plan::PlanV1;
 use crate::output::{eval_human, eval_markdown};
 use crate::project::Project;
+use crate::promptfoo;
 use crate::proposal::Proposal;
 use crate::selection::Selection;
 
@@ -27,6 +28,9 @@ pub struct Arguments {
     /// Hold them against the versions at this revision, instead of against their stated parents [e.g. origin/main].
     #[arg(long, value_name = "REVISION")]
     base: Option<String>,
+    /// Evaluate what this configuration of promptfoo asks for, without importing it [e.g. promptfooconfig.yaml].
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["ids", "base", "select", "exclude"])]
+    from: Option<PathBuf>,
     #[command(flatten)]
     selection: Selection,
     /// Say what the datasets can show and how many cases it takes, and ask no model.
@@ -100,10 +104,20 @@ struct AasV1 {
 
 /// Runs the evaluations and shows what they found.
 pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
-    let project = context.project()?;
     arguments.selection.check()?;
-    let proposal = Proposal::read(&project, arguments.base.as_deref())?;
-    let selected = arguments.selected(&proposal)?;
+    let (project, proposal, selected) = match &arguments.from {
+        Some(file) => {
+            let (project, selected) = promptfoo::project(context, file)?;
+            let proposal = Proposal::read(&project, None)?;
+            (project, proposal, selected)
+        }
+        None => {
+            let project = context.project()?;
+            let proposal = Proposal::read(&project, arguments.base.as_deref())?;
+            let selected = arguments.selected(&proposal)?;
+            (project, proposal, selected)
+        }
+    };
     if selected.is_empty() {
         context.printer.notice("no prompt with an eval file is selected: there is nothing to evaluate");
     }
