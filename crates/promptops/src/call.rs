@@ -285,7 +285,11 @@ pub fn error_type(name: &str) -> String {
         }
         "PermissionDeniedError" | "AccessDeniedException" => "permission",
         "NotFoundError" | "ResourceNotFoundException" => "not_found",
-        "BadRequestError" | "UnprocessableEntityError" | "ValidationException" | "RequestTooLargeError" | "ContentTooLargeError" => "invalid_request",
+        "BadRequestError"
+        | "UnprocessableEntityError"
+        | "ValidationException"
+        | "RequestTooLargeError"
+        | "ContentTooLargeError" => "invalid_request",
         "OverloadedError" | "ServiceUnavailableException" | "ServiceUnavailableError" | "ModelNotReadyException" => "overloaded",
         "InternalServerError" | "InternalServerException" | "ModelErrorException" => "server_error",
         other => return snake_case(other),

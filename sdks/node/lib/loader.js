@@ -89,7 +89,7 @@ function loadPromptAsync(id, options) {
 }
 
 function configure(settings) {
-  const failure = native.configure(given(settings));
+  const failure = native.Loader.configure(given(settings));
   if (failure) throw toError(failure);
   warnOfProcess();
 }

@@ -123,6 +123,12 @@ impl Loader {
         Self { source: Source::Process }
     }
 
+    /// Sets the one of the process.
+    #[napi]
+    pub fn configure(given: Given) -> Option<Failure> {
+        given.open().map(replace_process).err().map(Failure::from)
+    }
+
     /// Returns the key of a prompt that was loaded before, if it is still current.
     #[napi]
     pub fn kept(&self, id: String, version: Option<u32>) -> Option<f64> {
@@ -159,12 +165,6 @@ impl Loader {
         // Exact up to 2^53 lost records.
         self.source.read(|opened| opened.loader.dropped()).unwrap_or_default() as f64
     }
-}
-
-/// Sets the loader of the process.
-#[napi]
-pub fn configure(given: Given) -> Option<Failure> {
-    given.open().map(replace_process).err().map(Failure::from)
 }
 
 pub struct Load {
