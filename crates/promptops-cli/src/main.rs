@@ -23,11 +23,13 @@ mod gate;
 mod inventory_access;
 #[cfg(feature = "lake")]
 mod lake_access;
+mod language_server;
 mod output;
 mod plan_view;
 mod printer;
 mod project;
 mod prompt_history;
+mod promptfoo;
 mod proposal;
 mod providers;
 mod registry_access;
@@ -37,6 +39,7 @@ mod status_view;
 mod text_file;
 mod text_position;
 mod time_argument;
+mod watch;
 mod working_tree;
 
 use std::process::ExitCode;

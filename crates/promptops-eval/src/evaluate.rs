@@ -12,7 +12,7 @@ use crate::compare::slices::{self, Slice};
 use crate::compare::{Basis, Comparison, Outcomes, compare};
 use crate::dataset::{self, Case, Dataset, DatasetError, inputs};
 use crate::error::EvalError;
-use crate::run::{Question, Run, Served, Settings, run};
+use crate::run::{Question, Run, Served, Settings, run, run_pairs};
 use crate::scorer::label::Labels;
 use crate::scorer::{Building, Scorer, Unit};
 use crate::spec::{CHECK, MarginScale, Metric, Spec};
@@ -180,11 +180,13 @@ impl<'a> Prepared<'a> {
     }
 
     async fn ask_all(&self, candidate: &Subject, parent: Option<&Subject>, settings: &Settings<'_>) -> Result<Asked, EvalError> {
-        let parent = match parent {
-            Some(parent) => Some(self.run(parent, self.dataset, settings).await?),
-            None => None,
+        let (candidate, parent) = match parent {
+            Some(parent) => {
+                let (candidate, parent) = self.run_pairs((candidate, parent), self.dataset, settings).await?;
+                (candidate, Some(parent))
+            }
+            None => (self.run(candidate, self.dataset, settings).await?, None),
         };
-        let candidate = self.run(candidate, self.dataset, settings).await?;
         Ok(Asked { candidate, parent, dataset: None, looks: None })
     }
 
@@ -212,8 +214,7 @@ impl<'a> Prepared<'a> {
         for part in order.chunks(some) {
             let numbers: Vec<usize> = part.iter().flatten().copied().collect();
             let dataset = self.dataset.of_cases(numbers.iter().map(|number| cases[*number].clone()).collect());
-            let before = self.run(parent, &dataset, settings).await?;
-            let after = self.run(candidate, &dataset, settings).await?;
+            let (after, before) = self.run_pairs((candidate, parent), &dataset, settings).await?;
             let (known_before, known_after) = (Outcomes::of(&before, units.clone()), Outcomes::of(&after, units.clone()));
             let mut place = 0;
             for unit in part {
@@ -264,8 +265,24 @@ impl<'a> Prepared<'a> {
 
     async fn run(&self, subject: &Subject, dataset: &Dataset, settings: &Settings<'_>) -> Result<Run, EvalError> {
         let columns = columns(self.spec, dataset, &subject.content);
-        let question = Question { subject, dataset, columns: &columns, repeats: self.spec.repeats, scorers: &self.scorers };
-        run(&question, settings).await
+        run(&self.question(subject, dataset, &columns), settings).await
+    }
+
+    /// Asks both versions; returns the runs of the candidate and of the parent.
+    async fn run_pairs(
+        &self,
+        (candidate, parent): (&Subject, &Subject),
+        dataset: &Dataset,
+        settings: &Settings<'_>,
+    ) -> Result<(Run, Run), EvalError> {
+        let columns = |subject: &Subject| columns(self.spec, dataset, &subject.content);
+        let (of_candidate, of_parent) = (columns(candidate), columns(parent));
+        let questions = (self.question(candidate, dataset, &of_candidate), self.question(parent, dataset, &of_parent));
+        run_pairs(&questions.0, &questions.1, settings).await
+    }
+
+    fn question<'b>(&'b self, subject: &'b Subject, dataset: &'b Dataset, columns: &'b BTreeMap<String, String>) -> Question<'b> {
+        Question { subject, dataset, columns, repeats: self.spec.repeats, scorers: &self.scorers }
     }
 }
 
