@@ -111,17 +111,21 @@ export interface Message {
 /** One version of a prompt. It is frozen with all that it holds; loading it again gives the same object. */
 export class Prompt {
   private constructor();
+  /** Name, as `customer-support.intent-classifier`. */
   readonly id: string;
+  /** Number of the version, from 1. */
   readonly version: number;
   /** The version this one came from, as `id@version`. */
   readonly parent: string | null;
   /** Team or person that answers for the prompt. */
   readonly owner: string;
+  /** What the prompt is for. */
   readonly purpose: string | null;
   /** Model that the prompt was written for, as the provider takes it. */
   readonly model: string;
   /** Parameters of the call, as `temperature`. */
   readonly parameters: Readonly<Record<string, any>>;
+  /** Tags, in the written order. */
   readonly tags: readonly string[];
   /** The template of a prompt with `template` or with one message; null where there are several messages. */
   readonly template: string | null;
@@ -131,6 +135,7 @@ export class Prompt {
   readonly output: any;
   /** Tools offered to the model, as the provider takes them, or null. */
   readonly tools: any;
+  /** Figures that the prompt's file states, as `baseline_accuracy`. */
   readonly metrics: Readonly<Record<string, any>>;
   /** `sha256:` and 64 hexadecimal digits: names the content with everything it includes. */
   readonly digest: string;
@@ -162,25 +167,33 @@ export class Prompt {
   call<T>(work: (call: Invocation) => T | PromiseLike<T>, facts?: CallFacts): Promise<T>;
   /** Says whether another prompt has the same id, version and digest, as two loaders may give. */
   equals(other: unknown): boolean;
+  /** `<Prompt id@version digest>`. */
   toString(): string;
 }
 
 /** What is known of a call before it is made. */
 export interface CallFacts {
+  /** Conversation or task that the call is part of. */
   readonly session?: string | undefined;
+  /** Agent that makes the call. */
   readonly agent?: string | undefined;
   /** Group of like calls that drift is measured within. */
   readonly stratum?: string | undefined;
   /** The `id` of the invocation that caused this one. */
   readonly parent?: string | undefined;
+  /** Trace of OpenTelemetry, 32 hexadecimal digits. */
   readonly traceId?: string | undefined;
+  /** Span of OpenTelemetry, 16 hexadecimal digits. */
   readonly spanId?: string | undefined;
 }
 
 /** What the caller knows of an answer. */
 export interface AnswerFacts {
+  /** What the answer says, in one word of the caller's, as a class. */
   readonly label?: string | undefined;
+  /** Whether the answer is of the form that was asked for. */
   readonly valid?: boolean | undefined;
+  /** Cost of the call, US dollars. */
   readonly costUsd?: number | undefined;
 }
 
@@ -213,13 +226,17 @@ export class Invocation {
   score(name: string, value: number): void;
   /** Writes the record. What is recorded after that is left out. */
   end(): void;
+  /** Ends the invocation where a block with `using` is left. An error that leaves the block is not seen: record it. */
   [Symbol.dispose](): void;
   /** UUIDv7 of the invocation. */
   get id(): string;
+  /** The prompt that is called. */
   get prompt(): Prompt;
   /** The provider's id of the reply, once there is one. */
   get requestId(): string | null;
+  /** The answer's label, as far as it is known. */
   get label(): string | null;
+  /** Whether the answer is of the form that was asked for, as far as it is known. */
   get valid(): boolean | null;
 }
 
