@@ -430,8 +430,7 @@ async fn no_more_calls_are_under_way_than_allowed() {
     let server = Server::start_bearing(8, || Behaviour::ok(completion("billing"))).await;
     let client = client(&server.url());
     let (candidate, parent) = (subject(2, "b", "m"), subject(1, "a", "m"));
-    let (_, served) =
-        Setup::default().evaluate(Some(&client), &off(folder.path()), &candidate, Some(&parent)).await.unwrap();
+    let (_, served) = Setup::default().evaluate(Some(&client), &off(folder.path()), &candidate, Some(&parent)).await.unwrap();
     assert_eq!(served, Served { sent: 120, replayed: 0 });
 }
 
