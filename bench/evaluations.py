@@ -136,10 +136,11 @@ class EvaluationBench:
 
     def inspect(self, url: str, concurrency: int) -> Run:
         logs = self.fresh("inspect-logs")
-        command = [str(Path(sys.executable).with_name("inspect")), "eval", str(HERE / "peers" / "eval_inspect.py"),
+        command = [str(Path(sys.executable).with_name("inspect")), "eval", "eval_inspect.py",
                    "--model", "openai/mock", "-M", "responses_api=false", "--max-connections", str(concurrency),
                    "--max-samples", str(concurrency), "--display", "none", "--log-dir", str(logs), "-T", f"count={CASES}"]
-        return self.timed(command, self.folder, self.environment | {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "none"})
+        # It takes the paths of tasks from the folder that it is started in.
+        return self.timed(command, HERE / "peers", self.environment | {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "none"})
 
     def run_promptfoo(self, url: str, concurrency: int) -> Run:
         provider = {"id": "openai:chat:mock", "config": {"apiBaseUrl": url, "apiKey": "none", "temperature": 0}}

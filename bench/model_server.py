@@ -46,7 +46,7 @@ class Connection(asyncio.Protocol):
         content = request["messages"][-1]["content"]
         text = content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
         usage = {"prompt_tokens": len(text) // 4, "completion_tokens": 25, "total_tokens": len(text) // 4 + 25}
-        message = {"role": "assistant", "content": text[-100:]}
+        message = {"role": "assistant", "content": text[-200:]}
         choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
         answer = {"id": "c1", "object": "chat.completion", "created": 1764115200, "model": "mock", "choices": [choice], "usage": usage}
         self.send(json.dumps(answer).encode())
