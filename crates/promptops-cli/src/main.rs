@@ -35,6 +35,7 @@ mod providers;
 mod registry_access;
 mod release_view;
 mod secret_mask;
+mod selection;
 mod status_view;
 mod text_file;
 mod text_position;

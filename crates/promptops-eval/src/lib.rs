@@ -28,6 +28,7 @@ pub mod run;
 
 pub mod compare;
 pub mod evaluate;
+pub mod results;
 
 pub mod report;
 
