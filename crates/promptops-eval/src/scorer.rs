@@ -287,7 +287,7 @@ const KINDS: [(&str, Read); 27] = [
     ("levenshtein", |_, fields| share(levenshtein::Levenshtein::read(fields)?)),
     ("numeric", |_, fields| share(numeric::Numeric::read(fields)?)),
     ("per-case", |_, fields| share(per_case::PerCaseSettings::read(fields)?)),
-    ("refusal", |_, _| share(refusal::Refusal)),
+    ("refusal", |_, fields| share(refusal::Refusal::read(fields))),
     ("regex", |_, fields| share(regex::Regex::read(fields)?)),
     ("rouge-n", |_, fields| share(rouge_n::RougeN::read(fields)?)),
     ("set", |_, fields| share(set::Set::read(fields)?)),

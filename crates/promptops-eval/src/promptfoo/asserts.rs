@@ -433,7 +433,7 @@ impl Assert {
                 Some(schema) => json!({"type": "contains-json", "schema": schema}),
                 None => json!({"type": "contains-json"}),
             },
-            "is-refusal" => return Err("promptfoo knows refusals by other words than the scorer `refusal`".to_owned()),
+            "is-refusal" => json!({"type": "refusal", "like": "promptfoo"}),
             "word-count" => word_count(&needed()?)?,
             "levenshtein" => {
                 let most = self.threshold.unwrap_or(5.0).floor();

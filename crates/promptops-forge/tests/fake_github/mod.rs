@@ -92,7 +92,7 @@ async fn answer(State(forge): State<Arc<Mutex<Forge>>>, method: Method, uri: Uri
     }
     let answer = respond(&mut forge, &method, &places, &uri, &body);
     match answer {
-        Ok(json) => {
+        Some(json) => {
             let schema = &operation["response"]["schema"];
             let validator = jsonschema::validator_for(schema).unwrap();
             let errors: Vec<String> = validator.iter_errors(&json).map(|error| error.to_string()).collect();
@@ -100,7 +100,7 @@ async fn answer(State(forge): State<Arc<Mutex<Forge>>>, method: Method, uri: Uri
             let status = operation["response"]["status"].as_u64().unwrap();
             (StatusCode::from_u16(status as u16).unwrap(), json.to_string()).into_response()
         }
-        Err(response) => response,
+        None => problem(404, "Not Found"),
     }
 }
 
@@ -161,7 +161,7 @@ fn violation(operation: &Value, places: &[(String, String)], uri: &Uri, body: &[
     }
 }
 
-fn respond(forge: &mut Forge, method: &Method, places: &[(String, String)], uri: &Uri, body: &[u8]) -> Result<Value, Response> {
+fn respond(forge: &mut Forge, method: &Method, places: &[(String, String)], uri: &Uri, body: &[u8]) -> Option<Value> {
     let place = |name: &str| places.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap();
     let sent: Value = serde_json::from_slice(body).unwrap_or_default();
     let text = sent["body"].as_str().unwrap_or_default().to_owned();
@@ -173,19 +173,16 @@ fn respond(forge: &mut Forge, method: &Method, places: &[(String, String)], uri:
             };
             let (page, size) = (value("page").unwrap_or(1), value("per_page").unwrap_or(30));
             let comments = (1..=forge.comments.len()).skip((page - 1) * size).take(size);
-            Ok(comments.map(|number| comment(forge, number)).collect())
+            Some(comments.map(|number| comment(forge, number)).collect())
         }
         "POST" => {
             forge.comments.push((BOT.to_owned(), text));
-            Ok(comment(forge, forge.comments.len()))
+            Some(comment(forge, forge.comments.len()))
         }
         _ => {
             let number: usize = place("comment_id").parse().unwrap();
-            match forge.comments.get_mut(number - 1) {
-                Some(comment) => comment.1 = text,
-                None => return Err(problem(404, "Not Found")),
-            }
-            Ok(comment(forge, number))
+            forge.comments.get_mut(number - 1)?.1 = text;
+            Some(comment(forge, number))
         }
     }
 }
