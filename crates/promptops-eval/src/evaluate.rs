@@ -1,6 +1,7 @@
 //! One evaluation from its parts: candidate and parent are run over the same cases and compared.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use promptops_prompt::finding::Finding;
 use promptops_prompt::{Content, Severity};
@@ -11,7 +12,7 @@ use crate::dataset::{self, Dataset, DatasetError, inputs};
 use crate::error::EvalError;
 use crate::run::{Question, Run, Served, Settings, run};
 use crate::scorer::label::Labels;
-use crate::scorer::{Building, Scorer};
+use crate::scorer::{Building, Judges, Scorer};
 use crate::spec::{CHECK, Spec};
 use crate::subject::Subject;
 
@@ -24,6 +25,15 @@ pub struct Prepared<'a> {
     pub dataset: &'a Dataset,
     /// One scorer for each metric. Both versions are judged by the same ones.
     pub scorers: Vec<Box<dyn Scorer>>,
+}
+
+/// What an eval file refers to besides its dataset.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// The folder of the eval file: programs run in it, and paths start from it.
+    pub folder: &'a Path,
+    /// The prompts that [`Spec::judges`] names.
+    pub judges: &'a Judges,
 }
 
 /// Two runs and what they show.
@@ -57,7 +67,12 @@ impl<'a> Prepared<'a> {
     /// # Errors
     /// [`EvalError::Findings`] with every problem: variables without a column, scorers without what they need, expected
     /// labels that are none.
-    pub fn new(spec: &'a Spec, dataset: &'a Dataset, candidate: &Subject) -> Result<Self, EvalError> {
+    pub fn new(
+        spec: &'a Spec,
+        dataset: &'a Dataset,
+        candidate: &Subject,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Self, EvalError> {
         let mut findings = Vec::new();
         if spec.prompt.value != candidate.reference.id {
             let message = format!("the eval file is about `{}`, not `{}`", spec.prompt.value, candidate.reference.id);
@@ -74,9 +89,12 @@ impl<'a> Prepared<'a> {
             let hint = format!("add `inputs: {{{name}: <column>}}`; the columns are `{columns}`");
             findings.push(Finding::new(CHECK, Severity::Error, &spec.path, spec.dataset.span.clone(), message).hint(hint));
         }
+        let output = candidate.content.output.as_ref();
+        let Surroundings { folder, judges } = *surroundings;
+        let building = Building { output, folder, columns: &dataset.columns, format: dataset.format, judges };
         let mut scorers = Vec::new();
         for metric in &spec.metrics {
-            match metric.scorer.build(&Building { output: candidate.content.output.as_ref() }) {
+            match metric.scorer.build(&building) {
                 Ok(scorer) => scorers.push(scorer),
                 Err(message) => {
                     findings.push(Finding::new(CHECK, Severity::Error, &spec.path, metric.scorer_span.clone(), message));

@@ -18,6 +18,8 @@ pub mod spec;
 pub mod dataset;
 pub mod subject;
 
+mod program;
+
 pub mod client;
 pub mod recording;
 
@@ -33,6 +35,6 @@ pub mod report;
 pub mod evidence;
 
 pub use error::EvalError;
-pub use evaluate::{Evaluation, Prepared};
+pub use evaluate::{Evaluation, Prepared, Surroundings};
 pub use spec::Spec;
 pub use subject::Subject;

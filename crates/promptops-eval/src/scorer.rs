@@ -4,10 +4,13 @@
 //! a price or a program.
 
 mod adjusted;
+pub mod calibration;
 pub mod expected;
 mod json_text;
+mod judging;
 
 pub mod bleu;
+pub mod command;
 pub mod contains;
 pub mod cost;
 pub mod equals;
@@ -15,10 +18,12 @@ pub mod finish_reason;
 pub mod json_path;
 pub mod json_schema;
 pub mod json_valid;
+pub mod judge;
 pub mod label;
 pub mod latency;
 pub mod levenshtein;
 pub mod numeric;
+pub mod pairwise;
 pub mod refusal;
 pub mod regex;
 pub mod rouge_n;
@@ -28,19 +33,24 @@ pub mod tokens;
 pub mod tool_call;
 pub mod word_count;
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use promptops_prompt::PromptRef;
 use promptops_prompt::yaml::Node;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::adjusted::Adjustment;
+use self::calibration::Agreement;
 use crate::client::{Answer, Call};
-use crate::dataset::Case;
+use crate::dataset::{Case, DatasetError, Format};
 use crate::run::Failure;
 use crate::spec::fields::{Fields, Findings};
+use crate::subject::Subject;
 
 /// What a scorer says about one answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -220,13 +230,29 @@ pub trait Scorer: fmt::Debug + Send + Sync {
     fn labels(&self) -> Option<&label::Labels> {
         None
     }
+
+    /// Judges the answers that people have judged too; none unless the scorer is a judge with a calibration.
+    fn calibrate<'a>(&'a self, _asks: Option<&'a dyn Ask>) -> Option<BoxFuture<'a, Result<Vec<Agreement>, DatasetError>>> {
+        None
+    }
 }
 
+/// Versions of prompts that judge, ready to be rendered.
+pub type Judges = BTreeMap<PromptRef, Arc<Subject>>;
+
 /// What a scorer is fitted to.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub struct Building<'a> {
     /// The `output` of the candidate, from which defaults are taken.
     pub output: Option<&'a Value>,
+    /// The folder of the eval file: programs run in it, and paths start from it.
+    pub folder: &'a Path,
+    /// The columns of the dataset.
+    pub columns: &'a [String],
+    /// How the dataset is written.
+    pub format: Format,
+    /// The judges that the eval file names.
+    pub judges: &'a Judges,
 }
 
 /// How a scorer grades before any threshold.
@@ -247,6 +273,11 @@ pub(crate) trait Settings: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// Returns the prompts that judge for the scorer.
+    fn judges(&self) -> Vec<&PromptRef> {
+        Vec::new()
+    }
+
     /// Returns how the scorer grades.
     fn grading(&self) -> Grading {
         Grading::PassOrFail
@@ -260,8 +291,9 @@ type Shared = Arc<dyn Settings>;
 type Read = fn(&str, &mut Fields<'_, '_>) -> Option<Shared>;
 
 /// The scorers, as eval files name them.
-const KINDS: [(&str, Read); 25] = [
+const KINDS: [(&str, Read); 28] = [
     ("bleu", |_, fields| share(bleu::Bleu::read(fields)?)),
+    ("command", |_, fields| share(command::CommandSettings::read(fields)?)),
     ("contains", |kind, fields| share(contains::Contains::read(kind, fields)?)),
     ("contains-all", |kind, fields| share(contains::Contains::read(kind, fields)?)),
     ("contains-any", |kind, fields| share(contains::Contains::read(kind, fields)?)),
@@ -274,10 +306,12 @@ const KINDS: [(&str, Read); 25] = [
     ("json-path", |_, fields| share(json_path::JsonPath::read(fields)?)),
     ("json-schema", |_, fields| share(json_schema::JsonSchemaSettings::read(fields))),
     ("json-valid", |_, fields| share(json_valid::JsonValid::read(fields))),
+    ("judge", |_, fields| share(judge::JudgeScorerSettings::read(fields)?)),
     ("label", |_, fields| share(label::LabelSettings::read(fields)?)),
     ("latency", |_, _| share(latency::Latency)),
     ("levenshtein", |_, fields| share(levenshtein::Levenshtein::read(fields)?)),
     ("numeric", |_, fields| share(numeric::Numeric::read(fields)?)),
+    ("pairwise", |_, fields| share(pairwise::PairwiseSettings::read(fields)?)),
     ("refusal", |_, _| share(refusal::Refusal)),
     ("regex", |_, fields| share(regex::Regex::read(fields)?)),
     ("rouge-n", |_, fields| share(rouge_n::RougeN::read(fields)?)),
@@ -359,6 +393,11 @@ impl ScorerSpec {
         self.settings.columns()
     }
 
+    /// Returns the prompts that judge for the scorer.
+    pub fn judges(&self) -> Vec<&PromptRef> {
+        self.settings.judges()
+    }
+
     /// Returns the scorer at work, with its defaults from the `output` of the prompt.
     ///
     /// # Errors
@@ -381,20 +420,42 @@ pub(crate) fn excerpt(text: &str) -> String {
 pub(crate) mod tests {
     use std::sync::LazyLock;
 
-    use promptops_prompt::yaml;
+    use futures::FutureExt as _;
+    use promptops_prompt::{Message, Role, yaml};
 
     use super::*;
     use crate::dataset::Head;
 
+    static NO_JUDGES: Judges = Judges::new();
+
     /// Reads a scorer from its YAML.
     pub(crate) fn scorer(text: &str, output: Option<&Value>) -> Result<Box<dyn Scorer>, String> {
+        let (folder, judges) = (Path::new(""), &NO_JUDGES);
+        build(text, &Building { output, folder, columns: &[], format: Format::Csv, judges })
+    }
+
+    /// Reads a scorer of an eval file in this folder.
+    pub(crate) fn scorer_in(text: &str, folder: &Path) -> Result<Box<dyn Scorer>, String> {
+        build(text, &Building { output: None, folder, columns: &[], format: Format::Csv, judges: &NO_JUDGES })
+    }
+
+    fn build(text: &str, building: &Building<'_>) -> Result<Box<dyn Scorer>, String> {
         let mut findings = Findings::new("e.yaml");
         let spec = ScorerSpec::read(&yaml::parse(text).0.unwrap(), &mut findings);
         if let Some(finding) = findings.list.first() {
             return Err(finding.message.clone());
         }
-        spec.unwrap().build(&Building { output })
+        spec.unwrap().build(building)
     }
+
+    /// Waits for the judgement of a scorer that looks at nothing but answer and case.
+    pub(crate) async fn settle(scorer: &dyn Scorer, answer: &Answer, case: &Case) -> Result<Score, Unjudged> {
+        let judged = Judged { answer, case, call: &CALL, repeat: 0, cost_usd: None, rival: None, asks: None };
+        scorer.score(&judged).settle().await
+    }
+
+    static CALL: LazyLock<Call> =
+        LazyLock::new(|| Call { model: "m".into(), messages: Vec::new(), parameters: serde_json::Map::new(), tools: None });
 
     /// Returns a case with these values.
     pub(crate) fn case(values: Value) -> Case {
@@ -432,12 +493,91 @@ pub(crate) mod tests {
         case: &'a Case,
         with: impl FnOnce(Judged<'a>) -> Judged<'a>,
     ) -> Result<Score, Unjudged> {
-        static CALL: LazyLock<Call> =
-            LazyLock::new(|| Call { model: "m".into(), messages: Vec::new(), parameters: serde_json::Map::new(), tools: None });
         let judged = with(Judged { answer, case, call: &CALL, repeat: 0, cost_usd: None, rival: None, asks: None });
         match scorer.score(&judged) {
             Judgement::Ready(score) => score,
             Judgement::Pending(_) => panic!("the scorer is not ready at once"),
+        }
+    }
+
+    /// An eval with judges that say what a test wants, about the answer `hello` to `hi`.
+    pub(crate) struct Bench {
+        folder: tempfile::TempDir,
+        judges: Judges,
+        answer: Answer,
+        rival: Option<Answer>,
+    }
+
+    impl Default for Bench {
+        fn default() -> Self {
+            Self { folder: tempfile::tempdir().unwrap(), judges: Judges::new(), answer: answer("hello"), rival: None }
+        }
+    }
+
+    impl Bench {
+        pub(crate) fn judge(mut self, name: &str, variables: &[&str], template: &str, output: Value) -> Self {
+            let reference: PromptRef = name.parse().unwrap();
+            let content = promptops_prompt::Content {
+                model: "judge".into(),
+                parameters: serde_json::Map::new(),
+                inputs: variables.iter().map(|name| ((*name).to_owned(), serde_json::json!({"type": "string"}))).collect(),
+                output: Some(output).filter(|output| !output.is_null()),
+                tools: None,
+                body: promptops_prompt::Body::Template(template.into()),
+                includes: BTreeMap::new(),
+            };
+            let subject = Subject::new(reference.clone(), &promptops_prompt::Closure::of(content)).unwrap();
+            self.judges.insert(reference, Arc::new(subject));
+            self
+        }
+
+        pub(crate) fn answered(self, text: &str) -> Self {
+            Self { answer: answer(text), ..self }
+        }
+
+        pub(crate) fn rival(self, text: &str) -> Self {
+            Self { rival: Some(answer(text)), ..self }
+        }
+
+        pub(crate) fn folder(&self) -> &Path {
+            self.folder.path()
+        }
+
+        pub(crate) fn scorer(&self, text: &str) -> Result<Box<dyn Scorer>, String> {
+            let (folder, judges) = (self.folder.path(), &self.judges);
+            build(text, &Building { output: None, folder, columns: &["want".to_owned()], format: Format::Csv, judges })
+        }
+
+        /// Judges the answer; `says` is what the judge says when it is asked with this text.
+        pub(crate) async fn judge_with(
+            &self,
+            scorer: &dyn Scorer,
+            values: Value,
+            says: impl Fn(&str) -> Result<String, String> + Send + Sync,
+        ) -> Result<Score, Unjudged> {
+            let call = Call { messages: vec![Message { role: Role::User, content: "hi".into() }], ..CALL.clone() };
+            let (case, asks) = (case(values), Says(says));
+            let (answer, rival) = (&self.answer, self.rival.as_ref());
+            let judged = Judged { answer, case: &case, call: &call, repeat: 0, cost_usd: None, rival, asks: Some(&asks) };
+            scorer.score(&judged).settle().await
+        }
+
+        pub(crate) async fn calibrate(
+            &self,
+            scorer: &dyn Scorer,
+            says: impl Fn(&str) -> Result<String, String> + Send + Sync,
+        ) -> Result<Vec<Agreement>, DatasetError> {
+            scorer.calibrate(Some(&Says(says))).unwrap().await
+        }
+    }
+
+    struct Says<F>(F);
+
+    impl<F: Fn(&str) -> Result<String, String> + Send + Sync> Ask for Says<F> {
+        fn ask<'a>(&'a self, call: &'a Call, _: u32) -> BoxFuture<'a, Result<Answer, Failure>> {
+            let said = (self.0)(&call.messages[0].content);
+            let failure = |message| Failure { class: crate::client::ErrorClass::Server, message };
+            futures::future::ready(said.map(|text| answer(&text)).map_err(failure)).boxed()
         }
     }
 
@@ -497,6 +637,8 @@ pub(crate) mod tests {
             "{type: cost}",
             "{type: tokens}",
             "{type: tokens, count: output}",
+            "{type: command, command: [a]}",
+            "{type: command, command: [a, b]}",
             "{type: set, of: [{type: refusal}]}",
             "{type: set, of: [{type: refusal}, {type: latency, threshold: 1}]}",
             "{type: set, of: [{type: refusal}, {type: latency, threshold: 1, weight: 2}]}",
@@ -516,7 +658,7 @@ pub(crate) mod tests {
         assert!(ScorerSpec::read(&yaml::parse("{type: exactly, value: x, else: 1}").0.unwrap(), &mut findings).is_none());
         let [finding] = findings.list.as_slice() else { panic!("one finding") };
         assert_eq!(finding.message, "there is no scorer `exactly`");
-        assert!(finding.hint.as_deref().unwrap().starts_with("the scorers are `bleu`, `contains`, "), "{finding:?}");
+        assert!(finding.hint.as_deref().unwrap().starts_with("the scorers are `bleu`, `command`, "), "{finding:?}");
     }
 
     #[test]

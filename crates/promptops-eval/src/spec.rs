@@ -6,9 +6,9 @@ mod parse;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use promptops_prompt::PromptId;
 use promptops_prompt::draft::Spanned;
 use promptops_prompt::finding::Finding;
+use promptops_prompt::{PromptId, PromptRef};
 
 use crate::dataset::Columns;
 use crate::scorer::ScorerSpec;
@@ -79,6 +79,12 @@ impl Spec {
             weight: value(&self.weight),
             needed: needed.map(str::to_owned).collect(),
         }
+    }
+
+    /// Returns the prompts that judge answers, each once, with the place where one is named.
+    pub fn judges(&self) -> BTreeMap<&PromptRef, Range<usize>> {
+        let metrics = self.metrics.iter();
+        metrics.flat_map(|metric| metric.scorer.judges().into_iter().map(|judge| (judge, metric.scorer_span.clone()))).collect()
     }
 
     /// Returns the path of the dataset, resolved against that of the eval file, both from the project's root.
