@@ -135,6 +135,8 @@ impl Stage {
         let mut command = Command::new("sh");
         isolate(&mut command);
         command.args(["-c", line]).current_dir(&self.folder).env("PATH", &self.search_path).env("EXAMPLE", &self.example);
+        // In a pipeline answers would be replayed by default, and a demo has none.
+        command.env_remove("CI");
         // The demo's repository says who works in it, as that of a user does.
         for name in ["GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"] {
             command.env_remove(name);

@@ -1,20 +1,26 @@
 //! Results of checks, kept by content: safe to delete, never stale.
 //!
-//! The key of a result is a digest of the file's path and bytes; the whole is bound to the very set of checks that made it and
+//! The key of a result is a keyed hash of the file's path and bytes; the whole is bound to the very set of checks that made it and
 //! to a checksum. Whatever does not fit is thrown away and made again.
+//!
+//! The hash is HighwayHash under random bytes of each cache, which are kept beside the results: it is several times faster than a
+//! cryptographic digest, and nobody who writes a prompt can make two files of one hash without knowing these bytes.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use highway::{HighwayHash as _, HighwayHasher};
 use promptops_prompt::check::{FINGERPRINT, FileReport};
-use sha2::{Digest as _, Sha256};
 
 use crate::working_tree::PromptFile;
 
 /// The key of one result.
-pub type Key = [u8; 32];
+pub type Key = [u8; 16];
+
+/// What the hashes of a cache are made under.
+type HashKey = [u64; 4];
 
 /// A file that was looked at: now, or in an earlier run.
 #[derive(Debug)]
@@ -34,11 +40,12 @@ pub struct CheckCache {
     bytes: Vec<u8>,
     /// Where in the bytes the result of each key stands.
     places: Places,
+    hash_key: HashKey,
 }
 
 type Places = HashMap<Key, Range<usize>, BuildHasherDefault<FirstBytes>>;
 
-/// Takes the first bytes of a key as its hash: it is a digest already.
+/// Takes the first bytes of a key as its hash: it is one already.
 #[derive(Debug, Default)]
 struct FirstBytes(u64);
 
@@ -58,6 +65,7 @@ impl Hasher for FirstBytes {
 }
 
 const CHECKSUM_BYTES: usize = 32;
+const HASH_KEY_BYTES: usize = 32;
 /// Results are written when at least one in this many is new or gone.
 const WORTH_WRITING: usize = 100;
 
@@ -66,9 +74,14 @@ impl CheckCache {
     pub fn read(folder: &Path) -> Self {
         let path = folder.join(format!("check-{FINGERPRINT}.bin"));
         let bytes = std::fs::read(&path).unwrap_or_default();
-        match places(&bytes) {
-            Some(places) => Self { path: Some(path), bytes, places },
-            None => Self { path: Some(path), ..Self::default() },
+        if let Some((hash_key, places)) = contents(&bytes) {
+            return Self { path: Some(path), bytes, places, hash_key };
+        }
+        let mut random = [0; HASH_KEY_BYTES];
+        match getrandom::fill(&mut random) {
+            Ok(()) => Self { path: Some(path), hash_key: hash_key(&random), ..Self::default() },
+            // Without random bytes nothing is kept.
+            Err(_) => Self::none(),
         }
     }
 
@@ -77,18 +90,21 @@ impl CheckCache {
         Self::default()
     }
 
-    /// Returns the key of a file.
-    ///
-    /// SHA-256, which processors have instructions for: of a file as small as a prompt they make a digest several times faster
-    /// than BLAKE3, whose strength is in larger ones.
-    pub fn key(file: &PromptFile) -> Key {
-        let mut hasher = Sha256::new();
-        for part in [&file.path, &file.path_in_folder] {
-            hasher.update((part.len() as u64).to_le_bytes());
-            hasher.update(part.as_bytes());
+    /// Returns the key of a file: of its path from the project's root, its path in the prompts folder, and its bytes.
+    pub fn key(&self, path: &str, path_in_folder: &str, bytes: &[u8]) -> Key {
+        let mut hasher = HighwayHasher::new(highway::Key(self.hash_key));
+        for part in [path, path_in_folder] {
+            hasher.append(&(part.len() as u64).to_le_bytes());
+            hasher.append(part.as_bytes());
         }
-        hasher.update(file.text.as_bytes());
-        hasher.finalize().into()
+        hasher.append(bytes);
+        let [low, high] = hasher.finalize128();
+        (u128::from(high) << 64 | u128::from(low)).to_le_bytes()
+    }
+
+    /// Returns the key of a file that is held.
+    pub fn key_of(&self, file: &PromptFile) -> Key {
+        self.key(&file.path, &file.path_in_folder, file.text.as_bytes())
     }
 
     /// Returns a kept result.
@@ -110,7 +126,9 @@ impl CheckCache {
         let folder = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder)?;
         let staged = folder.join(format!(".check-{}.tmp", std::process::id()));
-        let written = encode(used).and_then(|bytes| std::fs::write(&staged, bytes)).and_then(|()| std::fs::rename(&staged, path));
+        let written = encode(self.hash_key, used)
+            .and_then(|bytes| std::fs::write(&staged, bytes))
+            .and_then(|()| std::fs::rename(&staged, path));
         if written.is_err() {
             // Nothing half-written stays behind; if even this fails the next run overwrites it.
             let _ = std::fs::remove_file(&staged);
@@ -120,9 +138,10 @@ impl CheckCache {
     }
 }
 
-/// Writes a checksum of the rest, and for each result its key, the length of its bytes, and the bytes.
-fn encode(used: &[LookedAt]) -> std::io::Result<Vec<u8>> {
+/// Writes a checksum of the rest, the hash key, and for each result its key, the length of its bytes, and the bytes.
+fn encode(hash_key: HashKey, used: &[LookedAt]) -> std::io::Result<Vec<u8>> {
     let mut bytes = vec![0; CHECKSUM_BYTES];
+    bytes.extend(hash_key.iter().flat_map(|part| part.to_le_bytes()));
     for LookedAt { key, report, .. } in used {
         bytes.extend_from_slice(key);
         let length_at = bytes.len();
@@ -139,14 +158,14 @@ fn encode(used: &[LookedAt]) -> std::io::Result<Vec<u8>> {
 
 const LENGTH_BYTES: usize = 4;
 
-/// Finds the results in what [`encode`] wrote; nothing when it is not whole.
-fn places(bytes: &[u8]) -> Option<Places> {
+/// Finds the hash key and the results in what [`encode`] wrote; nothing when it is not whole.
+fn contents(bytes: &[u8]) -> Option<(HashKey, Places)> {
     let (checksum, payload) = bytes.split_at_checked(CHECKSUM_BYTES)?;
     if blake3::hash(payload).as_bytes() != checksum {
         return None;
     }
+    let (key, mut rest) = payload.split_first_chunk::<HASH_KEY_BYTES>()?;
     let mut places = Places::default();
-    let mut rest = payload;
     while !rest.is_empty() {
         let (key, after) = rest.split_first_chunk::<{ size_of::<Key>() }>()?;
         let (length, after) = after.split_first_chunk::<LENGTH_BYTES>()?;
@@ -155,7 +174,15 @@ fn places(bytes: &[u8]) -> Option<Places> {
         places.insert(*key, end - u32::from_le_bytes(*length) as usize..end);
         rest = after;
     }
-    Some(places)
+    Some((hash_key(key), places))
+}
+
+fn hash_key(bytes: &[u8; HASH_KEY_BYTES]) -> HashKey {
+    let mut key = HashKey::default();
+    for (part, bytes) in key.iter_mut().zip(bytes.as_chunks().0) {
+        *part = u64::from_le_bytes(*bytes);
+    }
+    key
 }
 
 /// Removes what other builds kept, so that the folder does not grow with every upgrade.

@@ -15,7 +15,7 @@ use crate::failure::{Failure, Outcome};
 use crate::project::Project;
 use crate::secret_mask;
 use crate::text_file;
-use crate::working_tree::{Listing, PromptFile, is_prompt_file};
+use crate::working_tree::{Buffer, Listing, PromptFile, is_prompt_file};
 
 /// The name of the file with people and teams.
 pub const OWNERS_FILE: &str = "owners.yaml";
@@ -77,7 +77,7 @@ pub fn run(project: &Project, options: &CheckOptions) -> Outcome<Checked> {
     }
     findings.extend(looked_at.iter().flat_map(|looked| looked.report.findings.iter().cloned()));
     let file_count = listing.paths.len();
-    let mut texts = shown_texts(&findings, &listing, &looked_at);
+    let mut texts = shown_texts(&findings, &listing, &cache, &looked_at);
     findings.extend(listing.findings);
     finding::sort(&mut findings);
     texts.extend(owners_text.map(|text| (OWNERS_FILE.to_owned(), text)));
@@ -92,41 +92,39 @@ pub fn run(project: &Project, options: &CheckOptions) -> Outcome<Checked> {
 ///
 /// Also returns what is wrong with files that cannot be read.
 fn look_at(listing: &Listing, cache: &CheckCache) -> (Vec<LookedAt>, Vec<Finding>) {
-    let look = |path_in_folder: &String| {
-        let file = listing.file(path_in_folder)?;
-        let key = CheckCache::key(&file);
-        let known = cache.get(&key);
-        let is_new = known.is_none();
-        let report = known.unwrap_or_else(|| check::check_file(&file.path, &file.path_in_folder, &file.text));
-        Ok(LookedAt { key, report, is_new })
-    };
-    let looked: Vec<Result<LookedAt, Box<Finding>>> = listing.paths.par_iter().map(look).collect();
-    let (mut looked_at, mut unreadable) = (Vec::with_capacity(looked.len()), Vec::new());
-    for result in looked {
-        match result {
-            Ok(looked) => looked_at.push(looked),
-            Err(finding) => unreadable.push(*finding),
+    let look = |buffer: &mut Buffer, path_in_folder: &String| {
+        let bytes = listing.bytes(path_in_folder, buffer)?;
+        let key = cache.key(&listing.path_from_root(path_in_folder), path_in_folder, bytes);
+        if let Some(report) = cache.get(&key) {
+            return Ok(LookedAt { key, report, is_new: false });
         }
-    }
+        let file = listing.file_of(path_in_folder, bytes)?;
+        Ok(LookedAt { key, report: check::check_file(&file.path, &file.path_in_folder, &file.text), is_new: true })
+    };
+    let looked: Vec<Result<LookedAt, Box<Finding>>> = listing.paths.par_iter().map_init(Buffer::default, look).collect();
+    let mut unreadable = Vec::new();
+    // Collected where the results lie, since there are many and they are large.
+    let looked_at = looked.into_iter().filter_map(|result| result.map_err(|finding| unreadable.push(*finding)).ok()).collect();
     (looked_at, unreadable)
 }
 
 /// Returns the texts of the files that something is said about, read once more. One that changed since it was looked at is left
 /// out: places in it would be wrong.
-fn shown_texts(findings: &[Finding], listing: &Listing, looked_at: &[LookedAt]) -> HashMap<String, String> {
+fn shown_texts(findings: &[Finding], listing: &Listing, cache: &CheckCache, looked_at: &[LookedAt]) -> HashMap<String, String> {
     let is_shown: HashSet<&str> = findings.iter().flat_map(Finding::locations).map(|location| location.path.as_str()).collect();
     if is_shown.is_empty() {
         return HashMap::new();
     }
     let keys: HashSet<&Key> = looked_at.iter().map(|looked| &looked.key).collect();
     let shown = listing.paths.par_iter().filter(|path| is_shown.contains(listing.path_from_root(path).as_str()));
-    let files = shown.filter_map(|path| listing.file(path).ok()).filter(|file| keys.contains(&CheckCache::key(file)));
+    let read = |buffer: &mut Buffer, path: &String| listing.file(path, buffer).ok();
+    let files = shown.map_init(Buffer::default, read).flatten().filter(|file| keys.contains(&cache.key_of(file)));
     files.map(|file| (file.path, file.text)).collect()
 }
 
 /// Returns the prompts of a revision. A file that did not change since costs no second look.
 fn base(files: &[PromptFile], cache: &CheckCache) -> Base {
-    let summary = |file: &PromptFile| match cache.get(&CheckCache::key(file)) {
+    let summary = |file: &PromptFile| match cache.get(&cache.key_of(file)) {
         Some(report) => report.summary,
         None => check::check_file(&file.path, &file.path_in_folder, &file.text).summary,
     };

@@ -26,6 +26,7 @@ mod lock;
 mod offline_model;
 mod owners;
 mod plan;
+mod prices;
 mod publish;
 #[cfg(feature = "lake")]
 mod query;
@@ -51,6 +52,8 @@ pub enum Command {
     Check(check::Arguments),
     Eval(eval::Arguments),
     Gate(gate::Arguments),
+    #[command(subcommand)]
+    Prices(prices::Command),
     History(history::Arguments),
     Show(show::Arguments),
     Diff(diff::Arguments),
@@ -102,6 +105,7 @@ pub fn run(command: Command, context: &Context) -> Outcome<Exit> {
         Command::Check(arguments) => check::run(&arguments, context),
         Command::Eval(arguments) => eval::run(&arguments, context),
         Command::Gate(arguments) => gate::run(&arguments, context),
+        Command::Prices(command) => prices::run(&command, context),
         Command::History(arguments) => history::run(&arguments, context),
         Command::Show(arguments) => show::run(&arguments, context),
         Command::Diff(arguments) => diff::run(&arguments, context),

@@ -1,15 +1,12 @@
 //! Evaluations of a project's prompts: eval files, datasets, providers and recordings, brought together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use promptops_eval::client::openai::{self, OpenAi};
 use promptops_eval::client::retry::RetryPolicy;
-use promptops_eval::client::routes::{Routes, serves};
-use promptops_eval::client::{ClientError, ErrorClass, Price};
+use promptops_eval::client::{ClientError, ErrorClass};
 use promptops_eval::dataset::{Dataset, DatasetError, Format, Source};
 use promptops_eval::recording::{self, Recording, Replay};
 use promptops_eval::report::{self, v1::Report};
@@ -22,15 +19,16 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output::human;
-use crate::project::{Project, ProviderConfig, ProviderKind};
+use crate::project::Project;
 use crate::proposal::Version;
+use crate::providers::{prices, routes};
 
 /// Options of every command that asks a model.
 #[derive(Debug, Args)]
 pub struct EvalOptions {
-    /// When recorded answers are used.
-    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
-    pub replay: ReplayChoice,
+    /// When recorded answers are used [default: auto; in CI, where the variable CI is set: only].
+    #[arg(long, value_enum, value_name = "WHEN")]
+    pub replay: Option<ReplayChoice>,
     /// Ask this OpenAI-compatible address, whatever promptops.toml says [e.g. http://127.0.0.1:8089/v1].
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
@@ -54,13 +52,21 @@ fn amount(text: &str) -> Result<f64, String> {
     if amount > 0.0 && amount.is_finite() { Ok(amount) } else { Err(format!("`{text}` is not a positive amount")) }
 }
 
+impl EvalOptions {
+    /// Returns when recorded answers are used. A pipeline asks no model unless it is told to: that would cost money with every
+    /// push, and give other answers than those that were reviewed.
+    pub fn replay(&self, context: &Context) -> ReplayChoice {
+        let is_in_pipeline = || context.variable("CI").is_some_and(|value| !matches!(value, "false" | "0"));
+        self.replay.unwrap_or_else(|| if is_in_pipeline() { ReplayChoice::Only } else { ReplayChoice::Auto })
+    }
+}
+
 /// When recorded answers are used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ReplayChoice {
     /// Never, and record nothing.
     Off,
     /// Where there are some; ask for the others and record them.
-    #[default]
     Auto,
     /// Always; a missing one is an error. Needs neither network nor key.
     Only,
@@ -149,10 +155,11 @@ pub fn run(
         EvalError::Findings(findings) => problems(findings),
         other => Stopped::Failure(failure(other)),
     })?;
-    let recording = Recording::open(&recording::path_for(&project.root.join(path)), options.replay.into()).map_err(failure)?;
+    let replay = options.replay(context);
+    let recording = Recording::open(&recording::path_for(&project.root.join(path)), replay.into()).map_err(failure)?;
     let subjects = [Some(&subject), baseline.as_ref()].into_iter().flatten();
     let models: Vec<&str> = subjects.map(|subject| subject.content.model.as_str()).collect();
-    let client = if options.replay == ReplayChoice::Only { None } else { Some(routes(context, project, options, &models)?) };
+    let client = if replay == ReplayChoice::Only { None } else { Some(routes(context, project, options, &models)?) };
     let prices = prices(project, options, &models)?;
     let bar = progress_bar(context, path);
     let settings = Settings {
@@ -160,7 +167,7 @@ pub fn run(
         recording: &recording,
         retry: RetryPolicy::default(),
         concurrency: options.concurrency.into(),
-        prices: &prices,
+        prices: &prices.by_model,
         budget: Budget { calls: options.max_calls, usd: options.max_usd },
         progress: &|progress: Progress| {
             bar.set_length(progress.total as u64);
@@ -224,58 +231,6 @@ fn subject(version: &Version) -> Result<Subject, Stopped> {
         let failure = Failure::new(Exit::Refused, format!("cannot compile `{}`: {error}", version.prompt.reference()));
         Stopped::Failure(failure.hint("`promptops check` shows the place"))
     })
-}
-
-/// Returns clients for the providers that serve these models. What no provider serves is an error only when it is asked.
-fn routes(context: &Context, project: &Project, options: &EvalOptions, models: &[&str]) -> Outcome<Routes> {
-    let mut routes = Routes::default();
-    for model in models {
-        let provider = provider(project, model);
-        let Some(url) = options.url.as_deref().or(provider.map(|provider| provider.url.as_str())) else { continue };
-        routes.add(model, Box::new(client(context, options, url, provider)?));
-    }
-    Ok(routes)
-}
-
-fn provider<'a>(project: &'a Project, model: &str) -> Option<&'a ProviderConfig> {
-    project.config.providers.values().find(|provider| provider.models.iter().any(|one| serves(one, model)))
-}
-
-/// Returns what these models cost. A limit in dollars without a price would never stop anything, so it is refused.
-fn prices(project: &Project, options: &EvalOptions, models: &[&str]) -> Outcome<BTreeMap<String, Price>> {
-    let mut prices = BTreeMap::new();
-    for model in models {
-        match provider(project, model).and_then(|provider| provider.prices.get(*model)) {
-            Some(price) => {
-                let cached_input = price.cached_input.unwrap_or(price.input);
-                prices.insert((*model).to_owned(), Price { input: price.input, cached_input, output: price.output });
-            }
-            None if options.max_usd.is_some() => {
-                return Err(Failure::new(
-                    Exit::Usage,
-                    format!("the price of `{model}` is not known, so `--max-usd` cannot hold"),
-                )
-                .hint(format!("add `[providers.<name>.prices.\"{model}\"]` with `input` and `output` to promptops.toml")));
-            }
-            None => {}
-        }
-    }
-    Ok(prices)
-}
-
-fn client(context: &Context, options: &EvalOptions, url: &str, provider: Option<&ProviderConfig>) -> Outcome<OpenAi> {
-    match provider.map_or(ProviderKind::OpenAi, |provider| provider.kind) {
-        ProviderKind::OpenAi => {
-            let variable = provider.and_then(|provider| provider.api_key_env.as_deref());
-            let api_key = variable.and_then(|name| context.variable(name)).map(str::to_owned);
-            let timeout = Duration::from_secs(options.timeout);
-            let settings = openai::Settings { url: url.to_owned(), api_key, timeout };
-            OpenAi::new(settings).map_err(|error| {
-                let hint = error.hint();
-                Failure::from_error(Exit::Usage, error).hint(hint)
-            })
-        }
-    }
 }
 
 /// Turns an error of the evaluation into a failure of the command.

@@ -26,6 +26,7 @@ mod printer;
 mod project;
 mod prompt_history;
 mod proposal;
+mod providers;
 mod registry_access;
 mod release_view;
 mod secret_mask;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use promptops_eval::price::Price;
 use serde::Deserialize;
 
 use crate::exit::Exit;
@@ -33,6 +34,10 @@ pub struct Config {
     pub lake: LakeConfig,
     /// Which endpoint serves which models.
     pub providers: BTreeMap<String, ProviderConfig>,
+    /// What tokens cost.
+    pub prices: PricesConfig,
+    /// How answers are recorded.
+    pub recordings: RecordingsConfig,
     /// Read by the registry.
     pub environments: toml::Table,
     /// Read by the registry.
@@ -81,43 +86,81 @@ impl Default for LakeConfig {
     }
 }
 
+/// `[prices]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PricesConfig {
+    /// The table that `promptops prices import` writes, from the project's root.
+    pub path: String,
+}
+
+impl Default for PricesConfig {
+    fn default() -> Self {
+        Self { path: "prices.json".to_owned() }
+    }
+}
+
+/// `[recordings]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RecordingsConfig {
+    /// Regular expressions; what matches in an answer is blotted out before it is recorded or judged.
+    pub redact: Vec<String>,
+}
+
 /// `[providers.<name>]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderConfig {
-    /// The wire format.
+    /// The form in which it is asked.
     pub kind: ProviderKind,
     /// Which models it serves; a trailing `*` stands for any ending.
     pub models: Vec<String>,
-    /// The base URL, as `https://api.openai.com/v1`.
-    pub url: String,
-    /// The environment variable that holds the key.
+    /// The base URL; otherwise the vendor's own.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// The environment variable that holds the key. At Bedrock it is a key of Bedrock; without it requests are signed.
     #[serde(default)]
     pub api_key_env: Option<String>,
-    /// What tokens cost, by model.
+    /// The region of Bedrock; otherwise that of the AWS settings.
     #[serde(default)]
-    pub prices: BTreeMap<String, PriceConfig>,
+    pub region: Option<String>,
+    /// The program and its arguments, of a `command`.
+    #[serde(default)]
+    pub command: Vec<String>,
+    /// Whether answers are streamed, which tells the time to the first token.
+    #[serde(default)]
+    pub stream: bool,
+    /// Calls under way at the same time, where the provider bears fewer than `--concurrency`.
+    #[serde(default)]
+    pub concurrency: Option<u16>,
+    /// Calls a minute that the provider allows.
+    #[serde(default)]
+    pub requests_per_minute: Option<u32>,
+    /// Tokens a minute that the provider allows.
+    #[serde(default)]
+    pub tokens_per_minute: Option<u32>,
+    /// What tokens cost, by model; wins over the table of prices.
+    #[serde(default)]
+    pub prices: BTreeMap<String, Price>,
 }
 
-/// `[providers.<name>.prices.<model>]`: US dollars per million tokens.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PriceConfig {
-    /// Of input.
-    pub input: f64,
-    /// Of input that the provider had cached; otherwise as `input`.
-    #[serde(default)]
-    pub cached_input: Option<f64>,
-    /// Of output, reasoning included.
-    pub output: f64,
-}
-
-/// The wire format of a provider.
+/// The form in which a provider is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum ProviderKind {
     /// OpenAI's chat completions, and whatever is compatible with them.
+    #[serde(rename = "openai")]
     OpenAi,
+    /// OpenAI's responses.
+    #[serde(rename = "openai-responses")]
+    OpenAiResponses,
+    /// Anthropic's messages.
+    Anthropic,
+    /// Amazon Bedrock's converse.
+    Bedrock,
+    /// A program.
+    Command,
 }
 
 impl Project {

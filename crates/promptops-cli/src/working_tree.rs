@@ -34,10 +34,10 @@ pub struct WorkingTree {
 impl WorkingTree {
     /// Reads every prompt file of a project.
     pub fn read(project: &Project) -> Outcome<Self> {
-        let Listing { paths, findings, folder, prefix } = Listing::read(project)?;
+        let listing = Listing::read(project)?;
         let read: Vec<Result<PromptFile, Box<Finding>>> =
-            paths.into_par_iter().map(|path_in_folder| read_file(&folder, &prefix, path_in_folder)).collect();
-        let mut tree = Self { files: Vec::new(), findings };
+            listing.paths.par_iter().map_init(Buffer::default, |buffer, path| listing.file(path, buffer)).collect();
+        let mut tree = Self { files: Vec::new(), findings: listing.findings };
         for result in read {
             match result {
                 Ok(file) => tree.files.push(file),
@@ -84,9 +84,19 @@ impl Listing {
         from_root(&self.prefix, path_in_folder)
     }
 
+    /// Reads the bytes of one of the files, which may be anything. An unchanged file needs no more.
+    pub fn bytes<'buffer>(&self, path_in_folder: &str, buffer: &'buffer mut Buffer) -> Result<&'buffer [u8], Box<Finding>> {
+        read_bytes(&self.folder, &self.prefix, path_in_folder, buffer)
+    }
+
+    /// Makes one of the files of its bytes.
+    pub fn file_of(&self, path_in_folder: &str, bytes: &[u8]) -> Result<PromptFile, Box<Finding>> {
+        prompt_file(&self.prefix, path_in_folder, bytes)
+    }
+
     /// Reads one of the files.
-    pub fn file(&self, path_in_folder: &str) -> Result<PromptFile, Box<Finding>> {
-        read_file(&self.folder, &self.prefix, path_in_folder.to_owned())
+    pub fn file(&self, path_in_folder: &str, buffer: &mut Buffer) -> Result<PromptFile, Box<Finding>> {
+        self.file_of(path_in_folder, self.bytes(path_in_folder, buffer)?)
     }
 }
 
@@ -176,48 +186,83 @@ fn collect(folder: &Path, prefix: &str, found: &mut Found) -> Result<(), (PathBu
     Ok(())
 }
 
-fn read_file(folder: &Path, prefix: &str, path_in_folder: String) -> Result<PromptFile, Box<Finding>> {
-    let path = from_root(prefix, &path_in_folder);
-    let finding = |check: &str, message: String| Finding::new(check, Severity::Error, &path, 0..0, message);
-    let mut bytes = Vec::new();
-    if let Err(error) = read_bounded(&folder.join(&path_in_folder), &mut bytes) {
-        let finding = finding("unreadable-file", format!("the file cannot be read: {error}"));
-        return Err(Box::new(finding.hint("give this user the right to read it, or look after the disk")));
-    }
-    if bytes.len() > MAX_FILE_BYTES {
-        let finding = finding("file-limit", format!("the file is larger than the {MAX_FILE_BYTES} bytes that are read"));
-        return Err(Box::new(finding.hint("a file of this size is no prompt: move it out of the prompts folder")));
-    }
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(PromptFile { path, path_in_folder, text }),
-        Err(error) => {
-            let place = error.utf8_error().valid_up_to();
-            let finding = finding("yaml-syntax", format!("the file is not UTF-8; the first wrong byte is number {}", place + 1));
-            Err(Box::new(finding.hint("save it as UTF-8")))
-        }
+/// Memory that one file after the other is read into.
+#[derive(Debug)]
+pub struct Buffer {
+    /// Always at least [`USUAL_BYTES`], of which the file that was read last fills the beginning.
+    bytes: Vec<u8>,
+    filled: usize,
+}
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Self { bytes: vec![0; USUAL_BYTES], filled: 0 }
     }
 }
 
 /// Bytes that hold almost every prompt, so that a file costs one call to open, one to read and one to close.
 const USUAL_BYTES: usize = 16 << 10;
 
-/// Reads at most one byte more than [`MAX_FILE_BYTES`].
-fn read_bounded(path: &Path, bytes: &mut Vec<u8>) -> std::io::Result<()> {
-    let mut file = std::fs::File::open(path)?;
-    let mut usual = [0; USUAL_BYTES];
-    let mut filled = 0;
-    // A regular file gives less than was asked for only at its end.
-    while filled < USUAL_BYTES {
-        match file.read(&mut usual[filled..]) {
-            Ok(count) if filled + count < USUAL_BYTES => {
-                bytes.extend_from_slice(&usual[..filled + count]);
-                return Ok(());
+impl Buffer {
+    /// Returns the file that was read last.
+    fn file(&self) -> &[u8] {
+        &self.bytes[..self.filled]
+    }
+
+    /// Reads at most one byte more than [`MAX_FILE_BYTES`].
+    fn read(&mut self, path: &Path) -> std::io::Result<()> {
+        let mut file = std::fs::File::open(path)?;
+        self.bytes.truncate(USUAL_BYTES);
+        self.filled = 0;
+        // A regular file gives less than was asked for only at its end.
+        while self.filled < USUAL_BYTES {
+            let wanted = USUAL_BYTES - self.filled;
+            match file.read(&mut self.bytes[self.filled..]) {
+                Ok(count) => {
+                    self.filled += count;
+                    if count < wanted {
+                        return Ok(());
+                    }
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+        }
+        file.take((MAX_FILE_BYTES + 1 - USUAL_BYTES) as u64).read_to_end(&mut self.bytes)?;
+        self.filled = self.bytes.len();
+        Ok(())
+    }
+}
+
+/// Reads the bytes of a file into the buffer, unless they are too many.
+fn read_bytes<'buffer>(
+    folder: &Path,
+    prefix: &str,
+    path_in_folder: &str,
+    buffer: &'buffer mut Buffer,
+) -> Result<&'buffer [u8], Box<Finding>> {
+    let finding =
+        |check: &str, message: String| Finding::new(check, Severity::Error, &from_root(prefix, path_in_folder), 0..0, message);
+    if let Err(error) = buffer.read(&folder.join(path_in_folder)) {
+        let finding = finding("unreadable-file", format!("the file cannot be read: {error}"));
+        return Err(Box::new(finding.hint("give this user the right to read it, or look after the disk")));
+    }
+    if buffer.filled > MAX_FILE_BYTES {
+        let finding = finding("file-limit", format!("the file is larger than the {MAX_FILE_BYTES} bytes that are read"));
+        return Err(Box::new(finding.hint("a file of this size is no prompt: move it out of the prompts folder")));
+    }
+    Ok(buffer.file())
+}
+
+/// Makes a file of its bytes.
+fn prompt_file(prefix: &str, path_in_folder: &str, bytes: &[u8]) -> Result<PromptFile, Box<Finding>> {
+    let path = from_root(prefix, path_in_folder);
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(PromptFile { path, path_in_folder: path_in_folder.to_owned(), text: text.to_owned() }),
+        Err(error) => {
+            let message = format!("the file is not UTF-8; the first wrong byte is number {}", error.valid_up_to() + 1);
+            let finding = Finding::new("yaml-syntax", Severity::Error, &path, 0..0, message);
+            Err(Box::new(finding.hint("save it as UTF-8")))
         }
     }
-    bytes.extend_from_slice(&usual);
-    file.take((MAX_FILE_BYTES + 1 - USUAL_BYTES) as u64).read_to_end(bytes).map(|_| ())
 }

@@ -37,7 +37,7 @@ fn a_configuration_that_is_wrong() {
       |
     1 | [prompt]
       |  ^^^^^^
-    unknown field `prompt`, expected one of `prompts`, `registry`, `lake`, `providers`, `environments`, `policy`
+    unknown field `prompt`, expected one of `prompts`, `registry`, `lake`, `providers`, `prices`, `recordings`, `environments`, `policy`
     "#);
     assert_snapshot!(with("[prompts]\npath = 7\n"), @r#"
     exit: 2
@@ -59,7 +59,7 @@ fn a_configuration_that_is_wrong() {
       |
     2 | kind = "carrier-pigeon"
       |        ^^^^^^^^^^^^^^^^
-    unknown variant `carrier-pigeon`, expected `openai`
+    unknown variant `carrier-pigeon`, expected one of `openai`, `openai-responses`, `anthropic`, `bedrock`, `command`
     "#);
     assert_snapshot!(with("[prompts]\npath = \"texts\"\n"), @r#"
     exit: 4

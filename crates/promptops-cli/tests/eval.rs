@@ -153,6 +153,7 @@ impl Project {
             .args(arguments)
             .current_dir(self.path())
             .env_remove("PROMPTOPS_REGISTRY")
+            .env_remove("CI")
             .env("NO_COLOR", "1")
             .output()
             .unwrap();

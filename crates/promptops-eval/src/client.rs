@@ -1,6 +1,25 @@
 //! Model clients: what is asked, what comes back, and what can go wrong on the way.
+//!
+//! One file for each API, with pure functions: the path and the body of a request, and the answer in what came back.
+//! [`http`] sends, [`command`] starts a program; both keep the raw body, which is what a recording holds. A client of one
+//! provider is wrapped by [`pace`], and those of all providers are one client by [`routes`].
 
-pub mod openai;
+mod parameters;
+mod refusal;
+
+pub mod anthropic;
+pub mod bedrock;
+pub mod command;
+pub mod openai_chat;
+pub mod openai_responses;
+
+mod aws_event_stream;
+mod aws_signature;
+pub mod http;
+mod server_sent_events;
+
+pub mod limits;
+pub mod pace;
 pub mod retry;
 pub mod routes;
 
@@ -41,42 +60,117 @@ impl Call {
     }
 }
 
+/// The form in which a provider is asked and answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Api {
+    /// OpenAI's chat completions, and whatever is compatible with them.
+    OpenaiChat,
+    /// OpenAI's responses.
+    OpenaiResponses,
+    /// Anthropic's messages.
+    Anthropic,
+    /// Bedrock's converse.
+    Bedrock,
+    /// A program that reads a call and writes an answer.
+    Command,
+}
+
 /// What a provider sent back, before anything is read out of it. This is what a recording keeps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Exchange {
+    /// The form of the body.
+    pub api: Api,
     /// The HTTP status.
     pub status: u16,
-    /// The body, byte for byte but for the key, which is blotted out should the provider echo it.
+    /// The body, byte for byte but for the key, which is blotted out should the provider echo it. A stream of events is kept as
+    /// server-sent events, also where it came in AWS's binary form.
     pub body: String,
+    /// Whether the body is a stream of events instead of one document.
+    pub is_stream: bool,
     /// From sending to the last byte, of the attempt that was answered.
     pub latency_ms: u64,
+    /// From sending to the first piece of the answer; only of a stream.
+    pub first_token_ms: Option<u64>,
+    /// The provider's own number of the request, which its support asks for.
+    pub request_id: Option<String>,
+    /// How long the provider wants to be left alone, because this call was the last one that its limits allow for now. Not
+    /// recorded: it says nothing about the answer.
+    pub hold: Option<Duration>,
+}
+
+impl Exchange {
+    /// Returns a plain document, as every part of which nothing else is known.
+    pub fn document(api: Api, status: u16, body: impl Into<String>, latency_ms: u64) -> Self {
+        let body = body.into();
+        Self { api, status, body, is_stream: false, latency_ms, first_token_ms: None, request_id: None, hold: None }
+    }
+}
+
+/// Reads an answer out of what came back, from the network or from a recording.
+///
+/// # Errors
+/// By status: [`ClientError::Auth`], [`ClientError::NotFound`], [`ClientError::RateLimit`], [`ClientError::Server`],
+/// [`ClientError::BadRequest`]; [`ClientError::Malformed`] when a successful body is not what the API promises.
+pub fn decode(exchange: &Exchange) -> Result<Answer, ClientError> {
+    if exchange.status != 200 {
+        return Err(refusal::of_status(exchange.status, &exchange.body));
+    }
+    let document = if exchange.is_stream {
+        let events = server_sent_events::read(&exchange.body);
+        match exchange.api {
+            Api::OpenaiChat => openai_chat::assemble(&events)?,
+            Api::OpenaiResponses => openai_responses::assemble(&events)?,
+            Api::Anthropic => anthropic::assemble(&events)?,
+            Api::Bedrock => bedrock::assemble(&events)?,
+            Api::Command => return Err(ClientError::Malformed("a program writes no stream".to_owned())),
+        }
+    } else {
+        serde_json::from_str(&exchange.body).map_err(|_| refusal::malformed("is not JSON", &exchange.body))?
+    };
+    let read = match exchange.api {
+        Api::OpenaiChat => openai_chat::answer(&document),
+        Api::OpenaiResponses => openai_responses::answer(&document),
+        Api::Anthropic => anthropic::answer(&document),
+        Api::Bedrock => bedrock::answer(&document),
+        Api::Command => command::answer(&document),
+    };
+    let mut answer = read.map_err(|what| refusal::malformed(what, &exchange.body))?;
+    answer.latency_ms = exchange.latency_ms;
+    answer.first_token_ms = exchange.first_token_ms;
+    answer.request_id.clone_from(&exchange.request_id);
+    Ok(answer)
 }
 
 /// What a model said.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Answer {
-    /// The text.
+    /// The text; a refusal, where the model refused.
     pub text: String,
+    /// The calls of tools that the model asks for, in its order.
+    pub tool_calls: Vec<ToolCall>,
     /// The model that answered, as the provider names it.
     pub model: String,
     /// The backend's fingerprint, where the provider states one.
     pub fingerprint: Option<String>,
     /// Why the model stopped.
     pub finish_reason: Option<String>,
-    /// The tools that the model wants called, in its order.
-    pub tool_calls: Vec<ToolCall>,
     /// Tokens, where the provider counts them.
     pub usage: Option<Usage>,
     /// From sending to the last byte.
     pub latency_ms: u64,
+    /// From sending to the first piece of the answer, where it was streamed.
+    pub first_token_ms: Option<u64>,
+    /// The provider's own number of the request.
+    pub request_id: Option<String>,
 }
 
-/// A tool that a model wants called.
+/// One call of a tool that a model asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToolCall {
-    /// The name of the tool.
+    /// The tool.
     pub name: String,
-    /// What it is called with; a text where the model wrote something that is no JSON.
+    /// Its arguments; a text where what the model wrote is not JSON.
     pub arguments: Value,
 }
 
@@ -89,6 +183,8 @@ pub struct Usage {
     pub output: u64,
     /// Input tokens that the provider had cached.
     pub cached_input: u64,
+    /// Input tokens that the provider cached now.
+    pub cache_write: u64,
     /// Output tokens spent on reasoning.
     pub reasoning: u64,
 }
@@ -98,27 +194,8 @@ impl std::ops::AddAssign for Usage {
         self.input += other.input;
         self.output += other.output;
         self.cached_input += other.cached_input;
+        self.cache_write += other.cache_write;
         self.reasoning += other.reasoning;
-    }
-}
-
-/// US dollars per million tokens.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Price {
-    /// Of input that was not cached.
-    pub input: f64,
-    /// Of cached input.
-    pub cached_input: f64,
-    /// Of output, reasoning included.
-    pub output: f64,
-}
-
-impl Price {
-    /// Returns what a call cost, in US dollars.
-    pub fn cost(&self, usage: &Usage) -> f64 {
-        let cached = usage.cached_input.min(usage.input);
-        let fresh = usage.input - cached;
-        (fresh as f64 * self.input + cached as f64 * self.cached_input + usage.output as f64 * self.output) / 1e6
     }
 }
 
@@ -191,6 +268,9 @@ pub enum ClientError {
         /// What the network says.
         message: String,
     },
+    /// The program that stands for a model failed: run it by hand with the same input.
+    #[error("the program failed: {0}")]
+    Command(String),
 }
 
 /// The class of a [`ClientError`], as reports name it.
@@ -213,6 +293,8 @@ pub enum ErrorClass {
     Malformed,
     /// [`ClientError::Unreachable`].
     Unreachable,
+    /// [`ClientError::Command`].
+    Command,
     /// The prompt could not be rendered with this case.
     Render,
 }
@@ -220,7 +302,7 @@ pub enum ErrorClass {
 impl ErrorClass {
     /// Tells whether the fault lies with the provider or the network, so that it says nothing about the prompt.
     pub fn is_outside(self) -> bool {
-        matches!(self, Self::RateLimit | Self::Timeout | Self::Server | Self::Malformed)
+        matches!(self, Self::RateLimit | Self::Timeout | Self::Server | Self::Malformed | Self::Command)
     }
 
     /// Tells whether every further call would fail in the same way, so that a run stops at once.
@@ -240,6 +322,7 @@ impl fmt::Display for ErrorClass {
             Self::Server => "server",
             Self::Malformed => "malformed",
             Self::Unreachable => "unreachable",
+            Self::Command => "command",
             Self::Render => "render",
         })
     }
@@ -257,6 +340,7 @@ impl ClientError {
             Self::Server { .. } => ErrorClass::Server,
             Self::Malformed(_) => ErrorClass::Malformed,
             Self::Unreachable { .. } => ErrorClass::Unreachable,
+            Self::Command(_) => ErrorClass::Command,
         }
     }
 
@@ -274,8 +358,9 @@ impl ClientError {
             Self::BadRequest { .. } => "check the prompt's `parameters` against what this model takes",
             Self::RateLimit { .. } => "lower `--concurrency`, or try again later; recorded answers are kept",
             Self::Timeout { .. } | Self::Server { .. } => "try again later; recorded answers are kept",
-            Self::Malformed(_) => "check that the provider's `url` is a chat completions API",
+            Self::Malformed(_) => "check that the provider's `url` is an API of its `kind`",
             Self::Unreachable { .. } => "check the provider's `url` and that its server runs, or replay recordings",
+            Self::Command(_) => "run the provider's `command` by hand with a call on its standard input",
         }
     }
 }
@@ -308,13 +393,6 @@ mod tests {
         for other in others {
             assert_ne!(digest, other.digest(), "{other:?}");
         }
-    }
-
-    #[test]
-    fn cached_input_has_its_own_price() {
-        let price = Price { input: 3.0, cached_input: 0.3, output: 15.0 };
-        let usage = Usage { input: 1_000_000, output: 100_000, cached_input: 400_000, reasoning: 50_000 };
-        assert!((price.cost(&usage) - (0.6 * 3.0 + 0.4 * 0.3 + 1.5)).abs() < 1e-12);
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod subject;
 mod program;
 
 pub mod client;
+pub mod price;
 pub mod recording;
 
 pub mod scorer;

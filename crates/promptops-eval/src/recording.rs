@@ -13,7 +13,7 @@ use promptops_prompt::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::client::Exchange;
+use crate::client::{Api, Exchange};
 use crate::error::EvalError;
 
 /// When recorded answers are used.
@@ -42,8 +42,15 @@ pub struct Key {
 struct Line {
     request: Digest,
     repeat: u32,
+    api: Api,
     status: u16,
+    #[serde(default, skip_serializing_if = "is_false")]
+    stream: bool,
     latency_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first_token_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
     /// The body as JSON, or as text where it is none (or is a JSON string, which would look like text).
     body: Value,
 }
@@ -52,7 +59,17 @@ impl Line {
     fn new(key: Key, exchange: &Exchange) -> Self {
         let parsed = serde_json::from_str(&exchange.body).ok().filter(|value: &Value| !value.is_string());
         let body = parsed.unwrap_or_else(|| Value::String(exchange.body.clone()));
-        Self { request: key.request, repeat: key.repeat, status: exchange.status, latency_ms: exchange.latency_ms, body }
+        Self {
+            request: key.request,
+            repeat: key.repeat,
+            api: exchange.api,
+            status: exchange.status,
+            stream: exchange.is_stream,
+            latency_ms: exchange.latency_ms,
+            first_token_ms: exchange.first_token_ms,
+            request_id: exchange.request_id.clone(),
+            body,
+        }
     }
 
     fn into_entry(self) -> (Key, Exchange) {
@@ -61,8 +78,22 @@ impl Line {
             json => json.to_string(),
         };
         let key = Key { request: self.request, repeat: self.repeat };
-        (key, Exchange { status: self.status, body, latency_ms: self.latency_ms })
+        let exchange = Exchange {
+            api: self.api,
+            status: self.status,
+            body,
+            is_stream: self.stream,
+            latency_ms: self.latency_ms,
+            first_token_ms: self.first_token_ms,
+            request_id: self.request_id,
+            hold: None,
+        };
+        (key, exchange)
     }
+}
+
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// The recorded answers of one eval.
@@ -196,7 +227,7 @@ mod tests {
     }
 
     fn exchange(body: &str) -> Exchange {
-        Exchange { status: 200, body: body.to_owned(), latency_ms: 3 }
+        Exchange::document(Api::OpenaiChat, 200, body, 3)
     }
 
     #[test]

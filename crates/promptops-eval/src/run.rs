@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use promptops_prompt::PromptRef;
 
 use crate::client::retry::RetryPolicy;
-use crate::client::{Answer, Call, ClientError, ErrorClass, ModelClient, Price, Usage};
+use crate::client::{Answer, Call, ClientError, ErrorClass, ModelClient, Usage};
 use crate::dataset::{Case, Dataset, inputs};
 use crate::error::EvalError;
+use crate::price::Price;
 use crate::recording::{Key, Recording};
 use crate::scorer::{Judged, Score, Scorer, Unjudged};
 use crate::subject::Subject;

@@ -465,15 +465,7 @@ pub(crate) mod tests {
 
     /// Returns an answer with this text.
     pub(crate) fn answer(text: &str) -> Answer {
-        Answer {
-            text: text.into(),
-            model: "m".into(),
-            fingerprint: None,
-            finish_reason: None,
-            tool_calls: Vec::new(),
-            usage: None,
-            latency_ms: 1,
-        }
+        Answer { text: text.into(), model: "m".into(), latency_ms: 1, ..Answer::default() }
     }
 
     /// Judges a text with a scorer that needs nothing but the text and the case.

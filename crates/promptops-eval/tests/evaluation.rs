@@ -9,10 +9,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use promptops_eval::client::openai::{self, OpenAi};
+use promptops_eval::client::http::{self, Credential, HttpClient};
 use promptops_eval::client::retry::RetryPolicy;
-use promptops_eval::client::{ClientError, ModelClient, Price};
+use promptops_eval::client::{Api, ClientError, ModelClient};
 use promptops_eval::dataset::{Dataset, Format, Source};
+use promptops_eval::price::Price;
 use promptops_eval::recording::{Recording, Replay};
 use promptops_eval::report::{self, v1};
 use promptops_eval::run::{Budget, Served, Settings};
@@ -67,9 +68,14 @@ fn spec() -> Spec {
     spec.unwrap()
 }
 
-fn client(url: &str) -> OpenAi {
-    let timeout = Duration::from_secs(30);
-    OpenAi::new(openai::Settings { url: url.to_owned(), api_key: None, timeout }).unwrap()
+fn client(url: &str) -> HttpClient {
+    let (timeout, url) = (Duration::from_secs(30), url.to_owned());
+    let settings = http::Settings { api: Api::OpenaiChat, url, credential: Credential::None, timeout, stream: false };
+    HttpClient::new(settings).unwrap()
+}
+
+fn price(input: f64, output: f64) -> Price {
+    serde_json::from_value(json!({"input": input, "output": output})).unwrap()
 }
 
 struct Setup {
@@ -198,7 +204,7 @@ async fn replayed_answers_give_the_same_report_byte_for_byte() {
     let path = folder.path().join("recordings/intents.jsonl");
     let server = labelling(|system, number| system == "worse" && number >= 50).await;
     let (candidate, parent) = (subject(2, "worse", "m"), subject(1, "good", "m"));
-    let setup = Setup { price: Some(Price { input: 1.0, cached_input: 0.1, output: 4.0 }), ..Setup::default() };
+    let setup = Setup { price: Some(price(1.0, 4.0)), ..Setup::default() };
     let client = client(&server.url());
     let open = |mode| Recording::open(&path, mode).unwrap();
     let (recorded, served) = setup.evaluate(Some(&client), &open(Replay::Auto), &candidate, Some(&parent)).await.unwrap();
@@ -271,11 +277,7 @@ async fn answers_are_written_while_a_run_goes_on() {
 async fn a_budget_in_dollars_ends_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let server = labelling(|_, _| false).await;
-    let setup = Setup {
-        budget: Budget { calls: None, usd: Some(30.0) },
-        price: Some(Price { input: 1e5, cached_input: 1e5, output: 0.0 }),
-        ..Setup::default()
-    };
+    let setup = Setup { budget: Budget { calls: None, usd: Some(30.0) }, price: Some(price(1e5, 0.0)), ..Setup::default() };
     let client = client(&server.url());
     let error = setup.evaluate(Some(&client), &off(folder.path()), &subject(1, "good", "m"), None).await.unwrap_err();
     assert!(matches!(error, EvalError::Budget { .. }), "{error}");

@@ -6,9 +6,9 @@ mod server;
 
 use std::time::Duration;
 
-use promptops_eval::client::openai::{self, OpenAi};
+use promptops_eval::client::http::{Credential, HttpClient, Settings};
 use promptops_eval::client::retry::{self, RetryPolicy, Sent};
-use promptops_eval::client::{Call, ClientError, ModelClient as _};
+use promptops_eval::client::{Api, Call, ClientError, ModelClient as _, decode};
 use promptops_prompt::{Message, Role};
 use serde_json::Map;
 use server::{Behaviour, Server, completion};
@@ -22,8 +22,9 @@ fn call() -> Call {
     }
 }
 
-fn client(url: String, timeout: Duration) -> OpenAi {
-    OpenAi::new(openai::Settings { url, api_key: Some("sk-secret".into()), timeout }).unwrap()
+fn client(url: String, timeout: Duration) -> HttpClient {
+    let credential = Credential::Key("sk-secret".into());
+    HttpClient::new(Settings { api: Api::OpenaiChat, url, credential, timeout, stream: false }).unwrap()
 }
 
 const QUICK: RetryPolicy =
@@ -42,7 +43,7 @@ async fn a_rate_limit_is_waited_out() {
     .await;
     let sent = send(&server).await;
     assert_eq!(sent.attempts, 3);
-    assert_eq!(openai::decode(&sent.result.unwrap()).unwrap().text, "billing");
+    assert_eq!(decode(&sent.result.unwrap()).unwrap().text, "billing");
 }
 
 #[tokio::test]
@@ -97,7 +98,7 @@ async fn a_refused_request_is_an_answer_that_can_be_recorded() {
     let sent = send(&server).await;
     let exchange = sent.result.unwrap();
     assert_eq!((sent.attempts, exchange.status), (1, 400));
-    assert!(matches!(openai::decode(&exchange), Err(ClientError::BadRequest { status: 400, .. })));
+    assert!(matches!(decode(&exchange), Err(ClientError::BadRequest { status: 400, .. })));
 }
 
 #[tokio::test]
@@ -136,7 +137,7 @@ async fn the_key_is_sent_and_never_kept() {
     .await;
     let exchange = send(&server).await.result.unwrap();
     assert!(!exchange.body.contains("sk-secret"));
-    assert_eq!(openai::decode(&exchange).unwrap().text, "your key is [redacted]");
+    assert_eq!(decode(&exchange).unwrap().text, "your key is [redacted]");
 }
 
 #[tokio::test]

@@ -41,6 +41,8 @@ pub use error::{Cause, StoreError};
 pub use git::{BlobId, Commit, CommitId, CommittedFile, MAX_BLOB_BYTES, Repository};
 pub use git_error::GitError;
 pub use history::HistoryEntry;
+#[cfg(feature = "s3")]
+pub use location::{AwsKeySource, AwsKeys};
 pub use location::{StoreOptions, open_backend};
 pub use probe::probe;
 pub use sequence::Sequence;

@@ -1,5 +1,7 @@
 //! From a URL and settings to a backend and a prefix inside it.
 
+#[cfg(feature = "s3")]
+mod aws_keys;
 #[cfg(feature = "azure")]
 mod azure;
 mod file;
@@ -20,6 +22,8 @@ use object_store::path::Path as ObjectPath;
 
 use crate::error::StoreError;
 
+#[cfg(feature = "s3")]
+pub use aws_keys::{AwsKeySource, AwsKeys};
 pub(crate) use file::absolute;
 
 /// What [`Store::open`](crate::Store::open) needs besides the URL.

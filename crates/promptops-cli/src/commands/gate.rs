@@ -70,7 +70,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         Err(failure) => return Err(failure),
     };
     judge_changes(arguments, &policy, &changed, &mut decision);
-    judge_evals(arguments, &project, &changed, &mut decision)?;
+    judge_evals(arguments, context, &project, &changed, &mut decision)?;
     let mut reports = Vec::new();
     if errors > 0 {
         decision.notes.push("nothing was evaluated: a prompt that is not well-formed is not worth the calls".to_owned());
@@ -136,11 +136,17 @@ fn judge_changes(arguments: &Arguments, policy: &Policy, changed: &[Changed], de
 }
 
 /// Whoever proposes a version must not lower the bar for it unseen.
-fn judge_evals(arguments: &Arguments, project: &Project, changed: &[Changed], decision: &mut Decision) -> Outcome<()> {
+fn judge_evals(
+    arguments: &Arguments,
+    context: &Context,
+    project: &Project,
+    changed: &[Changed],
+    decision: &mut Decision,
+) -> Outcome<()> {
     let mut paths: Vec<String> = changed.iter().flat_map(|changed| changed.report.evals.clone()).collect();
     paths.sort();
     paths.dedup();
-    let uses_recordings = arguments.options.replay != ReplayChoice::Off;
+    let uses_recordings = arguments.options.replay(context) != ReplayChoice::Off;
     decision.notes.extend(gate::brought(project, &arguments.base, &paths, uses_recordings)?);
     for text in gate::weakened(project, &arguments.base, &paths)? {
         if arguments.allow_weaker_evals {

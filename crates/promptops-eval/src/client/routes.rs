@@ -7,13 +7,13 @@ use crate::client::{Call, ClientError, Exchange, ModelClient};
 /// Sends each call to the first client that serves its model.
 #[derive(Default)]
 pub struct Routes {
-    routes: Vec<(String, Box<dyn ModelClient>)>,
+    routes: Vec<(Vec<String>, Box<dyn ModelClient>)>,
 }
 
 impl Routes {
-    /// Adds a client for the models that `pattern` names: one model, or all that begin alike, as `offline-*`.
-    pub fn add(&mut self, pattern: &str, client: Box<dyn ModelClient>) {
-        self.routes.push((pattern.to_owned(), client));
+    /// Adds a client for the models that one of `patterns` names: one model, or all that begin alike, as `offline-*`.
+    pub fn add(&mut self, patterns: &[String], client: Box<dyn ModelClient>) {
+        self.routes.push((patterns.to_vec(), client));
     }
 }
 
@@ -27,7 +27,7 @@ pub fn serves(pattern: &str, model: &str) -> bool {
 
 impl ModelClient for Routes {
     fn send<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Exchange, ClientError>> {
-        match self.routes.iter().find(|(pattern, _)| serves(pattern, &call.model)) {
+        match self.routes.iter().find(|(patterns, _)| patterns.iter().any(|pattern| serves(pattern, &call.model))) {
             Some((_, client)) => client.send(call),
             None => {
                 let message = format!("no `[providers.…]` of promptops.toml has `{}` among its `models`", call.model);
@@ -42,20 +42,21 @@ mod tests {
     use futures::FutureExt as _;
 
     use super::*;
+    use crate::client::Api;
 
     struct Named(&'static str);
 
     impl ModelClient for Named {
         fn send<'a>(&'a self, _: &'a Call) -> BoxFuture<'a, Result<Exchange, ClientError>> {
-            std::future::ready(Ok(Exchange { status: 200, body: self.0.to_owned(), latency_ms: 0 })).boxed()
+            std::future::ready(Ok(Exchange::document(Api::OpenaiChat, 200, self.0, 0))).boxed()
         }
     }
 
     #[test]
     fn the_first_pattern_that_fits_serves() {
         let mut routes = Routes::default();
-        routes.add("offline-large", Box::new(Named("one")));
-        routes.add("offline-*", Box::new(Named("all")));
+        routes.add(&["offline-large".to_owned()], Box::new(Named("one")));
+        routes.add(&["none".to_owned(), "offline-*".to_owned()], Box::new(Named("all")));
         let send = |model: &str| {
             let call = Call { model: model.into(), messages: vec![], parameters: serde_json::Map::new(), tools: None };
             routes.send(&call).now_or_never().unwrap()

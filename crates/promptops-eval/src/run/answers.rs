@@ -8,10 +8,10 @@ use futures::stream;
 use promptops_prompt::Digest;
 
 use super::{Failure, Progress, Question, Served, Settings};
-use crate::client::openai::decode;
 use crate::client::retry::{self, Sent};
-use crate::client::{Answer, Call, ClientError, Exchange, Price};
+use crate::client::{Answer, Call, ClientError, Exchange, decode};
 use crate::error::EvalError;
+use crate::price::Price;
 use crate::recording::{Key, Replay};
 
 /// A call and its digest.

@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn the_provider_counts() {
-        let usage = Usage { input: 90, output: 12, cached_input: 64, reasoning: 5 };
+        let usage = Usage { input: 90, output: 12, cached_input: 64, cache_write: 0, reasoning: 5 };
         let counted = Answer { usage: Some(usage), ..answer("x") };
         let judge = |text: &str, answer| judge_answer(scorer(text, None).unwrap().as_ref(), answer, &case(json!({})));
         let value = |text: &str| judge(text, &counted).unwrap().value;

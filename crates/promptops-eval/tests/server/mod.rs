@@ -66,7 +66,7 @@ impl Server {
     /// Starts a server; `script` gets the number of the request, from 0.
     pub async fn start(script: impl Fn(usize, &Received) -> Behaviour + Send + Sync + 'static) -> Self {
         let shared = Arc::new(Shared { script: Box::new(script), count: AtomicUsize::new(0) });
-        let router = Router::new().route("/v1/chat/completions", post(answer)).with_state(Arc::clone(&shared));
+        let router = Router::new().fallback(post(answer)).with_state(Arc::clone(&shared));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();

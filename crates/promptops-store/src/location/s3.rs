@@ -4,7 +4,7 @@ mod profile;
 
 use std::sync::Arc;
 
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, AwsCredentialProvider};
 
 use self::profile::Profile;
 use super::{BucketUrl, ListingOrder, Location, Settings, retry};
@@ -19,6 +19,20 @@ use crate::error::StoreError;
 /// 5. the container: `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`, or `…_FULL_URI` with a token file;
 /// 6. the metadata of the machine, unless `AWS_EC2_METADATA_DISABLED` is `true`.
 pub(super) fn open(url: &BucketUrl<'_>, settings: &Settings) -> Result<Location, StoreError> {
+    let backend = build(url, settings)?.0;
+    // Directory buckets (S3 Express) are named so; they list in no order and know no `start-after`.
+    let listing = if url.bucket.ends_with("--x-s3") { ListingOrder::None } else { ListingOrder::Sorted };
+    Ok(Location { backend: Arc::new(backend), local: None, prefix: url.prefix.clone(), listing })
+}
+
+/// Returns where the keys come from that a bucket would be opened with, and the region, for other services of AWS.
+pub(super) fn key_source(settings: &Settings) -> Result<(AwsCredentialProvider, Option<String>), StoreError> {
+    let url = BucketUrl::read("s3://none", "none")?;
+    let (backend, region) = build(&url, settings)?;
+    Ok((Arc::clone(backend.credentials()), region))
+}
+
+fn build(url: &BucketUrl<'_>, settings: &Settings) -> Result<(AmazonS3, Option<String>), StoreError> {
     let mut builder = AmazonS3Builder::new().with_retry(retry());
     let profile = Profile::read(settings).map_err(|reason| url.refuse(&reason))?;
     if let Some(profile) = &profile {
@@ -36,13 +50,12 @@ pub(super) fn open(url: &BucketUrl<'_>, settings: &Settings) -> Result<Location,
     if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) && !settings.has(&["aws_allow_http"]) {
         builder = builder.with_allow_http(true);
     }
+    let region = builder.get_config_value(&AmazonS3ConfigKey::Region);
     let backend = builder
         .with_bucket_name(url.bucket)
         .build()
         .map_err(|error| url.refuse(&format!("the settings for S3 are incomplete or wrong ({error})")))?;
-    // Directory buckets (S3 Express) are named so; they list in no order and know no `start-after`.
-    let listing = if url.bucket.ends_with("--x-s3") { ListingOrder::None } else { ListingOrder::Sorted };
-    Ok(Location { backend: Arc::new(backend), local: None, prefix: url.prefix.clone(), listing })
+    Ok((backend, region))
 }
 
 /// Takes region, endpoint and, when it is the profile's turn, credentials from a profile; settings win over it.

@@ -1,0 +1,191 @@
+//! The providers of a project: clients for the models that an evaluation asks, and what they cost.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures::future::{BoxFuture, FutureExt as _};
+use promptops_eval::client::command::{self, CommandClient};
+use promptops_eval::client::http::{self, AwsAccess, AwsKeys, Credential, HttpClient};
+use promptops_eval::client::pace::{Limits, Paced};
+use promptops_eval::client::routes::{Routes, serves};
+use promptops_eval::client::{Api, ClientError, ModelClient};
+use promptops_eval::price::{Price, PriceTable};
+use promptops_store::{AwsKeySource, StoreOptions};
+
+use crate::context::Context;
+use crate::evaluations::EvalOptions;
+use crate::exit::Exit;
+use crate::failure::{Failure, Outcome};
+use crate::project::{Project, ProviderConfig, ProviderKind};
+
+/// Returns clients for the providers that serve these models. What no provider serves is an error only when it is asked.
+pub fn routes(context: &Context, project: &Project, options: &EvalOptions, models: &[&str]) -> Outcome<Routes> {
+    let mut routes = Routes::default();
+    let mut added: Vec<&str> = Vec::new();
+    for model in models {
+        let found = provider(project, model);
+        let name = found.map_or("", |(name, _)| name);
+        if found.is_none() && options.url.is_none() || added.contains(&name) {
+            continue;
+        }
+        let config = found.map(|(_, config)| config);
+        let client = client(context, project, options, name, config)?;
+        let paced = Paced::new(client, limits(options, config));
+        // Both versions of a prompt go the same way, so that they share the limits of their provider.
+        let patterns = config.map_or_else(|| vec!["*".to_owned()], |config| config.models.clone());
+        routes.add(&patterns, Box::new(paced));
+        added.push(name);
+    }
+    Ok(routes)
+}
+
+/// Returns the provider that serves a model, and its name.
+pub fn provider<'a>(project: &'a Project, model: &str) -> Option<(&'a str, &'a ProviderConfig)> {
+    let serves_model = |config: &ProviderConfig| config.models.iter().any(|pattern| serves(pattern, model));
+    project.config.providers.iter().find(|(_, config)| serves_model(config)).map(|(name, config)| (name.as_str(), config))
+}
+
+fn limits(options: &EvalOptions, config: Option<&ProviderConfig>) -> Limits {
+    let own = config.and_then(|config| config.concurrency);
+    Limits {
+        concurrency: Some(own.unwrap_or(options.concurrency).min(options.concurrency).into()),
+        requests_per_minute: config.and_then(|config| config.requests_per_minute),
+        tokens_per_minute: config.and_then(|config| config.tokens_per_minute),
+    }
+}
+
+fn client(
+    context: &Context,
+    project: &Project,
+    options: &EvalOptions,
+    name: &str,
+    config: Option<&ProviderConfig>,
+) -> Outcome<Box<dyn ModelClient>> {
+    let timeout = Duration::from_secs(options.timeout);
+    let kind = config.map_or(ProviderKind::OpenAi, |config| config.kind);
+    let api = match kind {
+        ProviderKind::OpenAi => Api::OpenaiChat,
+        ProviderKind::OpenAiResponses => Api::OpenaiResponses,
+        ProviderKind::Anthropic => Api::Anthropic,
+        ProviderKind::Bedrock => Api::Bedrock,
+        ProviderKind::Command => {
+            let command = config.map(|config| config.command.clone()).unwrap_or_default();
+            if command.is_empty() {
+                return Err(Failure::new(Exit::Usage, format!("the provider `{name}` has no `command`"))
+                    .hint("name the program and its arguments, as `command = [\"python3\", \"model.py\"]`"));
+            }
+            let settings = command::Settings { command, directory: project.root.clone(), timeout };
+            return Ok(Box::new(CommandClient::new(settings).map_err(refused)?));
+        }
+    };
+    let aws = if api == Api::Bedrock { Some(aws(context, project)?) } else { None };
+    let region = config.and_then(|config| config.region.clone()).or_else(|| aws.as_ref()?.region().map(str::to_owned));
+    let url = match (options.url.clone().or_else(|| config?.url.clone()), api) {
+        (Some(url), _) => url,
+        (None, Api::Anthropic) => "https://api.anthropic.com/v1".to_owned(),
+        (None, Api::Bedrock) => format!("https://bedrock-runtime.{}.amazonaws.com", region_of(name, region.as_deref())?),
+        (None, _) => "https://api.openai.com/v1".to_owned(),
+    };
+    let variable = config.and_then(|config| config.api_key_env.as_deref());
+    let credential = match (variable.and_then(|variable| context.variable(variable)), aws) {
+        (Some(key), _) => Credential::Key(key.to_owned()),
+        (None, Some(source)) => Credential::Aws(AwsAccess {
+            region: region_of(name, region.as_deref())?.to_owned(),
+            keys: Arc::new(Keys(source)),
+            clock: now,
+        }),
+        (None, None) => Credential::None,
+    };
+    let stream = config.is_some_and(|config| config.stream);
+    let settings = http::Settings { api, url, credential, timeout, stream };
+    Ok(Box::new(HttpClient::new(settings).map_err(refused)?))
+}
+
+fn refused(error: ClientError) -> Failure {
+    let hint = error.hint();
+    Failure::from_error(Exit::Usage, error).hint(hint)
+}
+
+fn region_of<'a>(name: &str, region: Option<&'a str>) -> Outcome<&'a str> {
+    region.ok_or_else(|| {
+        Failure::new(Exit::Usage, format!("the region of the provider `{name}` is not known"))
+            .hint(format!("add `region` to `[providers.{name}]`, or set AWS_REGION"))
+    })
+}
+
+/// Finds the keys of AWS, by the same chain as those of stores.
+fn aws(context: &Context, project: &Project) -> Outcome<AwsKeySource> {
+    let options = StoreOptions { base_dir: project.root.clone(), settings: context.environment.clone() };
+    AwsKeySource::open(&options).map_err(|error| Failure::from_error(Exit::Usage, error))
+}
+
+struct Keys(AwsKeySource);
+
+impl http::AwsKeySource for Keys {
+    fn keys(&self) -> BoxFuture<'_, Result<AwsKeys, String>> {
+        async {
+            let keys = self.0.keys().await?;
+            let (access_key_id, secret_access_key) = (keys.access_key_id, keys.secret_access_key);
+            Ok(AwsKeys { access_key_id, secret_access_key, session_token: keys.session_token })
+        }
+        .boxed()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a signature holds the time at which it was made")]
+fn now() -> DateTime<Utc> {
+    Utc::now()
+}
+
+/// The prices of the models of an evaluation, and where they come from.
+#[derive(Debug, Default)]
+pub struct Prices {
+    /// By the model that is asked for.
+    pub by_model: BTreeMap<String, Price>,
+    /// The table that they are from, where one of them is.
+    pub table: Option<PriceTable>,
+}
+
+/// Returns what these models cost: by `[providers.<name>.prices]`, else by the table. A limit in dollars without a price would
+/// never stop anything, so it is refused.
+pub fn prices(project: &Project, options: &EvalOptions, models: &[&str]) -> Outcome<Prices> {
+    let table = price_table(project)?;
+    let mut prices = Prices::default();
+    let mut is_from_table = false;
+    for model in models {
+        let own = provider(project, model).and_then(|(_, config)| config.prices.get(*model));
+        let stated = table.as_ref().and_then(|table| table.price(model)).map(|(_, price)| price);
+        is_from_table |= own.is_none() && stated.is_some();
+        match own.or(stated) {
+            Some(price) => drop(prices.by_model.insert((*model).to_owned(), *price)),
+            None if options.max_usd.is_some() => {
+                return Err(Failure::new(
+                    Exit::Usage,
+                    format!("the price of `{model}` is not known, so `--max-usd` cannot hold"),
+                )
+                .hint(format!(
+                    "`promptops prices import` takes over LiteLLM's table; or add `[providers.<name>.prices.\"{model}\"]` with \
+                     `input` and `output` to promptops.toml"
+                )));
+            }
+            None => {}
+        }
+    }
+    prices.table = table.filter(|_| is_from_table);
+    Ok(prices)
+}
+
+/// Reads the table of prices, where the project has one.
+pub fn price_table(project: &Project) -> Outcome<Option<PriceTable>> {
+    let path = project.root.join(&project.config.prices.path);
+    match std::fs::read(&path) {
+        Ok(bytes) => PriceTable::from_json(&bytes).map(Some).map_err(|error| {
+            Failure::from_error(Exit::Corrupt, error)
+                .hint(format!("restore `{}` from Git, or write it with `promptops prices import`", path.display()))
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::io("read the table of prices", &path, error)),
+    }
+}
