@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,16 +12,18 @@ use promptops_eval::dataset::{Dataset, DatasetError, Format, Source};
 use promptops_eval::recording::{self, Recording, Replay};
 use promptops_eval::report::{self, v1::Report};
 use promptops_eval::run::{Budget, Progress, Served, Settings};
-use promptops_eval::{EvalError, Prepared, Spec, Subject};
+use promptops_eval::scorer::Judges;
+use promptops_eval::{EvalError, Prepared, Spec, Subject, Surroundings};
 use promptops_prompt::finding::{Finding, Severity};
 use promptops_prompt::{PromptId, RenderError};
 
+use crate::closure::closure;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output::human;
 use crate::project::Project;
-use crate::proposal::Version;
+use crate::proposal::{Proposal, Version};
 use crate::providers::{prices, routes};
 
 /// Options of every command that asks a model.
@@ -142,6 +145,7 @@ pub fn run(
     project: &Project,
     options: &EvalOptions,
     path: &str,
+    proposal: &Proposal,
     candidate: &Version,
     baseline: Option<&Version>,
 ) -> Result<Evaluated, Stopped> {
@@ -151,14 +155,19 @@ pub fn run(
     let subject = subject(candidate)?;
     let baseline = baseline.map(self::subject).transpose()?;
     let problems = |findings| Stopped::Problems(Problems { findings, texts: texts.clone() });
-    let prepared = Prepared::new(&spec, &dataset, &subject).map_err(|error| match error {
+    let judges = judges(proposal, &spec)?;
+    let file = project.root.join(path);
+    let folder = file.parent().unwrap_or(&project.root);
+    let surroundings = Surroundings { folder, judges: &judges };
+    let prepared = Prepared::new(&spec, &dataset, &subject, &surroundings).map_err(|error| match error {
         EvalError::Findings(findings) => problems(findings),
         other => Stopped::Failure(failure(other)),
     })?;
     let replay = options.replay(context);
     let recording = Recording::open(&recording::path_for(&project.root.join(path)), replay.into()).map_err(failure)?;
     let subjects = [Some(&subject), baseline.as_ref()].into_iter().flatten();
-    let models: Vec<&str> = subjects.map(|subject| subject.content.model.as_str()).collect();
+    let asked = subjects.chain(judges.values().map(Arc::as_ref));
+    let models: Vec<&str> = asked.map(|subject| subject.content.model.as_str()).collect();
     let client = if replay == ReplayChoice::Only { None } else { Some(routes(context, project, options, &models)?) };
     let prices = prices(project, options, &models)?;
     let bar = progress_bar(context, path);
@@ -233,12 +242,23 @@ fn subject(version: &Version) -> Result<Subject, Stopped> {
     })
 }
 
+/// Returns the judges that an eval file names and that there are; the eval says which are missing.
+fn judges(proposal: &Proposal, spec: &Spec) -> Result<Judges, Stopped> {
+    let mut judges = Judges::new();
+    for reference in spec.judges().into_keys() {
+        let Some(prompt) = proposal.find(reference) else { continue };
+        let closure = closure(reference, &|reference| proposal.find(reference))?;
+        judges.insert(reference.clone(), Arc::new(subject(&Version { prompt: prompt.clone(), closure })?));
+    }
+    Ok(judges)
+}
+
 /// Turns an error of the evaluation into a failure of the command.
 fn failure(error: EvalError) -> Failure {
     let exit = match &error {
         EvalError::Findings(_) | EvalError::Render { .. } => Exit::Refused,
-        EvalError::MissingRecordings { .. } => Exit::NotFound,
-        EvalError::Client { source, .. } => client_exit(source),
+        EvalError::MissingRecordings { .. } | EvalError::MissingJudgements { .. } => Exit::NotFound,
+        EvalError::Client { source, .. } | EvalError::Judge { source } => client_exit(source),
         EvalError::Budget { .. } => Exit::Inconclusive,
         EvalError::CorruptRecording { .. } => Exit::Corrupt,
         EvalError::RecordingFile { .. } | EvalError::Dataset(_) | EvalError::Statistics { .. } => Exit::Io,

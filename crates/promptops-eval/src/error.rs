@@ -37,6 +37,21 @@ pub enum EvalError {
         /// The recording.
         path: PathBuf,
     },
+    /// Judges would have to be asked, but only recordings may be used: record what they say.
+    #[error("{missing} answers of judges are not recorded in `{}`", .path.display())]
+    MissingJudgements {
+        /// Answers that are missing.
+        missing: u64,
+        /// The recording.
+        path: PathBuf,
+    },
+    /// A judge cannot be asked at all.
+    #[error("cannot ask the judge")]
+    Judge {
+        /// Why.
+        #[source]
+        source: ClientError,
+    },
     /// The model cannot be asked at all.
     #[error("cannot evaluate `{reference}`")]
     Client {
@@ -111,7 +126,10 @@ impl EvalError {
             Self::MissingRecordings { reference, .. } => {
                 Some(format!("record them with `promptops eval {} --replay auto` and commit the file", reference.id))
             }
-            Self::Client { source, .. } => Some(source.hint().to_owned()),
+            Self::MissingJudgements { .. } => {
+                Some("record them with `promptops eval --replay auto` and commit the file".to_owned())
+            }
+            Self::Client { source, .. } | Self::Judge { source } => Some(source.hint().to_owned()),
             Self::Budget { .. } => Some("run again with a higher budget; recorded answers are not asked for again".to_owned()),
             Self::CorruptRecording { .. } => {
                 Some("restore the file from Git, or delete it and record again with `--replay auto`".to_owned())

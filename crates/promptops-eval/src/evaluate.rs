@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 use crate::compare::{Comparison, compare};
 use crate::dataset::{self, Dataset, DatasetError, inputs};
 use crate::error::EvalError;
-use crate::run::{Question, Run, Served, Settings, run};
+use crate::run::{Question, Run, Served, Settings, calibrate, run};
+use crate::scorer::calibration::Calibrated;
 use crate::scorer::label::Labels;
 use crate::scorer::{Building, Judges, Scorer};
 use crate::spec::{CHECK, Spec};
@@ -45,6 +46,8 @@ pub struct Evaluation {
     pub parent: Option<Run>,
     /// What they show.
     pub comparison: Comparison,
+    /// How well the judge of each metric agrees with people, where it is held against them.
+    pub calibrations: Vec<Option<Calibrated>>,
     /// Why the parent was not compared although there is one.
     pub parent_is_incomparable: Option<String>,
     /// How the answers of both were come by.
@@ -128,17 +131,20 @@ impl<'a> Prepared<'a> {
         });
         let parent = parent.filter(|_| parent_is_incomparable.is_none());
         let parent = match parent {
-            Some(parent) => Some(self.run(parent, settings).await?),
+            Some(parent) => Some(self.run(parent, None, settings).await?),
             None => None,
         };
-        let candidate = self.run(candidate, settings).await?;
+        let candidate = self.run(candidate, parent.as_ref(), settings).await?;
+        let (calibrations, asked) = calibrate(&self.scorers, settings).await?;
         let comparison = compare(self.dataset, &self.spec.metrics, &candidate, parent.as_ref())?;
         let mut served = candidate.served;
+        served.sent += asked.sent;
+        served.replayed += asked.replayed;
         if let Some(parent) = &parent {
             served.sent += parent.served.sent;
             served.replayed += parent.served.replayed;
         }
-        Ok(Evaluation { candidate, parent, comparison, parent_is_incomparable, served })
+        Ok(Evaluation { candidate, parent, comparison, calibrations, parent_is_incomparable, served })
     }
 
     /// Refuses a candidate that no case can be put to: that is for its author to correct, and no figure would say so. One that
@@ -158,10 +164,10 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    async fn run(&self, subject: &Subject, settings: &Settings<'_>) -> Result<Run, EvalError> {
+    async fn run(&self, subject: &Subject, rival: Option<&Run>, settings: &Settings<'_>) -> Result<Run, EvalError> {
         let columns = columns(self.spec, self.dataset, &subject.content);
-        let question =
-            Question { subject, dataset: self.dataset, columns: &columns, repeats: self.spec.repeats, scorers: &self.scorers };
+        let (dataset, repeats, scorers) = (self.dataset, self.spec.repeats, self.scorers.as_slice());
+        let question = Question { subject, dataset, columns: &columns, repeats, scorers, rival };
         run(&question, settings).await
     }
 }

@@ -1,9 +1,11 @@
 //! One run: every case of a dataset is put to one version of a prompt, and every scorer judges the answers.
 
 mod answers;
+mod asking;
 
 use std::collections::BTreeMap;
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use promptops_prompt::PromptRef;
 
 use crate::client::retry::RetryPolicy;
@@ -12,6 +14,7 @@ use crate::dataset::{Case, Dataset, inputs};
 use crate::error::EvalError;
 use crate::price::Price;
 use crate::recording::{Key, Recording};
+use crate::scorer::calibration::Calibrated;
 use crate::scorer::{Judged, Score, Scorer, Unjudged};
 use crate::subject::Subject;
 
@@ -181,6 +184,8 @@ pub struct Question<'a> {
     pub repeats: u32,
     /// One scorer for each metric.
     pub scorers: &'a [Box<dyn Scorer>],
+    /// The run whose answers the scorers may hold these against.
+    pub rival: Option<&'a Run>,
 }
 
 /// Puts every case to the subject.
@@ -203,41 +208,73 @@ pub async fn run(question: &Question<'_>, settings: &Settings<'_>) -> Result<Run
         });
     }
     let price = settings.prices.get(&subject.content.model).copied();
-    let collected = answers::collect(question, &planned, price, settings).await;
+    let purse = answers::Purse::new(settings);
+    let collected = answers::collect(question, &planned, price, settings, &purse).await;
     settings.recording.save()?;
-    let (results, served) = collected?;
-    let mut cases = Vec::with_capacity(planned.len());
-    for (planned, case) in planned.iter().zip(question.dataset.rows()) {
-        let case = case?;
-        let mut attempts = Vec::new();
-        for repeat in 0..question.repeats {
-            attempts.push(match planned {
-                Ok(planned) => {
-                    let answer = results[&Key { request: planned.digest, repeat }].clone();
-                    judge(question, &case, (&planned.call, repeat), answer, price).await
-                }
-                Err(failure) => failed(question, failure.clone()),
-            });
+    let (results, mut served) = collected?;
+    let asking = asking::Asking::new(settings, &purse);
+    let judging = planned.iter().zip(question.dataset.rows()).enumerate().map(|(index, (planned, case))| {
+        let (results, asking) = (&results, &asking);
+        async move {
+            let case = case?;
+            let mut attempts = Vec::new();
+            for repeat in 0..question.repeats {
+                attempts.push(match planned {
+                    Ok(planned) => {
+                        let answer = results[&Key { request: planned.digest, repeat }].clone();
+                        judge(question, (index, &case), (&planned.call, repeat), answer, price, asking).await
+                    }
+                    Err(failure) => failed(question, failure.clone()),
+                });
+            }
+            Ok::<_, EvalError>(CaseResult { attempts })
         }
-        cases.push(CaseResult { attempts });
+    });
+    let cases = stream::iter(judging).buffered(settings.concurrency.max(1)).try_collect().await;
+    settings.recording.save()?;
+    let asked = asking.end()?;
+    served.sent += asked.sent;
+    served.replayed += asked.replayed;
+    Ok(Run { reference: subject.reference.clone(), cases: cases?, served })
+}
+
+/// Lets the judges among the scorers judge what people have judged: one result for each scorer, none for those without labels.
+///
+/// # Errors
+/// As [`run`], but for the errors of the subject.
+pub async fn calibrate(
+    scorers: &[Box<dyn Scorer>],
+    settings: &Settings<'_>,
+) -> Result<(Vec<Option<Calibrated>>, Served), EvalError> {
+    let purse = answers::Purse::new(settings);
+    let asking = asking::Asking::new(settings, &purse);
+    let mut found = Vec::with_capacity(scorers.len());
+    for scorer in scorers {
+        found.push(match scorer.calibrate(Some(&asking)) {
+            Some(agreements) => Calibrated::of(&agreements.await?),
+            None => None,
+        });
     }
-    Ok(Run { reference: subject.reference.clone(), cases, served })
+    settings.recording.save()?;
+    Ok((found, asking.end()?))
 }
 
 /// Lets every scorer judge one answer.
 async fn judge(
     question: &Question<'_>,
-    case: &Case,
+    (index, case): (usize, &Case),
     (call, repeat): (&Call, u32),
     answer: Result<Answer, Failure>,
     price: Option<Price>,
+    asking: &asking::Asking<'_>,
 ) -> Attempt {
     let answer = match answer {
         Ok(answer) => answer,
         Err(failure) => return failed(question, failure),
     };
     let cost_usd = price.zip(answer.usage).map(|(price, usage)| price.cost(&usage));
-    let judged = Judged { answer: &answer, case, call, repeat, cost_usd, rival: None, asks: None };
+    let rival = question.rival.and_then(|run| run.cases[index].attempts[repeat as usize].answer.as_ref().ok());
+    let judged = Judged { answer: &answer, case, call, repeat, cost_usd, rival, asks: Some(asking) };
     let mut scores = Vec::with_capacity(question.scorers.len());
     for scorer in question.scorers {
         scores.push(scorer.score(&judged).settle().await);

@@ -71,7 +71,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     for (id, path) in selected(&proposal, &arguments.ids)? {
         let candidate = proposal.candidate(&id)?;
         let baseline = proposal.baseline(&candidate)?;
-        let evaluated = evaluations::run(context, &project, &arguments.options, &path, &candidate, baseline.as_ref())
+        let evaluated = evaluations::run(context, &project, &arguments.options, &path, &proposal, &candidate, baseline.as_ref())
             .map_err(|stopped| stopped.into_failure(context))?;
         let (sent, replayed) = (evaluated.served.sent, evaluated.served.replayed);
         context.printer.notice(format!("{path}: {sent} calls sent, {replayed} answers replayed"));

@@ -174,7 +174,7 @@ fn evaluate(
     let baseline = proposal.baseline(candidate)?;
     let mut reports = Vec::new();
     for path in &changed.report.evals {
-        match evaluations::run(context, project, &arguments.options, path, candidate, baseline.as_ref()) {
+        match evaluations::run(context, project, &arguments.options, path, proposal, candidate, baseline.as_ref()) {
             Ok(evaluated) => {
                 let (sent, replayed) = (evaluated.served.sent, evaluated.served.replayed);
                 context.printer.notice(format!("{path}: {sent} calls sent, {replayed} answers replayed"));

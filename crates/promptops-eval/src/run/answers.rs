@@ -31,6 +31,7 @@ pub(super) async fn collect(
     planned: &[Result<Planned, Failure>],
     price: Option<Price>,
     settings: &Settings<'_>,
+    purse: &Purse,
 ) -> Result<(Results, Served), EvalError> {
     let (mut results, missing) = replay(question, planned, settings)?;
     let mut served = Served { sent: 0, replayed: results.len() as u64 };
@@ -52,15 +53,11 @@ pub(super) async fn collect(
             });
         }
     };
-    let purse = Purse::new(settings);
     let mut is_broke = false;
     let mut sending = stream::iter(&missing)
-        .map(|missing| {
-            let purse = &purse;
-            async move {
-                let sent = if purse.open() { Some(retry::send(client, missing.call, &settings.retry).await) } else { None };
-                (missing.key, sent)
-            }
+        .map(|missing| async move {
+            let sent = if purse.open() { Some(retry::send(client, missing.call, &settings.retry).await) } else { None };
+            (missing.key, sent)
         })
         .buffer_unordered(settings.concurrency.max(1));
     while let Some((key, sent)) = sending.next().await {
@@ -94,7 +91,7 @@ fn fatal(question: &Question<'_>, source: ClientError) -> EvalError {
 }
 
 /// Records what came back and reads the answer out of it.
-fn keep(key: Key, exchange: Exchange, settings: &Settings<'_>) -> Result<Answer, ClientError> {
+pub(super) fn keep(key: Key, exchange: Exchange, settings: &Settings<'_>) -> Result<Answer, ClientError> {
     let answer = decode(&exchange);
     settings.recording.put(key, exchange);
     answer
@@ -134,7 +131,7 @@ fn replay<'a>(
 }
 
 /// What is left of the budget.
-struct Purse {
+pub(super) struct Purse {
     calls_limit: Option<u64>,
     usd_limit: Option<f64>,
     started: AtomicU64,
@@ -143,14 +140,14 @@ struct Purse {
 }
 
 impl Purse {
-    fn new(settings: &Settings<'_>) -> Self {
+    pub(super) fn new(settings: &Settings<'_>) -> Self {
         let zero = || AtomicU64::new(0);
         let budget = settings.budget;
         Self { calls_limit: budget.calls, usd_limit: budget.usd, started: zero(), calls: zero(), micro_usd: zero() }
     }
 
     /// Tells whether one more call may be started, and counts it.
-    fn open(&self) -> bool {
+    pub(super) fn open(&self) -> bool {
         let started = self.started.fetch_add(1, Ordering::Relaxed);
         let spent = self.micro_usd.load(Ordering::Relaxed) as f64 / 1e6;
         // Retries are known only when they have happened, so both counts bound the next call.
@@ -158,15 +155,15 @@ impl Purse {
         self.calls_limit.is_none_or(|limit| calls < limit) && self.usd_limit.is_none_or(|limit| spent < limit)
     }
 
-    fn spend(&self, attempts: u32) {
+    pub(super) fn spend(&self, attempts: u32) {
         self.calls.fetch_add(u64::from(attempts), Ordering::Relaxed);
     }
 
-    fn pay(&self, usd: f64) {
+    pub(super) fn pay(&self, usd: f64) {
         self.micro_usd.fetch_add((usd * 1e6).ceil() as u64, Ordering::Relaxed);
     }
 
-    fn error(&self) -> EvalError {
+    pub(super) fn error(&self) -> EvalError {
         let budget = match (self.calls_limit, self.usd_limit) {
             (Some(calls), Some(usd)) => format!("{calls} calls or {usd} USD"),
             (Some(calls), None) => format!("{calls} calls"),
