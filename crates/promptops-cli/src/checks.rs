@@ -2,12 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
+use promptops_prompt::baseline::KnownV1;
 use promptops_prompt::check::{self, Base, BaseVersion, Summary, Surroundings};
 use promptops_prompt::finding::{self, Finding, Severity};
 use promptops_prompt::owners::Owners;
+use promptops_prompt::suppression::{Suppressed, Suppression};
 use promptops_store::{GitError, Repository};
 use rayon::prelude::*;
 
+use crate::allowances::{self, BaselineChoice, Settled};
 use crate::check_cache::{CheckCache, Key, LookedAt};
 use crate::compatibility;
 use crate::exit::Exit;
@@ -29,13 +32,25 @@ pub struct CheckOptions {
     pub with_compatibility: bool,
     /// Whether results are neither taken from the cache nor kept.
     pub without_cache: bool,
+    /// Which findings are known already.
+    pub baseline: BaselineChoice,
+    /// Texts that count in place of what the files hold, by path from the project's root.
+    pub overlay: HashMap<String, String>,
 }
 
 /// What the checks gave.
 #[derive(Debug)]
 pub struct Checked {
-    /// Every finding, in the order in which they are shown.
+    /// Every finding that counts, in the order in which they are shown.
     pub findings: Vec<Finding>,
+    /// Findings that a comment lets pass.
+    pub suppressed: Vec<Suppressed>,
+    /// Findings that the baseline lets pass.
+    pub known: Vec<Finding>,
+    /// What is in the baseline and was not found again.
+    pub vanished: Vec<KnownV1>,
+    /// The names of the prompt files.
+    pub listing: Listing,
     /// The texts of the files, for showing findings; secrets are masked where there are any.
     pub texts: HashMap<String, String>,
     /// How many prompt files there are, readable or not.
@@ -55,7 +70,7 @@ impl Checked {
 pub fn run(project: &Project, options: &CheckOptions) -> Outcome<Checked> {
     let read_cache = || if options.without_cache { CheckCache::none() } else { CheckCache::read(&project.cache_folder()) };
     let (listing, cache) = rayon::join(|| Listing::read(project), read_cache);
-    let listing = listing?;
+    let mut listing = listing?.with_overlay(&options.overlay);
     let base_files = options.base.as_deref().map(|revision| files_at(project, revision)).transpose()?;
     let base = base_files.map(|files| base(&files, &cache));
     let (looked_at, unreadable) = look_at(&listing, &cache);
@@ -77,14 +92,22 @@ pub fn run(project: &Project, options: &CheckOptions) -> Outcome<Checked> {
     }
     findings.extend(looked_at.iter().flat_map(|looked| looked.report.findings.iter().cloned()));
     let file_count = listing.paths.len();
-    let mut texts = shown_texts(&findings, &listing, &cache, &looked_at);
-    findings.extend(listing.findings);
+    let suppressions: Vec<&[Suppression]> = looked_at.iter().map(|looked| looked.report.suppressions.as_slice()).collect();
+    let mut texts = shown_texts(&findings, &suppressions, &listing, &cache, &looked_at);
+    findings.append(&mut listing.findings);
     finding::sort(&mut findings);
     texts.extend(owners_text.map(|text| (OWNERS_FILE.to_owned(), text)));
     secret_mask::mask(&mut findings, &mut texts);
+    let has_run = |check: &str| match check {
+        "immutable-version" => options.base.is_some(),
+        "incompatible-change" => options.base.is_some() && options.with_compatibility,
+        _ => true,
+    };
+    let settled = allowances::settle(project, &options.baseline, &has_run, findings, &suppressions, &texts)?;
     // The process ends soon; giving back ten thousand reports piece by piece would take longer than some checks.
     std::mem::forget(looked_at);
-    Ok(Checked { findings, texts, file_count, cache_failure: kept.err() })
+    let Settled { findings, suppressed, known, vanished } = settled;
+    Ok(Checked { findings, suppressed, known, vanished, listing, texts, file_count, cache_failure: kept.err() })
 }
 
 /// Reads each file, takes its report from the cache if it is known, and looks at it otherwise. One file after the other on each
@@ -110,8 +133,17 @@ fn look_at(listing: &Listing, cache: &CheckCache) -> (Vec<LookedAt>, Vec<Finding
 
 /// Returns the texts of the files that something is said about, read once more. One that changed since it was looked at is left
 /// out: places in it would be wrong.
-fn shown_texts(findings: &[Finding], listing: &Listing, cache: &CheckCache, looked_at: &[LookedAt]) -> HashMap<String, String> {
-    let is_shown: HashSet<&str> = findings.iter().flat_map(Finding::locations).map(|location| location.path.as_str()).collect();
+fn shown_texts(
+    findings: &[Finding],
+    suppressions: &[&[Suppression]],
+    listing: &Listing,
+    cache: &CheckCache,
+    looked_at: &[LookedAt],
+) -> HashMap<String, String> {
+    let mut is_shown: HashSet<&str> =
+        findings.iter().flat_map(Finding::locations).map(|location| location.path.as_str()).collect();
+    // Of a suppression it is not known yet whether anything needs it.
+    is_shown.extend(suppressions.iter().filter_map(|ones| Some(ones.first()?.path.as_str())));
     if is_shown.is_empty() {
         return HashMap::new();
     }

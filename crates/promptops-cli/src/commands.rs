@@ -14,6 +14,7 @@ mod drift;
 mod environment;
 mod eval;
 mod evidence;
+mod explain;
 mod export;
 mod gate;
 mod history;
@@ -50,6 +51,7 @@ use crate::failure::Outcome;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Check(check::Arguments),
+    Explain(explain::Arguments),
     Eval(eval::Arguments),
     Gate(gate::Arguments),
     #[command(subcommand)]
@@ -103,6 +105,7 @@ pub enum Command {
 pub fn run(command: Command, context: &Context) -> Outcome<Exit> {
     match command {
         Command::Check(arguments) => check::run(&arguments, context),
+        Command::Explain(arguments) => explain::run(&arguments, context),
         Command::Eval(arguments) => eval::run(&arguments, context),
         Command::Gate(arguments) => gate::run(&arguments, context),
         Command::Prices(command) => prices::run(&command, context),

@@ -256,7 +256,7 @@ fn judges(proposal: &Proposal, spec: &Spec) -> Result<Judges, Stopped> {
 /// Turns an error of the evaluation into a failure of the command.
 fn failure(error: EvalError) -> Failure {
     let exit = match &error {
-        EvalError::Findings(_) | EvalError::Render { .. } => Exit::Refused,
+        EvalError::Findings(_) | EvalError::Render { .. } | EvalError::CannotSplit { .. } => Exit::Refused,
         EvalError::MissingRecordings { .. } | EvalError::MissingJudgements { .. } => Exit::NotFound,
         EvalError::Client { source, .. } | EvalError::Judge { source } => client_exit(source),
         EvalError::Budget { .. } => Exit::Inconclusive,

@@ -181,8 +181,17 @@ fn weaker(before: &Spec, now: &Spec) -> Vec<String> {
             found.push(format!("metric `{name}` is gone"));
             continue;
         };
-        if now.margin > metric.margin {
+        if now.scale != metric.scale {
+            found.push(format!("the margin of `{name}` is measured by something else"));
+        } else if now.margin > metric.margin {
             found.push(format!("the margin of `{name}` grows from {} to {}", metric.margin, now.margin));
+        }
+        if metric.guarded && !now.guarded {
+            found.push(format!("metric `{name}` does not decide any more"));
+        }
+        if let Some(maximum) = metric.maximum.filter(|maximum| now.maximum.is_none_or(|now| now > *maximum)) {
+            let now = now.maximum.map_or_else(|| "nothing".to_owned(), |now| now.to_string());
+            found.push(format!("the maximum of `{name}` rises from {maximum} to {now}"));
         }
         if let Some(minimum) = metric.minimum.filter(|minimum| now.minimum.is_none_or(|now| now < *minimum)) {
             let now = now.minimum.map_or_else(|| "nothing".to_owned(), |now| now.to_string());
@@ -191,6 +200,9 @@ fn weaker(before: &Spec, now: &Spec) -> Vec<String> {
     }
     if before.must_pass.is_some() && now.must_pass.is_none() {
         found.push("no case must pass any more".to_owned());
+    }
+    if now.max_error_share > before.max_error_share {
+        found.push(format!("the share of errors that is borne grows from {} to {}", before.max_error_share, now.max_error_share));
     }
     if before.dataset.value != now.dataset.value {
         found.push(format!("the dataset is `{}` instead of `{}`", now.dataset.value, before.dataset.value));

@@ -3,8 +3,10 @@
 //! The command tree equals the file tree: `promptops registry init` is `commands/registry/init.rs`. Stdout is the answer,
 //! stderr is everything else. Only this crate prints, reads the environment and knows the clock.
 
+mod allowances;
 mod callers;
 mod check_cache;
+mod check_levels;
 mod checks;
 mod ci_run;
 mod cli;
@@ -16,6 +18,7 @@ mod context;
 mod evaluations;
 mod exit;
 mod failure;
+mod fixes;
 mod gate;
 mod inventory_access;
 #[cfg(feature = "lake")]
@@ -32,6 +35,7 @@ mod release_view;
 mod secret_mask;
 mod status_view;
 mod text_file;
+mod text_position;
 mod time_argument;
 mod working_tree;
 

@@ -3,12 +3,15 @@
 pub mod csv;
 pub mod eval_human;
 pub mod eval_markdown;
+pub mod findings_markdown;
 pub mod gate;
 pub mod github;
 pub mod human;
 pub mod inventory;
 pub mod json;
+pub mod junit;
 pub mod lineage;
+pub mod sarif;
 pub mod table;
 
 /// The format of findings.
@@ -19,17 +22,12 @@ pub enum FindingFormat {
     Human,
     /// For programs; versioned.
     Json,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// JUnit XML, for pipelines that show tests.
+    Junit,
     /// Annotations of GitHub Actions.
     Github,
-}
-
-/// The line and column (from 1, in characters) of a byte of `text`.
-pub fn line_and_column(text: &str, byte: usize) -> (usize, usize) {
-    let mut byte = byte.min(text.len());
-    while !text.is_char_boundary(byte) {
-        byte -= 1;
-    }
-    let before = &text[..byte];
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    (before.bytes().filter(|byte| *byte == b'\n').count() + 1, before[line_start..].chars().count() + 1)
+    /// A table, for a pull request.
+    Markdown,
 }

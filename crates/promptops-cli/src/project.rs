@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use promptops_eval::price::Price;
 use serde::Deserialize;
 
+use crate::check_levels::CheckLevels;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::text_file;
@@ -28,6 +29,8 @@ pub struct Project {
 pub struct Config {
     /// Where prompts are written.
     pub prompts: PromptsConfig,
+    /// How much the findings of the checks matter.
+    pub checks: CheckLevels,
     /// Where prompts are published.
     pub registry: RegistryConfig,
     /// Where invocations are stored.

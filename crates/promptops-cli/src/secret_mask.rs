@@ -23,7 +23,7 @@ pub fn mask(findings: &mut [Finding], texts: &mut HashMap<String, String>) {
 }
 
 /// Overwrites the secrets of a text wherever they stand, byte for byte, and returns them, the longest first.
-fn mask_text(text: &mut String) -> Vec<String> {
+pub fn mask_text(text: &mut String) -> Vec<String> {
     let mut secrets: Vec<String> = check::secrets(text).into_iter().map(|(range, _)| text[range].to_owned()).collect();
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     for secret in &secrets {
@@ -33,13 +33,11 @@ fn mask_text(text: &mut String) -> Vec<String> {
 }
 
 fn mask_finding(finding: &mut Finding, secrets: &[String]) {
-    let mut has_masked_fix = false;
-    if let Some(fix) = &mut finding.fix {
-        has_masked_fix = mask_words(&mut fix.replacement, secrets) | mask_words(&mut fix.title, secrets);
-    }
-    if has_masked_fix {
-        finding.fix = None;
-    }
+    finding.fixes.retain_mut(|fix| {
+        let edits = fix.edits.iter_mut().map(|edit| &mut edit.replacement);
+        let masked = edits.chain([&mut fix.title]).filter_map(|words| mask_words(words, secrets).then_some(()));
+        masked.count() == 0
+    });
     let labels = std::iter::once(&mut finding.primary).chain(&mut finding.related).map(|label| &mut label.text);
     for words in labels.chain([&mut finding.message]).chain(&mut finding.hint) {
         mask_words(words, secrets);
@@ -60,7 +58,7 @@ fn mask_words(words: &mut String, secrets: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use promptops_prompt::finding::Severity;
+    use promptops_prompt::finding::{Edit, Severity};
 
     #[test]
     fn masks_texts_words_and_fixes() {
@@ -70,11 +68,11 @@ mod tests {
             .label("tr0ub4dor&3")
             .related("b.yaml", 0..0, "not tr0ub4dor&3")
             .hint("write tr0ub4dor&3")
-            .fix("rename", 0..1, "x: tr0ub4dor&3");
+            .fix("rename", vec![Edit::new(0..1, "x: tr0ub4dor&3")]);
         let mut findings = [finding];
         mask(&mut findings, &mut texts);
         assert_eq!(texts["a.yaml"], "password: ***********\nowner: ***********\n");
-        assert!(findings[0].fix.is_none());
+        assert!(findings[0].fixes.is_empty());
         let shown = format!("{findings:?}");
         assert!(!shown.contains("tr0ub4dor"), "{shown}");
         assert!(findings[0].message.contains("`***` is not known"));
@@ -84,7 +82,8 @@ mod tests {
     fn leaves_everything_else_as_it_is() {
         let text = "owner: nobody\n".to_owned();
         let mut texts = HashMap::from([("a.yaml".to_owned(), text.clone())]);
-        let finding = Finding::new("unknown-owner", Severity::Error, "a.yaml", 7..13, "no `nobody`").fix("rename", 7..13, "ann");
+        let finding = Finding::new("unknown-owner", Severity::Error, "a.yaml", 7..13, "no `nobody`")
+            .fix("rename", vec![Edit::new(7..13, "ann")]);
         let mut findings = [finding.clone()];
         mask(&mut findings, &mut texts);
         assert_eq!((findings, &texts["a.yaml"]), ([finding], &text));

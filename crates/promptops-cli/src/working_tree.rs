@@ -1,5 +1,6 @@
 //! The prompt files of the working tree, read in parallel and within bounds.
 
+use std::collections::HashMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -57,6 +58,8 @@ pub struct Listing {
     pub findings: Vec<Finding>,
     folder: PathBuf,
     prefix: String,
+    /// Texts that count in place of what the files hold, by path from the project's root.
+    overlay: HashMap<String, String>,
 }
 
 impl Listing {
@@ -76,7 +79,24 @@ impl Listing {
         paths.sort_unstable();
         let prefix = project.config.prompts.path.trim_matches('/').to_owned();
         let findings = others.into_iter().map(|other| other.finding(&prefix)).collect();
-        Ok(Self { paths, findings, folder: from_here(folder), prefix })
+        Ok(Self { paths, findings, folder: from_here(folder), prefix, overlay: HashMap::new() })
+    }
+
+    /// Lets texts count in place of what the files hold, also of files that are not there yet.
+    #[must_use]
+    pub fn with_overlay(mut self, overlay: &HashMap<String, String>) -> Self {
+        for path in overlay.keys() {
+            let in_folder =
+                if self.prefix.is_empty() { Some(path.as_str()) } else { path.strip_prefix(&format!("{}/", self.prefix)) };
+            let Some(path_in_folder) = in_folder.filter(|path| path.rsplit('/').next().is_some_and(is_prompt_file)) else {
+                continue;
+            };
+            if let Err(at) = self.paths.binary_search_by(|known| known.as_str().cmp(path_in_folder)) {
+                self.paths.insert(at, path_in_folder.to_owned());
+            }
+        }
+        self.overlay.clone_from(overlay);
+        self
     }
 
     /// Returns the path of one of the files from the project's root.
@@ -85,7 +105,12 @@ impl Listing {
     }
 
     /// Reads the bytes of one of the files, which may be anything. An unchanged file needs no more.
-    pub fn bytes<'buffer>(&self, path_in_folder: &str, buffer: &'buffer mut Buffer) -> Result<&'buffer [u8], Box<Finding>> {
+    pub fn bytes<'a>(&'a self, path_in_folder: &str, buffer: &'a mut Buffer) -> Result<&'a [u8], Box<Finding>> {
+        if !self.overlay.is_empty()
+            && let Some(text) = self.overlay.get(&self.path_from_root(path_in_folder))
+        {
+            return Ok(text.as_bytes());
+        }
         read_bytes(&self.folder, &self.prefix, path_in_folder, buffer)
     }
 

@@ -37,7 +37,7 @@ fn a_configuration_that_is_wrong() {
       |
     1 | [prompt]
       |  ^^^^^^
-    unknown field `prompt`, expected one of `prompts`, `registry`, `lake`, `providers`, `prices`, `recordings`, `environments`, `policy`
+    unknown field `prompt`, expected one of `prompts`, `checks`, `registry`, `lake`, `providers`, `prices`, `recordings`, `environments`, `policy`
     "#);
     assert_snapshot!(with("[prompts]\npath = 7\n"), @r#"
     exit: 2

@@ -367,10 +367,10 @@ fn prompts_that_include_each_other() {
     exit: 1
     ----- stdout -----
     error[include-cycle]: the includes form a cycle: support.farewell@1 → support.greeting@1 → support.farewell@1
-     --> prompts/support/greeting.yaml:9:6
+     --> prompts/support/greeting.yaml:9:14
       |
     9 |   {% include "support.farewell@1" %} Write one warm sentence that greets {{ name }}.
-      |      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |              ^^^^^^^^^^^^^^^^^^^
       |
     help: move what both need into a third prompt
 

@@ -158,7 +158,22 @@ fn findings_for_programs() {
             "start_byte": 29,
             "end_byte": 30
           },
-          "hint": "write `parent: 1`, or the version that it came from"
+          "hint": "write `parent: 1`, or the version that it came from",
+          "fixes": [
+            {
+              "title": "write `parent: 1`",
+              "is_safe": true,
+              "edits": [
+                {
+                  "path": "prompts/support/routing.yaml",
+                  "start_byte": 31,
+                  "end_byte": 31,
+                  "replacement": "parent: 1\n"
+                }
+              ]
+            }
+          ],
+          "fingerprint": "7525f73bc10bb4043f73b9b9:1"
         },
         {
           "check": "floating-model",
@@ -171,7 +186,8 @@ fn findings_for_programs() {
             "start_byte": 58,
             "end_byte": 64
           },
-          "hint": "name the dated snapshot, so that a change of model is a change of version"
+          "hint": "name the dated snapshot, so that a change of model is a change of version",
+          "fingerprint": "5670a05863e70974c9d0f5af:1"
         },
         {
           "check": "unused-input",
@@ -184,7 +200,8 @@ fn findings_for_programs() {
             "start_byte": 117,
             "end_byte": 125
           },
-          "hint": "use it in the template, or remove it: a caller must not be asked for what has no effect"
+          "hint": "use it in the template, or remove it: a caller must not be asked for what has no effect",
+          "fingerprint": "de2c7898fcde5c5e71e7e9a9:1"
         },
         {
           "check": "undeclared-variable",
@@ -197,7 +214,22 @@ fn findings_for_programs() {
             "start_byte": 163,
             "end_byte": 169
           },
-          "hint": "declare it: `inputs: {nobody: {type: string}}`"
+          "hint": "declare it: `inputs: {nobody: {type: string}}`",
+          "fixes": [
+            {
+              "title": "declare `nobody` as a text",
+              "is_safe": false,
+              "edits": [
+                {
+                  "path": "prompts/support/routing.yaml",
+                  "start_byte": 89,
+                  "end_byte": 89,
+                  "replacement": "  nobody: {type: string}\n"
+                }
+              ]
+            }
+          ],
+          "fingerprint": "4e022f6a74762dbb2b7b5296:1"
         },
         {
           "check": "missing-field",
@@ -210,7 +242,8 @@ fn findings_for_programs() {
             "start_byte": 0,
             "end_byte": 0
           },
-          "hint": "required are `id`, `version`, `owner`, `model`, `tags`, and `template` or `messages`"
+          "hint": "required are `id`, `version`, `owner`, `model`, `tags`, and `template` or `messages`",
+          "fingerprint": "0e8855208c28a6c5da8c8f70:1"
         },
         {
           "check": "missing-field",
@@ -223,7 +256,22 @@ fn findings_for_programs() {
             "start_byte": 0,
             "end_byte": 0
           },
-          "hint": "required are `id`, `version`, `owner`, `model`, `tags`, and `template` or `messages`"
+          "hint": "required are `id`, `version`, `owner`, `model`, `tags`, and `template` or `messages`",
+          "fixes": [
+            {
+              "title": "write an empty list of tags",
+              "is_safe": false,
+              "edits": [
+                {
+                  "path": "prompts/support/typing.yaml",
+                  "start_byte": 0,
+                  "end_byte": 0,
+                  "replacement": "tags: []\n"
+                }
+              ]
+            }
+          ],
+          "fingerprint": "9d176f2a7bf0e4f0781bb36c:1"
         },
         {
           "check": "wrong-type",
@@ -235,7 +283,8 @@ fn findings_for_programs() {
             "column": 10,
             "start_byte": 28,
             "end_byte": 31
-          }
+          },
+          "fingerprint": "ae894db668509af600346218:1"
         },
         {
           "check": "wrong-type",
@@ -247,7 +296,8 @@ fn findings_for_programs() {
             "column": 8,
             "start_byte": 39,
             "end_byte": 45
-          }
+          },
+          "fingerprint": "e3c66e07957c6858dbf9897f:1"
         },
         {
           "check": "unknown-field",
@@ -261,13 +311,21 @@ fn findings_for_programs() {
             "end_byte": 51
           },
           "hint": "did you mean `model`?",
-          "fix": {
-            "title": "rename to `model`",
-            "path": "prompts/support/typing.yaml",
-            "start_byte": 46,
-            "end_byte": 51,
-            "replacement": "model"
-          }
+          "fixes": [
+            {
+              "title": "rename to `model`",
+              "is_safe": true,
+              "edits": [
+                {
+                  "path": "prompts/support/typing.yaml",
+                  "start_byte": 46,
+                  "end_byte": 51,
+                  "replacement": "model"
+                }
+              ]
+            }
+          ],
+          "fingerprint": "f0f01154036697af2b5f22b8:1"
         },
         {
           "check": "wrong-type",
@@ -279,7 +337,8 @@ fn findings_for_programs() {
             "column": 11,
             "start_byte": 70,
             "end_byte": 71
-          }
+          },
+          "fingerprint": "38f354032aca397dcb10a96f:1"
         }
       ]
     }
@@ -292,16 +351,16 @@ fn findings_for_github() {
     assert_snapshot!(flawed().run(["check", "--format", "github"]), @r#"
     exit: 1
     ----- stdout -----
-    ::error file=prompts/support/routing.yaml,line=2,col=10,title=promptops%3A lineage::version 2 names no parent%0Ahint: write `parent: 1`, or the version that it came from
-    ::warning file=prompts/support/routing.yaml,line=4,col=8,title=promptops%3A floating-model::the model name `gpt-4o` is an alias that can change%0Ahint: name the dated snapshot, so that a change of model is a change of version
-    ::warning file=prompts/support/routing.yaml,line=8,col=3,title=promptops%3A unused-input::the input `language` is never used%0Ahint: use it in the template, or remove it: a caller must not be asked for what has no effect
-    ::error file=prompts/support/routing.yaml,line=10,col=10,title=promptops%3A undeclared-variable::the variable `nobody` is not declared%0Ahint: declare it: `inputs: {nobody: {type: string}}`
-    ::error file=prompts/support/typing.yaml,line=1,col=1,title=promptops%3A missing-field::the field `model` is missing%0Ahint: required are `id`, `version`, `owner`, `model`, `tags`, and `template` or `messages`
-    ::error file=prompts/support/typing.yaml,line=1,col=1,title=promptops%3A missing-field::the field `tags` is missing%0Ahint: required are `id`, `version`, `owner`, `model`, `tags`, and `template` or `messages`
-    ::error file=prompts/support/typing.yaml,line=2,col=10,title=promptops%3A wrong-type::`version` must be a whole number from 1, not `one`
-    ::error file=prompts/support/typing.yaml,line=3,col=8,title=promptops%3A wrong-type::`owner` must be a text, not a list
-    ::warning file=prompts/support/typing.yaml,line=4,col=1,title=promptops%3A unknown-field::the field `modle` is not known%0Ahint: did you mean `model`?
-    ::error file=prompts/support/typing.yaml,line=5,col=11,title=promptops%3A wrong-type::`template` must be a text, not a number
+    ::error file=prompts/support/routing.yaml,line=2,col=10,endColumn=11,title=promptops%3A lineage::version 2 names no parent%0Ahint: write `parent: 1`, or the version that it came from
+    ::warning file=prompts/support/routing.yaml,line=4,col=8,endColumn=14,title=promptops%3A floating-model::the model name `gpt-4o` is an alias that can change%0Ahint: name the dated snapshot, so that a change of model is a change of version
+    ::warning file=prompts/support/routing.yaml,line=8,col=3,endColumn=11,title=promptops%3A unused-input::the input `language` is never used%0Ahint: use it in the template, or remove it: a caller must not be asked for what has no effect
+    ::error file=prompts/support/routing.yaml,line=10,col=10,endColumn=16,title=promptops%3A undeclared-variable::the variable `nobody` is not declared%0Ahint: declare it: `inputs: {nobody: {type: string}}`
+    ::error file=prompts/support/typing.yaml,line=1,col=1,endColumn=1,title=promptops%3A missing-field::the field `model` is missing%0Ahint: required are `id`, `version`, `owner`, `model`, `tags`, and `template` or `messages`
+    ::error file=prompts/support/typing.yaml,line=1,col=1,endColumn=1,title=promptops%3A missing-field::the field `tags` is missing%0Ahint: required are `id`, `version`, `owner`, `model`, `tags`, and `template` or `messages`
+    ::error file=prompts/support/typing.yaml,line=2,col=10,endColumn=13,title=promptops%3A wrong-type::`version` must be a whole number from 1, not `one`
+    ::error file=prompts/support/typing.yaml,line=3,col=8,endColumn=14,title=promptops%3A wrong-type::`owner` must be a text, not a list
+    ::warning file=prompts/support/typing.yaml,line=4,col=1,endColumn=6,title=promptops%3A unknown-field::the field `modle` is not known%0Ahint: did you mean `model`?
+    ::error file=prompts/support/typing.yaml,line=5,col=11,endColumn=12,title=promptops%3A wrong-type::`template` must be a text, not a number
     ----- stderr -----
     3 prompts checked: 7 errors, 3 warnings
     "#);

@@ -707,6 +707,22 @@ fn a_deprecation_names_its_day_and_what_to_use() {
 }
 
 #[test]
+fn a_withdrawn_include_is_told_wherever_it_is_taken_along() {
+    let project = published();
+    stage(&project, "support.reply@1");
+    well(&project, &["deprecate", "shared.tone@1", "--date", "2999-01-01", "--reason", "too kind"]);
+    let warning = "warning: `shared.tone@1` is deprecated and must not be used from 2999-01-01 on (too kind)\n";
+    for command in [&["lock", "--env", "staging"][..], &["bundle"], &["lock", "support.reply@3"]] {
+        assert_eq!(run(&project, command).stderr, warning, "{command:?}");
+    }
+    assert_eq!(run(&project, &["publish"]).stderr, "", "nothing new includes it");
+    project.replace("prompts/support/reply.yaml", "version: 3\nparent: 2", "version: 4\nparent: 3");
+    project.replace("prompts/support/reply.yaml", "name the order", "always name the order");
+    project.commit("Always");
+    assert_eq!(run(&project, &["publish"]).stderr, warning);
+}
+
+#[test]
 fn forcing_is_allowed_by_the_base_revision_and_not_by_the_proposal() {
     let project = published();
     well(&project, &["yank", "support.reply@1", "--reason", "it invents refunds"]);

@@ -1,38 +1,51 @@
 //! The verdict: a candidate beside its parent, metric by metric, paired by case.
 //!
-//! For every metric the shares of the repeats that pass are compared case by case, and the interval of the mean difference
-//! decides: *pass* when it excludes a loss of the margin or more, *regressed* when it shows a loss and does not exclude that
-//! it is as large as the margin, otherwise *inconclusive*. A floor (`minimum`) and the cases that must pass are hard rules.
+//! For every metric the means over the repeats are compared case by case, and the interval of the mean difference decides:
+//! *pass* when it excludes a loss of the margin or more, *regressed* when it shows a loss and does not exclude that it is as
+//! large as the margin, otherwise *inconclusive*. A version passes when **every** guarded metric does; that needs no correction
+//! for their number. One metric of several is only called *regressed* when its loss still shows after Holm's correction, so
+//! that a version which is not worse is refused at most as often as the error rate says, however many metrics there are.
+//! A floor or ceiling and the cases that must pass are hard rules. Slices are scanned and warn; they do not decide.
 //!
-//! A call that failed for a reason outside the prompt (a timeout, a rate limit) counts as a failed answer, but may not decide:
-//! the verdict is also computed as if all such calls of one side had passed and those of the other had failed, and the other
-//! way round, and where these differ it is *inconclusive*.
+//! What could not be answered or judged for a reason outside the prompt is an error, neither a pass nor a fail: it stays out of
+//! the means. It may not decide either: the verdict is also computed as if all that is unknown of one side had been good and
+//! that of the other bad, and the other way round, and where these differ it is *inconclusive*; so it is when more than a set
+//! share is unknown.
 
-use promptops_stats::{
-    ClusteredShare, Interval, Margin, MeanEstimate, MetricRange, PairedCase, PairedComparison, PairedMethod, Proportion,
-    StatsError, Verdict as Paired, compare_paired, holm, mcnemar_exact, sign_flip, wilson, wilson_clustered,
-};
+pub mod a_a;
+pub mod early_stop;
+mod metric;
+mod must_pass;
+mod outcomes;
+pub mod plan;
+pub mod slices;
 
-use crate::dataset::Dataset;
+use promptops_stats::{Interval, PairedComparison, StatsError, holm};
+
+pub use must_pass::MustPassFailure;
+pub use outcomes::{Fails, Observed, Outcomes};
+
+use crate::dataset::Head;
 use crate::error::EvalError;
-use crate::run::{Attempt, CaseResult, Run};
+use crate::scorer::Unit;
 use crate::spec::Metric;
+use slices::{Slice, SliceResult};
 
 /// The error rate of every verdict: intervals are at level `1 - 2 ALPHA`.
 pub const ALPHA: f64 = 0.05;
 /// The probability with which the minimum detectable effect would be found.
 pub const POWER: f64 = 0.8;
-/// The largest number of cases that [`cases_to_pass`] looks at.
-pub const MOST_CASES: usize = 100_000;
-/// Draws of a permutation test, where one is needed.
-const DRAWS: u32 = 9_999;
+/// The seed of what is drawn for a comparison: permutations, bootstraps. A constant, so that equal answers give equal reports.
+const SEED: u64 = 0;
 
 /// What is said about one metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MetricVerdict {
-    /// Not worse than the parent by the margin, and not below the floor. Without a parent: not below the floor.
+    /// Not worse than the parent by the margin, and within its limit. Without a parent: within its limit.
     Pass,
-    /// Without a parent and without a floor there is nothing to hold the metric to.
+    /// The metric is shown and does not decide.
+    Unguarded,
+    /// Without a parent and without a limit there is nothing to hold the metric to.
     NoBaseline,
     /// The evidence does not suffice.
     Inconclusive,
@@ -40,6 +53,8 @@ pub enum MetricVerdict {
     Regressed,
     /// Below the floor.
     BelowMinimum,
+    /// Above the ceiling.
+    AboveMaximum,
 }
 
 impl MetricVerdict {
@@ -47,24 +62,31 @@ impl MetricVerdict {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pass => "pass",
+            Self::Unguarded => "unguarded",
             Self::NoBaseline => "no-baseline",
             Self::Inconclusive => "inconclusive",
             Self::Regressed => "regressed",
             Self::BelowMinimum => "below-minimum",
+            Self::AboveMaximum => "above-maximum",
         }
+    }
+
+    /// Tells whether it refuses the version.
+    pub fn refuses(self) -> bool {
+        matches!(self, Self::Regressed | Self::BelowMinimum | Self::AboveMaximum)
     }
 }
 
 /// What is said about a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Every metric is good enough, and every case that must pass does.
+    /// Every guarded metric is good enough, and every case that must pass does.
     Pass,
-    /// There is neither a parent nor a floor: nothing was held against the version.
+    /// There is neither a parent nor a limit: nothing was held against the version.
     NoBaseline,
     /// The evidence does not suffice for at least one metric. Not a pass.
     Inconclusive,
-    /// A metric is worse than the parent or below its floor, or a case that must pass fails.
+    /// A metric is worse than the parent or beyond its limit, or a case that must pass fails.
     Refused,
 }
 
@@ -83,13 +105,13 @@ impl Verdict {
 /// The value of a metric in one run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Value {
-    /// The mean over cases of the share of repeats that pass.
-    pub estimate: f64,
+    /// The weighted mean over cases of the mean over repeats; none when nothing could be judged.
+    pub estimate: Option<f64>,
     /// Its interval, where the cases allow one.
     pub interval: Option<Interval>,
 }
 
-/// The candidate beside its parent on one metric.
+/// The candidate beside its parent on one metric. Signs are those of the metric: of a cost, more is positive and worse.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Difference {
     /// The parent's value.
@@ -98,10 +120,13 @@ pub struct Difference {
     pub paired: Option<PairedComparison>,
     /// The smallest true loss that would be found with probability [`POWER`].
     pub minimum_detectable: Option<f64>,
-    /// The probability of a loss as large as the one seen if both were equally good.
+    /// The probability of a loss as large as the one seen if both were equally good, by the method of the interval (at every
+    /// moment at once, where the run could stop early).
     pub p_worse: f64,
-    /// The same, adjusted for the number of metrics (Holm).
+    /// The same, adjusted for the number of guarded metrics (Holm).
     pub p_worse_adjusted: f64,
+    /// The same by a test that assumes less: McNemar's exact test, or random signs by cluster. For reports; decides nothing.
+    pub p_exact: Option<f64>,
 }
 
 /// All there is to say about one metric.
@@ -115,309 +140,143 @@ pub struct MetricResult {
     pub verdict: MetricVerdict,
     /// Why, where it is not plainly a pass.
     pub reason: Option<String>,
+    /// Whether the candidate is surely worse although it passes: by less than the margin.
+    pub is_worse_within_margin: bool,
+    /// Whether the candidate is surely better.
+    pub is_improved: bool,
 }
 
-/// A case that must pass and does not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MustPassFailure {
-    /// The number of the case in the dataset.
-    pub case: usize,
-    /// The numbers of the metrics that it fails.
-    pub metrics: Vec<usize>,
-    /// Whether only failures outside the prompt are to blame, so that nothing is known yet.
-    pub is_outside: bool,
+/// How much is not known of the two runs, for reasons outside the prompt.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Errors {
+    /// Answers of the candidate that were not given or not judged.
+    pub candidate: u64,
+    /// The same of the parent.
+    pub parent: u64,
+    /// The larger of the two shares.
+    pub share: f64,
 }
 
-/// The comparison of two runs, or one run held to its floors.
+/// The comparison of two runs, or one run held to its limits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
     /// One for each metric, in the order of the eval file.
     pub metrics: Vec<MetricResult>,
+    /// Parts of the dataset, each with its own differences.
+    pub slices: Vec<SliceResult>,
     /// How many cases must pass.
     pub must_pass: usize,
     /// Those that do not.
     pub must_pass_failures: Vec<MustPassFailure>,
+    /// What is not known.
+    pub errors: Errors,
+    /// Why there is no verdict although metrics have theirs: too much is unknown.
+    pub too_many_errors: Option<String>,
     /// What is said about the version.
     pub verdict: Verdict,
 }
 
-/// Holds a run against that of its parent. Both runs must be over `dataset`, with one scorer for each of `metrics`.
+/// What a comparison is made on: the same for both runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Basis<'a> {
+    /// The cases of the runs, in their order.
+    pub heads: &'a [Head],
+    /// What is measured.
+    pub metrics: &'a [Metric],
+    /// What each metric is measured in.
+    pub units: &'a [Unit],
+    /// The parts of the dataset to look at besides the whole.
+    pub slices: &'a [Slice],
+    /// The share of unknown answers above which there is no verdict.
+    pub max_error_share: f64,
+    /// What was looked at while the run went on; none where there is one look, at the end.
+    pub looks: Option<&'a early_stop::Looks>,
+    /// Whether tests that decide nothing are carried out too; drawing signs takes its time.
+    pub with_exact_tests: bool,
+}
+
+/// Holds a run against that of its parent. Both runs must be over the cases of `basis`, with one scorer for each metric.
 ///
 /// # Errors
 /// [`EvalError::Statistics`].
-pub fn compare(dataset: &Dataset, metrics: &[Metric], candidate: &Run, parent: Option<&Run>) -> Result<Comparison, EvalError> {
-    let clusters = cluster_numbers(dataset);
+pub fn compare(basis: &Basis<'_>, candidate: &Outcomes, parent: Option<&Outcomes>) -> Result<Comparison, EvalError> {
+    let clusters = cluster_numbers(basis.heads);
     let mut results = Vec::new();
-    for (index, metric) in metrics.iter().enumerate() {
-        let sides =
-            Sides { index, clusters: &clusters, candidate: &candidate.cases, parent: parent.map(|run| run.cases.as_slice()) };
-        let result = sides.result(metric);
-        results.push(result.map_err(|source| EvalError::Statistics { metric: metric.name.value.clone(), source })?);
+    for (index, metric) in basis.metrics.iter().enumerate() {
+        let sides = metric::Sides::new(basis, index, &clusters, candidate, parent);
+        let result = sides.result();
+        results.push(result.map_err(|source| statistics(metric, source))?);
     }
-    adjust(&mut results);
-    let must_pass_failures = must_pass_failures(dataset, &candidate.cases, metrics.len());
-    let verdict = overall(&results, &must_pass_failures);
-    let must_pass = dataset.heads.iter().filter(|case| case.must_pass).count();
-    Ok(Comparison { metrics: results, must_pass, must_pass_failures, verdict })
+    name_culprits(basis.metrics, &mut results);
+    let slices = match parent {
+        Some(parent) => slices::compare(basis, &clusters, candidate, parent)?,
+        None => Vec::new(),
+    };
+    let must_pass_failures = must_pass::failures(basis, candidate);
+    let errors = errors(candidate, parent);
+    let too_many_errors = (errors.share > basis.max_error_share).then(|| {
+        format!(
+            "{:.1}% of the answers were not given or could not be judged, more than the {:.1}% that `max_error_share` allows",
+            100.0 * errors.share,
+            100.0 * basis.max_error_share
+        )
+    });
+    let verdict = match &too_many_errors {
+        // Whatever the rest shows: it is a choice of cases that nobody made.
+        Some(_) => Verdict::Inconclusive,
+        None => overall(&results, &must_pass_failures),
+    };
+    let must_pass = basis.heads.iter().filter(|head| head.must_pass).count();
+    Ok(Comparison { metrics: results, slices, must_pass, must_pass_failures, errors, too_many_errors, verdict })
+}
+
+fn statistics(metric: &Metric, source: StatsError) -> EvalError {
+    EvalError::Statistics { metric: metric.name.value.clone(), source }
 }
 
 /// Numbers the clusters by first appearance.
-fn cluster_numbers(dataset: &Dataset) -> Vec<Option<u32>> {
-    let mut names: Vec<&str> = Vec::new();
+fn cluster_numbers(heads: &[Head]) -> Vec<Option<u32>> {
     let mut numbers = std::collections::HashMap::new();
-    let mut result = Vec::new();
-    for case in &dataset.heads {
-        result.push(case.cluster.as_deref().map(|name| {
-            *numbers.entry(name).or_insert_with(|| {
-                names.push(name);
-                names.len() as u32 - 1
-            })
-        }));
-    }
-    result
-}
-
-/// What calls that failed outside the prompt are taken for.
-#[derive(Clone, Copy)]
-enum Outside {
-    /// What they are: no answer.
-    Fail,
-    /// The good answers that they might have been.
-    Pass,
-}
-
-/// The two sides of one metric.
-struct Sides<'a> {
-    index: usize,
-    clusters: &'a [Option<u32>],
-    candidate: &'a [CaseResult],
-    parent: Option<&'a [CaseResult]>,
-}
-
-impl Sides<'_> {
-    fn result(&self, metric: &Metric) -> Result<MetricResult, StatsError> {
-        let shares = self.shares(self.candidate, Outside::Fail);
-        let candidate = self.value(&shares)?;
-        let difference = match self.parent {
-            Some(parent) => Some(self.difference(&shares, parent)?),
-            None => None,
-        };
-        let compared = match (&difference, self.parent) {
-            (Some(difference), Some(parent)) => self.paired_verdict(metric, difference, parent)?,
-            _ if metric.minimum.is_some() => (MetricVerdict::Pass, None),
-            _ => (MetricVerdict::NoBaseline, Some("no parent to compare with and no `minimum`".to_owned())),
-        };
-        let (verdict, reason) = match (self.floor(metric, &candidate), compared) {
-            (Some((verdict, reason)), (MetricVerdict::Regressed, _)) => {
-                (verdict, Some(format!("{reason}, and worse than the parent")))
-            }
-            (Some((verdict, reason)), _) => (verdict, Some(reason)),
-            (None, compared) => compared,
-        };
-        Ok(MetricResult { candidate, difference, verdict, reason })
-    }
-
-    /// Returns the share of each case's repeats that pass.
-    fn shares(&self, cases: &[CaseResult], outside: Outside) -> Vec<f64> {
-        let share = |case: &CaseResult| match outside {
-            Outside::Fail => case.share(self.index),
-            Outside::Pass => {
-                let unknown = case.attempts.iter().filter(|attempt| attempt.is_unknown(self.index)).count();
-                let mended = unknown as f64 / case.attempts.len() as f64;
-                (case.share(self.index) + mended).min(1.0)
-            }
-        };
-        cases.iter().map(share).collect()
-    }
-
-    fn value(&self, shares: &[f64]) -> Result<Value, StatsError> {
-        let estimate = shares.iter().sum::<f64>() / shares.len() as f64;
-        match self.interval(shares) {
-            Ok(interval) => Ok(Value { estimate, interval: Some(interval) }),
-            // Too small or too even a sample has a value all the same.
-            Err(StatsError::TooFew { .. } | StatsError::TooFewClusters { .. } | StatsError::NoVariation) => {
-                Ok(Value { estimate, interval: None })
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn interval(&self, shares: &[f64]) -> Result<Interval, StatsError> {
-        let level = 1.0 - 2.0 * ALPHA;
-        let is_binary = shares.iter().all(|share| *share == 0.0 || *share == 1.0);
-        let clusters = self.full_clusters();
-        match (is_binary, clusters) {
-            (true, None) => {
-                let passed = shares.iter().filter(|share| **share == 1.0).count() as u64;
-                wilson(Proportion::new(passed, shares.len() as u64)?, level)
-            }
-            (true, Some(clusters)) => {
-                let passed: Vec<bool> = shares.iter().map(|share| *share == 1.0).collect();
-                wilson_clustered(&ClusteredShare::of(&passed, &clusters)?, level)
-            }
-            (false, None) => MeanEstimate::of(shares)?.interval(level),
-            (false, Some(clusters)) => MeanEstimate::of_clusters(shares, &clusters)?.interval(level),
-        }
-    }
-
-    /// Returns a cluster number for every case, or nothing when no two cases share one.
-    fn full_clusters(&self) -> Option<Vec<u32>> {
-        let taken: Vec<u32> = self.clusters.iter().flatten().copied().collect();
-        let mut free = taken.iter().max().map_or(0, |largest| largest + 1)..;
-        let full: Vec<u32> = self.clusters.iter().map(|cluster| cluster.or_else(|| free.next()).unwrap_or(u32::MAX)).collect();
-        let distinct: std::collections::HashSet<u32> = full.iter().copied().collect();
-        (distinct.len() < full.len()).then_some(full)
-    }
-
-    fn pairs(&self, parent: &[f64], candidate: &[f64]) -> Vec<PairedCase> {
-        let pairs = parent.iter().zip(candidate).zip(self.clusters);
-        pairs
-            .map(|((parent, candidate), cluster)| PairedCase { cluster: *cluster, ..PairedCase::new(*parent, *candidate) })
-            .collect()
-    }
-
-    fn difference(&self, candidate: &[f64], parent: &[CaseResult]) -> Result<Difference, StatsError> {
-        let parent = self.shares(parent, Outside::Fail);
-        let pairs = self.pairs(&parent, candidate);
-        let paired = paired(&pairs)?;
-        let minimum_detectable = match &paired {
-            Some(paired) => Some(paired.minimum_detectable_effect(POWER)?),
-            None => None,
-        };
-        let p_worse = match &paired {
-            Some(paired) if paired.method == PairedMethod::Tango => mcnemar_exact(paired.discordance).worse,
-            _ => {
-                let differences: Vec<f64> = pairs.iter().map(|pair| pair.candidate - pair.parent).collect();
-                sign_flip(&differences, self.full_clusters().as_deref(), DRAWS, 0)?.worse
-            }
-        };
-        let parent = self.value(&parent)?;
-        Ok(Difference { parent, paired, minimum_detectable, p_worse, p_worse_adjusted: p_worse })
-    }
-
-    fn floor(&self, metric: &Metric, candidate: &Value) -> Option<(MetricVerdict, String)> {
-        let minimum = metric.minimum.filter(|minimum| candidate.estimate < *minimum)?;
-        let hopeful = self.shares(self.candidate, Outside::Pass);
-        if hopeful.iter().sum::<f64>() / hopeful.len() as f64 >= minimum {
-            let reason = format!("below the minimum of {minimum}, but only because calls failed outside the prompt");
-            return Some((MetricVerdict::Inconclusive, reason));
-        }
-        Some((MetricVerdict::BelowMinimum, format!("below the minimum of {minimum}")))
-    }
-
-    fn paired_verdict(
-        &self,
-        metric: &Metric,
-        difference: &Difference,
-        parent: &[CaseResult],
-    ) -> Result<(MetricVerdict, Option<String>), StatsError> {
-        let margin = Margin::new(metric.margin)?;
-        let Some(paired) = &difference.paired else {
-            return Ok((MetricVerdict::Inconclusive, Some("too few independent cases to compare".to_owned())));
-        };
-        let decision = margin.decide(&paired.interval);
-        let has_unknown = self.candidate.iter().chain(parent).any(|case| case.has_unknown(self.index));
-        if has_unknown && !self.is_robust(margin, decision.verdict, parent)? {
-            let reason = "calls failed outside the prompt, and their answers could change the verdict";
-            return Ok((MetricVerdict::Inconclusive, Some(reason.to_owned())));
-        }
-        Ok(match decision.verdict {
-            Paired::Pass if decision.worse_within_margin => {
-                (MetricVerdict::Pass, Some("worse than the parent, but within the margin".to_owned()))
-            }
-            Paired::Pass => (MetricVerdict::Pass, None),
-            Paired::Regressed => (MetricVerdict::Regressed, Some("worse than the parent".to_owned())),
-            Paired::Inconclusive => (MetricVerdict::Inconclusive, Some(why_inconclusive(metric.margin, paired))),
-        })
-    }
-
-    /// Tells whether the verdict stands whatever the calls that failed outside the prompt would have answered.
-    ///
-    /// The interval moves with the scores, so the two extremes bound everything between them.
-    fn is_robust(&self, margin: Margin, verdict: Paired, parent: &[CaseResult]) -> Result<bool, StatsError> {
-        for (for_parent, for_candidate) in [(Outside::Fail, Outside::Pass), (Outside::Pass, Outside::Fail)] {
-            let pairs = self.pairs(&self.shares(parent, for_parent), &self.shares(self.candidate, for_candidate));
-            let other = paired(&pairs)?.map(|paired| margin.decide(&paired.interval).verdict);
-            if other != Some(verdict) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-}
-
-/// Says why there is no verdict, and, where no case changed at all, how many cases it would take.
-fn why_inconclusive(margin: f64, paired: &PairedComparison) -> String {
-    let unchanged = paired.discordance.losses + paired.discordance.wins == 0;
-    match cases_to_pass(margin).filter(|_| unchanged && paired.units == paired.cases) {
-        Some(needed) => format!(
-            "no case changed, but {} cases cannot exclude a loss of {margin}; that takes {needed} cases or a wider margin",
-            paired.cases
-        ),
-        None => "a loss as large as the margin is neither shown nor excluded".to_owned(),
-    }
-}
-
-/// Returns the smallest number of independent cases that lets a candidate pass when not one of them changes.
-///
-/// Tango's interval without discordant cases reaches `z²/(n + z²)` either way, with `z` the normal quantile of the level;
-/// the search asks the method itself rather than the formula. Nothing above [`MOST_CASES`].
-pub fn cases_to_pass(margin: f64) -> Option<usize> {
-    let passes = |count: usize| {
-        let same = PairedCase::new(1.0, 1.0);
-        compare_paired(&vec![same; count], MetricRange::UNIT, ALPHA).is_ok_and(|paired| paired.interval.low > -margin)
+    let mut numbered = |name| {
+        let next = numbers.len() as u32;
+        *numbers.entry(name).or_insert(next)
     };
-    if !passes(MOST_CASES) {
-        return None;
-    }
-    let (mut low, mut high) = (1, MOST_CASES);
-    while high - low > 1 {
-        let middle = low + (high - low) / 2;
-        if passes(middle) { high = middle } else { low = middle }
-    }
-    Some(high)
+    heads.iter().map(|head| head.cluster.as_deref().map(&mut numbered)).collect()
 }
 
-/// Compares pairs; nothing when there are too few of them.
-fn paired(pairs: &[PairedCase]) -> Result<Option<PairedComparison>, StatsError> {
-    match compare_paired(pairs, MetricRange::UNIT, ALPHA) {
-        Ok(paired) => Ok(Some(paired)),
-        Err(StatsError::TooFew { .. } | StatsError::TooFewClusters { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Adjusts the p-values for the number of metrics, so that a culprit is named with the stated error rate.
-fn adjust(results: &mut [MetricResult]) {
-    let values: Vec<f64> = results.iter().filter_map(|result| result.difference.as_ref()).map(|found| found.p_worse).collect();
+/// Adjusts the p-values for the number of guarded metrics, and takes back each *regressed* that does not stand it.
+fn name_culprits(metrics: &[Metric], results: &mut [MetricResult]) {
+    let mut tested: Vec<(&mut Difference, &mut MetricVerdict, &mut Option<String>)> = metrics
+        .iter()
+        .zip(results)
+        .filter(|(metric, _)| metric.guarded)
+        .filter_map(|(_, result)| Some((result.difference.as_mut()?, &mut result.verdict, &mut result.reason)))
+        .collect();
+    let values: Vec<f64> = tested.iter().map(|(difference, ..)| difference.p_worse).collect();
     // A probability is between 0 and 1 by construction, so there is no error to report.
     let Ok(adjusted) = holm(&values) else { return };
-    for (difference, adjusted) in results.iter_mut().filter_map(|result| result.difference.as_mut()).zip(adjusted) {
+    let count = tested.len();
+    for ((difference, verdict, reason), adjusted) in tested.iter_mut().zip(adjusted) {
         difference.p_worse_adjusted = adjusted;
+        if **verdict == MetricVerdict::Regressed && adjusted > ALPHA {
+            **verdict = MetricVerdict::Inconclusive;
+            **reason = Some(format!("worse by itself, but among {count} metrics one as bad comes by chance (p = {adjusted:.3})"));
+        }
     }
 }
 
-fn must_pass_failures(dataset: &Dataset, cases: &[CaseResult], metrics: usize) -> Vec<MustPassFailure> {
-    let mut failures = Vec::new();
-    for (index, (case, result)) in dataset.heads.iter().zip(cases).enumerate() {
-        let fails = |metric: &usize| result.attempts.iter().any(|attempt| !attempt.passes(*metric));
-        let failed: Vec<usize> = (0..metrics).filter(|metric| case.must_pass && fails(metric)).collect();
-        if failed.is_empty() {
-            continue;
-        }
-        let is_fault = |attempt: &Attempt| (0..metrics).any(|metric| !attempt.passes(metric) && !attempt.is_unknown(metric));
-        let is_outside = !result.attempts.iter().any(is_fault);
-        failures.push(MustPassFailure { case: index, metrics: failed, is_outside });
-    }
-    failures
+fn errors(candidate: &Outcomes, parent: Option<&Outcomes>) -> Errors {
+    let count = |run: &Outcomes| {
+        let (answers, unknown) = run.answers();
+        (unknown, unknown as f64 / answers.max(1) as f64)
+    };
+    let (candidate, parent) = (count(candidate), parent.map_or((0, 0.0), count));
+    Errors { candidate: candidate.0, parent: parent.0, share: candidate.1.max(parent.1) }
 }
 
 fn overall(metrics: &[MetricResult], failures: &[MustPassFailure]) -> Verdict {
     let is_any = |verdict| metrics.iter().any(|metric| metric.verdict == verdict);
-    if failures.iter().any(|failure| !failure.is_outside)
-        || is_any(MetricVerdict::Regressed)
-        || is_any(MetricVerdict::BelowMinimum)
-    {
+    if failures.iter().any(|failure| !failure.is_outside) || metrics.iter().any(|metric| metric.verdict.refuses()) {
         Verdict::Refused
     } else if !failures.is_empty() || is_any(MetricVerdict::Inconclusive) {
         Verdict::Inconclusive

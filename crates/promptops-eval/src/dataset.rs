@@ -158,6 +158,12 @@ impl Dataset {
         Ok(Self { path, digest: hash.digest(), format, columns: built.columns, heads: built.heads, roles, source })
     }
 
+    /// Returns a dataset of these cases alone, in their order, held in memory. Its digest is that of the whole.
+    pub fn of_cases(&self, cases: Vec<Case>) -> Self {
+        let heads = cases.iter().map(|case| case.head.clone()).collect();
+        Self { heads, source: Source::Held(cases.into()), columns: self.columns.clone(), ..self.clone() }
+    }
+
     /// Returns how many cases there are.
     pub fn len(&self) -> usize {
         self.heads.len()

@@ -93,6 +93,12 @@ pub enum EvalError {
     /// The dataset cannot be read again, or is another one than when it was checked: run again.
     #[error("cannot read the cases again")]
     Dataset(#[from] DatasetError),
+    /// A run cannot be split into two equal ones: ask every case more than once, or use more cases.
+    #[error("the run cannot be split into two that differ by nothing{}", if *.has_clusters { " and keep its clusters" } else { "" })]
+    CannotSplit {
+        /// Whether cases depend on each other, so that only their repeats can be split.
+        has_clusters: bool,
+    },
     /// The scores of two runs cannot be compared: a mistake in this crate or in its arguments, worth a report.
     #[error("cannot compare the scores of metric `{metric}`")]
     Statistics {
@@ -133,6 +139,9 @@ impl EvalError {
             Self::Budget { .. } => Some("run again with a higher budget; recorded answers are not asked for again".to_owned()),
             Self::CorruptRecording { .. } => {
                 Some("restore the file from Git, or delete it and record again with `--replay auto`".to_owned())
+            }
+            Self::CannotSplit { .. } => {
+                Some("set `repeats` in the eval file to 2 or more: the repeats are split at random".to_owned())
             }
             Self::Render { .. } => Some("correct the template, or the columns of the dataset that it is filled from".to_owned()),
             _ => None,

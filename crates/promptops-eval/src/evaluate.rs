@@ -4,17 +4,20 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use promptops_prompt::finding::Finding;
-use promptops_prompt::{Content, Severity};
+use promptops_prompt::{Content, Digest, Severity};
 use serde_json::{Map, Value};
 
-use crate::compare::{Comparison, compare};
-use crate::dataset::{self, Dataset, DatasetError, inputs};
+use crate::compare::a_a::{self, FalseAlarms};
+use crate::compare::early_stop::{self, Looks, Watch};
+use crate::compare::slices::{self, Slice};
+use crate::compare::{Basis, Comparison, Outcomes, compare};
+use crate::dataset::{self, Case, Dataset, DatasetError, inputs};
 use crate::error::EvalError;
 use crate::run::{Question, Run, Served, Settings, calibrate, run};
 use crate::scorer::calibration::Calibrated;
 use crate::scorer::label::Labels;
-use crate::scorer::{Building, Judges, Scorer};
-use crate::spec::{CHECK, Spec};
+use crate::scorer::{Building, Judges, Scorer, Unit};
+use crate::spec::{CHECK, MarginScale, Metric, Spec};
 use crate::subject::Subject;
 
 /// An eval that fits its dataset and its prompt: ready to run.
@@ -48,6 +51,14 @@ pub struct Evaluation {
     pub comparison: Comparison,
     /// How well the judge of each metric agrees with people, where it is held against them.
     pub calibrations: Vec<Option<Calibrated>>,
+    /// The parts of the dataset that were looked at besides the whole.
+    pub slices: Vec<Slice>,
+    /// The cases that were asked, where the run stopped early.
+    pub asked: Option<Dataset>,
+    /// What was looked at while the run went on, where it could stop early.
+    pub looks: Option<Looks>,
+    /// What a reader must know besides: columns that make no slices.
+    pub notes: Vec<String>,
     /// Why the parent was not compared although there is one.
     pub parent_is_incomparable: Option<String>,
     /// How the answers of both were come by.
@@ -106,6 +117,7 @@ impl<'a> Prepared<'a> {
         }
         if findings.is_empty() {
             findings = unknown_labels(spec, dataset, &scorers)?;
+            findings.extend(spec.metrics.iter().zip(&scorers).filter_map(|(metric, scorer)| limits(spec, metric, scorer.unit())));
         }
         if findings.is_empty() { Ok(Self { spec, dataset, scorers }) } else { Err(EvalError::Findings(findings)) }
     }
@@ -130,21 +142,132 @@ impl<'a> Prepared<'a> {
             (!missing.is_empty()).then(|| format!("`{}` takes `{list}`, for which the dataset has no column", parent.reference))
         });
         let parent = parent.filter(|_| parent_is_incomparable.is_none());
-        let parent = match parent {
-            Some(parent) => Some(self.run(parent, None, settings).await?),
-            None => None,
+        let asked = match parent {
+            Some(parent) if self.spec.early_stop => self.ask_until_it_stands(candidate, parent, settings).await?,
+            _ => self.ask_all(candidate, parent, settings).await?,
         };
-        let candidate = self.run(candidate, parent.as_ref(), settings).await?;
-        let (calibrations, asked) = calibrate(&self.scorers, settings).await?;
-        let comparison = compare(self.dataset, &self.spec.metrics, &candidate, parent.as_ref())?;
-        let mut served = candidate.served;
-        served.sent += asked.sent;
-        served.replayed += asked.replayed;
-        if let Some(parent) = &parent {
+        let (calibrations, judged) = calibrate(&self.scorers, settings).await?;
+        let dataset = asked.dataset.as_ref().unwrap_or(self.dataset);
+        let (slices, too_many) = slices::read(dataset, &self.spec.slice_columns())?;
+        let units = self.units();
+        let basis = Basis { slices: &slices, looks: asked.looks.as_ref(), ..self.basis(&dataset.heads, &units) };
+        let parent_outcomes = asked.parent.as_ref().map(|run| Outcomes::of(run, units.clone()));
+        let comparison = compare(&basis, &Outcomes::of(&asked.candidate, units.clone()), parent_outcomes.as_ref())?;
+        let mut served = asked.candidate.served;
+        served.sent += judged.sent;
+        served.replayed += judged.replayed;
+        if let Some(parent) = &asked.parent {
             served.sent += parent.served.sent;
             served.replayed += parent.served.replayed;
         }
-        Ok(Evaluation { candidate, parent, comparison, calibrations, parent_is_incomparable, served })
+        let most = slices::MOST_VALUES;
+        let note = |column| format!("column `{column}` has more than {most} values: it makes no slices");
+        Ok(Evaluation {
+            candidate: asked.candidate,
+            parent: asked.parent,
+            comparison,
+            calibrations,
+            slices,
+            asked: asked.dataset,
+            looks: asked.looks,
+            notes: too_many.into_iter().map(note).collect(),
+            parent_is_incomparable,
+            served,
+        })
+    }
+
+    /// Runs one version over the cases and compares it with itself, split at random, so often.
+    ///
+    /// # Errors
+    /// As [`Prepared::evaluate`]; [`EvalError::CannotSplit`].
+    pub async fn compare_with_itself(
+        &self,
+        subject: &Subject,
+        comparisons: u32,
+        settings: &Settings<'_>,
+    ) -> Result<(FalseAlarms, Served), EvalError> {
+        self.refuse_unrenderable(subject)?;
+        let run = self.run(subject, None, self.dataset, settings).await?;
+        let units = self.units();
+        let repeats = Outcomes::by_repeat(&run, &units);
+        let seed = seed(&[self.dataset.digest, subject.digest]);
+        Ok((a_a::measure(&self.basis(&self.dataset.heads, &units), &repeats, comparisons, seed)?, run.served))
+    }
+
+    /// Returns what each metric is measured in.
+    pub fn units(&self) -> Vec<Unit> {
+        self.scorers.iter().map(|scorer| scorer.unit()).collect()
+    }
+
+    fn basis<'b>(&'b self, heads: &'b [dataset::Head], units: &'b [Unit]) -> Basis<'b> {
+        let max_error_share = self.spec.max_error_share;
+        Basis { heads, metrics: &self.spec.metrics, units, slices: &[], max_error_share, looks: None, with_exact_tests: true }
+    }
+
+    async fn ask_all(&self, candidate: &Subject, parent: Option<&Subject>, settings: &Settings<'_>) -> Result<Asked, EvalError> {
+        let parent = match parent {
+            Some(parent) => Some(self.run(parent, None, self.dataset, settings).await?),
+            None => None,
+        };
+        let candidate = self.run(candidate, parent.as_ref(), self.dataset, settings).await?;
+        Ok(Asked { candidate, parent, dataset: None, looks: None })
+    }
+
+    /// Asks both versions in random order of the cases, some at a time, until the verdict stands or no case is left.
+    ///
+    /// The order follows from the dataset and the two versions, so that the same run is the same again. The cases are held in
+    /// memory.
+    async fn ask_until_it_stands(
+        &self,
+        candidate: &Subject,
+        parent: &Subject,
+        settings: &Settings<'_>,
+    ) -> Result<Asked, EvalError> {
+        let cases: Vec<Case> = self.dataset.rows().collect::<Result<_, _>>()?;
+        let heads = &self.dataset.heads;
+        let order = early_stop::order(heads, seed(&[self.dataset.digest, candidate.digest, parent.digest]));
+        let units = self.units();
+        let statistics = |source| EvalError::Statistics { metric: "early stop".to_owned(), source };
+        let mut watch = Watch::new(&self.spec.metrics, &units, heads, &order).map_err(statistics)?;
+        // Calls under way at the same time should not wait for looks too often.
+        let some = order.len().div_ceil(LOOKS).max(2 * settings.concurrency.max(1) / self.spec.repeats.max(1) as usize).max(1);
+        let mut runs: Option<(Run, Run)> = None;
+        let mut asked: Vec<usize> = Vec::new();
+        let mut has_stopped = false;
+        for part in order.chunks(some) {
+            let numbers: Vec<usize> = part.iter().flatten().copied().collect();
+            let dataset = self.dataset.of_cases(numbers.iter().map(|number| cases[*number].clone()).collect());
+            let before = self.run(parent, None, &dataset, settings).await?;
+            let after = self.run(candidate, Some(&before), &dataset, settings).await?;
+            let (known_before, known_after) = (Outcomes::of(&before, units.clone()), Outcomes::of(&after, units.clone()));
+            let mut place = 0;
+            for unit in part {
+                let places: Vec<usize> = (place..place + unit.len()).collect();
+                place += unit.len();
+                watch.take(&dataset.heads, &places, &known_after, &known_before).map_err(statistics)?;
+            }
+            asked.extend(&numbers);
+            match &mut runs {
+                None => runs = Some((before, after)),
+                Some((parent, candidate)) => {
+                    parent.append(before);
+                    candidate.append(after);
+                }
+            }
+            if watch.stands() && asked.len() < cases.len() {
+                has_stopped = true;
+                break;
+            }
+        }
+        let Some((mut parent, mut candidate)) = runs else { return self.ask_all(candidate, Some(parent), settings).await };
+        // Reports show cases in the order of the file.
+        let mut places: Vec<usize> = (0..asked.len()).collect();
+        places.sort_by_key(|place| asked[*place]);
+        parent.reorder(&places);
+        candidate.reorder(&places);
+        let in_order = places.iter().map(|place| cases[asked[*place]].clone()).collect();
+        let dataset = has_stopped.then(|| self.dataset.of_cases(in_order));
+        Ok(Asked { candidate, parent: Some(parent), dataset, looks: Some(watch.end(has_stopped)) })
     }
 
     /// Refuses a candidate that no case can be put to: that is for its author to correct, and no figure would say so. One that
@@ -164,12 +287,60 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    async fn run(&self, subject: &Subject, rival: Option<&Run>, settings: &Settings<'_>) -> Result<Run, EvalError> {
-        let columns = columns(self.spec, self.dataset, &subject.content);
-        let (dataset, repeats, scorers) = (self.dataset, self.spec.repeats, self.scorers.as_slice());
+    async fn run(
+        &self,
+        subject: &Subject,
+        rival: Option<&Run>,
+        dataset: &Dataset,
+        settings: &Settings<'_>,
+    ) -> Result<Run, EvalError> {
+        let columns = columns(self.spec, dataset, &subject.content);
+        let (repeats, scorers) = (self.spec.repeats, self.scorers.as_slice());
         let question = Question { subject, dataset, columns: &columns, repeats, scorers, rival };
         run(&question, settings).await
     }
+}
+
+/// The runs of both versions, and over what.
+struct Asked {
+    candidate: Run,
+    parent: Option<Run>,
+    /// The cases, where they are not all.
+    dataset: Option<Dataset>,
+    looks: Option<Looks>,
+}
+
+/// How often a run that may stop early is looked at, at most.
+const LOOKS: usize = 25;
+
+/// Makes a seed of digests.
+fn seed(digests: &[Digest]) -> u64 {
+    let all = Digest::of(digests.iter().map(Digest::to_string).collect::<String>().as_bytes()).to_string();
+    // The digest is written in hexadecimal digits, of which sixteen are sixty-four bits.
+    let digits: String = all.chars().rev().take(16).collect();
+    u64::from_str_radix(&digits, 16).unwrap_or_default()
+}
+
+/// Finds a margin or a limit that does not fit what a metric is measured in.
+fn limits(spec: &Spec, metric: &Metric, unit: Unit) -> Option<Finding> {
+    let (name, margin) = (&metric.name.value, metric.margin);
+    let problem = match unit {
+        Unit::Share if metric.scale == MarginScale::Ratio => {
+            format!("`{name}` is a share: its margin is a number of points, such as 0.03, not a ratio")
+        }
+        Unit::Share if margin >= 1.0 => {
+            format!("`{name}` is a share: its margin lies between 0 and 1, both excluded, not at {margin}")
+        }
+        Unit::Share if metric.minimum.is_some_and(|minimum| !(0.0..=1.0).contains(&minimum)) => {
+            format!("`{name}` is a share: its `minimum` lies from 0 to 1")
+        }
+        Unit::Share if metric.maximum.is_some() => format!("`{name}` is a share, of which more is better: it has no `maximum`"),
+        Unit::Milliseconds | Unit::UsDollars | Unit::Tokens if metric.minimum.is_some() => {
+            format!("less of `{name}` is better: it has a `maximum` and no `minimum`")
+        }
+        _ => return None,
+    };
+    Some(Finding::new(CHECK, Severity::Error, &spec.path, metric.margin_span.clone(), problem))
 }
 
 /// Returns the column of every variable that has one: the stated one, else the one with the variable's name.

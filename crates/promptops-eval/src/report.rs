@@ -5,15 +5,18 @@ pub mod v1;
 use std::collections::BTreeMap;
 
 use promptops_prompt::Digest;
-use promptops_stats::{Interval, Proportion, SortedSample};
+use promptops_stats::{Interval, PairedComparison, Proportion, SortedSample};
 use serde_json::{Map, Value, json};
 
+use crate::compare::slices::SliceResult;
 use crate::compare::{self, MetricResult, MetricVerdict};
-use crate::dataset::{Case, DatasetError, inputs};
+use crate::dataset::{Case, Dataset, DatasetError, inputs};
 use crate::error::EvalError;
 use crate::evaluate::{Evaluation, Prepared};
 use crate::run::{CaseResult, Run};
+use crate::scorer::Unit;
 use crate::scorer::label::Confusion;
+use crate::spec::MarginScale;
 use crate::subject::Subject;
 
 /// Writes down what an evaluation found. The same answers give the same report, however they were come by.
@@ -37,7 +40,8 @@ pub fn build(
         eval: prepared.spec.path.clone(),
         verdict: evaluation.comparison.verdict.as_str().to_owned(),
         reasons,
-        level: 1.0 - 2.0 * compare::ALPHA,
+        // Where half of the error rate went into looking, what is shown at the end has the other half.
+        level: if evaluation.looks.is_some() { 1.0 - compare::ALPHA } else { 1.0 - 2.0 * compare::ALPHA },
         power: compare::POWER,
         dataset: v1::Dataset {
             path: prepared.dataset.path.clone(),
@@ -48,7 +52,20 @@ pub fn build(
         scorers: builder.scorers,
         candidate: builder.side(candidate, &evaluation.candidate),
         parent: parent_side,
+        slices: builder.slices(),
+        warnings: builder.warnings(&metrics),
         metrics,
+        errors: v1::Errors {
+            candidate: evaluation.comparison.errors.candidate,
+            parent: evaluation.comparison.errors.parent,
+            share: rounded(evaluation.comparison.errors.share),
+            allowed: prepared.spec.max_error_share,
+        },
+        early_stop: evaluation.looks.as_ref().map(|looks| v1::EarlyStop {
+            stopped: looks.has_stopped,
+            cases: looks.cases as u64,
+            of_cases: looks.of_cases as u64,
+        }),
         must_pass,
         flips: builder.flips(candidate)?,
     })
@@ -67,7 +84,8 @@ fn reasons(metrics: &[v1::Metric], must_pass: &v1::MustPass, evaluation: &Evalua
         let is_one = |metric: &&v1::Metric| verdicts.iter().any(|verdict| verdict.as_str() == metric.verdict);
         metrics.iter().filter(is_one).map(v1::Metric::sentence).collect()
     };
-    let mut reasons = said(&[MetricVerdict::Regressed, MetricVerdict::BelowMinimum]);
+    let mut reasons: Vec<String> = evaluation.comparison.too_many_errors.iter().cloned().collect();
+    reasons.extend(said(&[MetricVerdict::Regressed, MetricVerdict::BelowMinimum, MetricVerdict::AboveMaximum]));
     if !must_pass.failed.is_empty() {
         let names: Vec<String> = must_pass.failed.iter().take(5).map(|case| format!("`{}`", case.case)).collect();
         let more = must_pass.failed.len().saturating_sub(names.len());
@@ -114,25 +132,66 @@ impl Builder<'_> {
             name: metric.name.value.clone(),
             verdict: result.verdict.as_str().to_owned(),
             reason: result.reason.clone(),
+            unit: self.prepared.scorers[index].unit(),
+            guarded: metric.guarded,
             margin: metric.margin,
+            margin_scale: match metric.scale {
+                MarginScale::Absolute => v1::Scale::Absolute,
+                MarginScale::Ratio => v1::Scale::Ratio,
+            },
             minimum: metric.minimum,
+            maximum: metric.maximum,
+            improved: result.is_improved,
+            worse_within_margin: result.is_worse_within_margin,
             candidate: value(&result.candidate),
             parent: result.difference.as_ref().map(|difference| value(&difference.parent)),
-            difference: paired.map(|paired| v1::Difference {
-                estimate: rounded(paired.estimate),
-                interval: interval(&paired.interval),
-                method: paired.method.as_str().to_owned(),
-                cases: paired.cases as u64,
-                units: paired.units as u64,
-                worse: paired.discordance.losses,
-                better: paired.discordance.wins,
-            }),
+            difference: paired.as_ref().map(|paired| difference(paired, self.prepared.scorers[index].unit())),
             minimum_detectable_effect: result.difference.and_then(|difference| difference.minimum_detectable).map(rounded),
             p_worse: result.difference.map(|difference| rounded(difference.p_worse)),
             p_worse_adjusted: result.difference.map(|difference| rounded(difference.p_worse_adjusted)),
+            p_exact: result.difference.and_then(|difference| difference.p_exact).map(rounded),
             labels: self.labels(index),
             judge: self.judge(index, result),
         }
+    }
+
+    fn slices(&self) -> Vec<v1::Slice> {
+        let slice = |result: &SliceResult| {
+            let slice = &self.evaluation.slices[result.slice];
+            v1::Slice {
+                column: slice.column.clone(),
+                value: slice.value.clone(),
+                metric: self.name(result.metric),
+                difference: difference(&result.paired, self.prepared.scorers[result.metric].unit()),
+                minimum_detectable_effect: result.minimum_detectable.map(rounded),
+                p_worse_adjusted: rounded(result.p_worse_adjusted),
+                worse: result.is_worse,
+            }
+        };
+        self.evaluation.comparison.slices.iter().map(slice).collect()
+    }
+
+    fn warnings(&self, metrics: &[v1::Metric]) -> Vec<String> {
+        let within = metrics.iter().filter(|metric| metric.guarded && metric.worse_within_margin);
+        let mut warnings: Vec<String> = within.map(v1::Metric::sentence).collect();
+        for slice in self.slices().iter().filter(|slice| slice.worse) {
+            let Some(metric) = metrics.iter().find(|metric| metric.name == slice.metric) else { continue };
+            warnings.push(format!(
+                "{} is worse where {} is `{}`: {} of {} cases",
+                slice.metric,
+                slice.column,
+                slice.value,
+                metric.difference_text(&slice.difference),
+                slice.difference.cases
+            ));
+        }
+        warnings.extend(self.evaluation.notes.clone());
+        warnings
+    }
+
+    /// The cases of both runs.
+    fn dataset(&self) -> &Dataset {
+        self.evaluation.asked.as_ref().unwrap_or(self.prepared.dataset)
     }
 
     fn labels(&self, index: usize) -> Option<v1::Labels> {
@@ -160,7 +219,7 @@ impl Builder<'_> {
             let judged = Proportion::new(passed, run.cases.len() as u64).ok()?;
             // A judge that is no better than a coin corrects nothing.
             let (estimate, found) = found.calibration.corrected(judged, 1.0 - 2.0 * compare::ALPHA).ok()?;
-            Some(v1::Value { estimate: rounded(estimate), interval: Some(interval(&found)) })
+            Some(v1::Value { estimate: Some(rounded(estimate)), interval: Some(interval(&found)) })
         };
         let slope = found.calibration.slope();
         let estimate = result.difference.as_ref().and_then(|difference| difference.paired).map(|paired| paired.estimate);
@@ -179,7 +238,7 @@ impl Builder<'_> {
     fn must_pass(&self) -> v1::MustPass {
         let comparison = &self.evaluation.comparison;
         let failed = comparison.must_pass_failures.iter().map(|failure| {
-            let case = &self.prepared.dataset.heads[failure.case];
+            let case = &self.dataset().heads[failure.case];
             let result = &self.evaluation.candidate.cases[failure.case];
             let metric = failure.metrics[0];
             let shown = result.attempts.iter().find(|attempt| !attempt.passes(metric));
@@ -202,7 +261,7 @@ impl Builder<'_> {
     fn flips(&self, candidate: &Subject) -> Result<Vec<v1::Flip>, DatasetError> {
         let Some(parent) = &self.evaluation.parent else { return Ok(Vec::new()) };
         let mut flips = Vec::new();
-        for (index, case) in self.prepared.dataset.rows().enumerate() {
+        for (index, case) in self.dataset().rows().enumerate() {
             let case = case?;
             let (before, after) = (&parent.cases[index], &self.evaluation.candidate.cases[index]);
             for metric in 0..self.prepared.scorers.len() {
@@ -267,8 +326,22 @@ fn totals(run: &Run) -> v1::Totals {
     }
 }
 
+fn difference(paired: &PairedComparison, unit: Unit) -> v1::Difference {
+    let (lower, higher) = (paired.discordance.losses, paired.discordance.wins);
+    let (worse, better) = if unit.less_is_better() { (higher, lower) } else { (lower, higher) };
+    v1::Difference {
+        estimate: rounded(paired.estimate),
+        interval: interval(&paired.interval),
+        method: paired.method.as_str().to_owned(),
+        cases: paired.cases as u64,
+        units: paired.units as u64,
+        worse,
+        better,
+    }
+}
+
 fn value(value: &compare::Value) -> v1::Value {
-    v1::Value { estimate: rounded(value.estimate), interval: value.interval.as_ref().map(interval) }
+    v1::Value { estimate: value.estimate.map(rounded), interval: value.interval.as_ref().map(interval) }
 }
 
 fn interval(interval: &Interval) -> [f64; 2] {

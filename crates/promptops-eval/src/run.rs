@@ -143,6 +143,19 @@ impl CaseResult {
 }
 
 impl Run {
+    /// Puts the cases of another run of the same version behind its own.
+    pub fn append(&mut self, other: Self) {
+        self.cases.extend(other.cases);
+        self.served.sent += other.served.sent;
+        self.served.replayed += other.served.replayed;
+    }
+
+    /// Puts the cases into another order: the case at `order[n]` becomes the n-th.
+    pub fn reorder(&mut self, order: &[usize]) {
+        let mut cases: Vec<Option<CaseResult>> = std::mem::take(&mut self.cases).into_iter().map(Some).collect();
+        self.cases = order.iter().filter_map(|index| cases[*index].take()).collect();
+    }
+
     /// Returns the tokens of all answers.
     pub fn usage(&self) -> Usage {
         let mut total = Usage::default();

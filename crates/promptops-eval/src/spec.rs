@@ -15,6 +15,11 @@ use crate::scorer::ScorerSpec;
 
 /// The check id of every finding in an eval file.
 pub const CHECK: &str = "eval-file";
+/// The share of errors that is borne where an eval file does not say: one answer in twenty.
+///
+/// More than a handful of lost calls is an outage, and what is left of the cases is a choice that nobody made; fewer is an
+/// ordinary day of a provider, and whether they could change the verdict is looked at besides.
+pub const MAX_ERROR_SHARE: f64 = 0.05;
 /// The most repeats that an eval file may ask for.
 pub const MAX_REPEATS: u32 = 100;
 
@@ -41,6 +46,12 @@ pub struct Spec {
     pub stratum: Option<Spanned<String>>,
     /// The column that says how much a case counts.
     pub weight: Option<Spanned<String>>,
+    /// Columns whose values make slices besides those of the stratum.
+    pub slices: Vec<Spanned<String>>,
+    /// The share of answers not given or not judged above which there is no verdict.
+    pub max_error_share: f64,
+    /// Whether a run may end as soon as its verdict stands.
+    pub early_stop: bool,
     /// What is measured; at least one.
     pub metrics: Vec<Metric>,
 }
@@ -54,10 +65,27 @@ pub struct Metric {
     pub scorer: ScorerSpec,
     /// The place of the scorer.
     pub scorer_span: Range<usize>,
-    /// How much worse a new version may be, in the metric's unit: the margin of non-inferiority. Positive.
+    /// How much worse a new version may be, by its scale: the margin of non-inferiority. Positive.
     pub margin: f64,
+    /// What the margin is measured by.
+    pub scale: MarginScale,
+    /// The place of the margin.
+    pub margin_span: Range<usize>,
     /// The lowest value that is accepted at all.
     pub minimum: Option<f64>,
+    /// The highest value that is accepted at all, of a quantity.
+    pub maximum: Option<f64>,
+    /// Whether the metric decides; one that does not is shown.
+    pub guarded: bool,
+}
+
+/// What a margin is measured by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MarginScale {
+    /// The metric's unit.
+    Absolute,
+    /// The parent's mean: 0.1 is ten in a hundred more or less.
+    Ratio,
 }
 
 impl Spec {
@@ -70,7 +98,8 @@ impl Spec {
     pub fn columns(&self) -> Columns {
         let value = |column: &Option<Spanned<String>>| column.as_ref().map(|column| column.value.clone());
         let scored = self.metrics.iter().flat_map(|metric| metric.scorer.columns());
-        let needed = self.inputs.values().map(|column| column.value.as_str()).chain(scored);
+        let slices = self.slices.iter().map(|column| column.value.as_str());
+        let needed = self.inputs.values().map(|column| column.value.as_str()).chain(scored).chain(slices);
         Columns {
             case: value(&self.case),
             must_pass: value(&self.must_pass),
@@ -85,6 +114,17 @@ impl Spec {
     pub fn judges(&self) -> BTreeMap<&PromptRef, Range<usize>> {
         let metrics = self.metrics.iter();
         metrics.flat_map(|metric| metric.scorer.judges().into_iter().map(|judge| (judge, metric.scorer_span.clone()))).collect()
+    }
+
+    /// Returns the columns that make slices: that of the stratum first.
+    pub fn slice_columns(&self) -> Vec<String> {
+        let mut columns: Vec<String> = Vec::new();
+        for column in self.stratum.iter().chain(&self.slices) {
+            if !columns.contains(&column.value) {
+                columns.push(column.value.clone());
+            }
+        }
+        columns
     }
 
     /// Returns the path of the dataset, resolved against that of the eval file, both from the project's root.

@@ -317,7 +317,9 @@ async fn single_failures_are_scored_with_their_class_and_cannot_decide() {
     let failures = serde_json::to_value(&report.candidate.totals.failures).unwrap();
     assert_eq!(failures, json!({"server": 10, "bad-request": 1}));
     assert_eq!((report.verdict.as_str(), report.metrics[0].verdict.as_str()), ("inconclusive", "inconclusive"));
-    assert!(report.reasons[0].contains("failed outside the prompt"), "{:?}", report.reasons);
+    assert!(report.reasons[0].starts_with("16.7% of the answers were not given"), "{:?}", report.reasons);
+    assert!(report.reasons[1].contains("for reasons outside the prompt, and could change the verdict"), "{:?}", report.reasons);
+    assert_eq!((report.errors.candidate, report.errors.parent), (10, 0));
     assert_eq!(report.flips.iter().filter(|flip| flip.candidate.answer.is_none()).count(), 22);
 }
 
@@ -408,7 +410,7 @@ async fn the_offline_model_is_named_for_what_it_is_and_its_answers_replay() {
     let setup = Setup::default();
     let open = |mode| Recording::open(&path, mode).unwrap();
     let (report, _) = setup.evaluate(Some(&client), &open(Replay::Auto), &candidate, Some(&parent)).await.unwrap();
-    assert_eq!(report.metrics[0].parent.as_ref().unwrap().estimate, 1.0, "{:?}", report.metrics[0]);
+    assert_eq!(report.metrics[0].parent.as_ref().unwrap().estimate, Some(1.0), "{:?}", report.metrics[0]);
     assert_eq!((report.verdict.as_str(), report.metrics[0].verdict.as_str()), ("refused", "below-minimum"));
     let answered = &report.candidate.answered_by[0];
     assert_eq!(answered.model, model);

@@ -4,19 +4,38 @@
 //! unchanged file need not be read again. [`check_project`] works on summaries alone.
 
 mod content_key;
+mod duplicate_id;
+mod duplicate_key;
 mod duplicate_prompt;
+mod empty_template;
+mod example;
+mod file_limit;
 mod floating_model;
+mod id_format;
 mod id_path;
 mod immutable_version;
-mod include_graph;
+mod include_cycle;
+mod include_input;
 pub mod incompatible_change;
 mod lineage;
+mod missing_field;
 mod near_duplicate;
+mod owners_file;
+mod page;
 mod secret;
-mod template_rules;
+mod suppression_form;
+mod template_syntax;
+mod undeclared_variable;
 mod unknown_eval;
+mod unknown_field;
+mod unknown_include;
 mod unknown_owner;
+mod unpinned_include;
+mod unreadable_file;
 mod unused_input;
+mod unused_suppression;
+mod wrong_type;
+mod yaml_syntax;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -24,60 +43,108 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 pub use self::content_key::ContentKey;
+pub use self::example::{Example, ExampleFile, Place};
+pub use self::page::index_page;
 pub use self::secret::secrets;
-use crate::draft::Draft;
+use crate::draft::{Draft, LineStart};
 use crate::finding::{self, Finding, Severity};
 use crate::id::{PromptId, PromptRef, Version};
 use crate::owners::Owners;
+use crate::suppression::Suppression;
 use crate::template::{self, TemplateUse};
 
 /// Names this very set of checks: a digest of the sources of this crate, so that results kept from another build are not taken.
 pub const FINGERPRINT: &str = env!("PROMPTOPS_PROMPT_FINGERPRINT");
 
-/// A check as documentation and `promptops explain` show it.
-#[derive(Debug, Clone, Copy)]
+/// A check, with all that documentation and `promptops explain` say of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Check {
     /// The stable id.
     pub id: &'static str,
-    /// How much a finding matters.
+    /// How much a finding matters, where the project does not say otherwise.
     pub severity: Severity,
-    /// What it looks for, in one sentence.
+    /// What must hold, in one sentence.
     pub summary: &'static str,
-}
-
-const fn check(id: &'static str, severity: Severity, summary: &'static str) -> Check {
-    Check { id, severity, summary }
+    /// Why it matters, in Markdown.
+    pub why: &'static str,
+    /// What to do about a finding, in Markdown.
+    pub fix: &'static str,
+    /// Whether a project can neither lower its severity nor suppress it: a file that it finds fault with holds no version that could
+    /// be published, or nobody could rely on what the other checks say of it.
+    pub is_firm: bool,
+    /// Whether `promptops check --fix` mends its example.
+    pub has_fix: bool,
+    /// A project, in the form of [`Example`], in which it finds something, and nothing else does.
+    pub bad: &'static str,
+    /// The same project, mended: nothing finds anything.
+    pub good: &'static str,
 }
 
 /// Every check, in the order of the documentation.
 pub const CHECKS: &[Check] = &[
-    check("yaml-syntax", Severity::Error, "The file is one YAML 1.2 document in UTF-8."),
-    check("file-limit", Severity::Error, "Size, nesting and aliases stay within the documented bounds."),
-    check("duplicate-key", Severity::Error, "No key stands twice in a mapping."),
-    check("missing-field", Severity::Error, "The required fields are there, an owner above all."),
-    check("wrong-type", Severity::Error, "Every field has its documented type."),
-    check("unknown-field", Severity::Warning, "No field is misspelt."),
-    check("empty-template", Severity::Error, "A prompt says something."),
-    check("id-format", Severity::Error, "The id follows the pattern."),
+    yaml_syntax::CHECK,
+    file_limit::CHECK,
+    duplicate_key::CHECK,
+    missing_field::CHECK,
+    wrong_type::CHECK,
+    unknown_field::CHECK,
+    empty_template::CHECK,
+    id_format::CHECK,
     id_path::CHECK,
     lineage::CHECK,
     immutable_version::CHECK,
     incompatible_change::CHECK,
-    template_rules::SYNTAX,
-    template_rules::UNDECLARED,
+    template_syntax::CHECK,
+    undeclared_variable::CHECK,
     unused_input::CHECK,
-    template_rules::UNPINNED,
-    include_graph::UNKNOWN,
-    include_graph::CYCLE,
-    include_graph::INPUT,
+    unpinned_include::CHECK,
+    unknown_include::CHECK,
+    include_cycle::CHECK,
+    include_input::CHECK,
     unknown_owner::CHECK,
+    owners_file::CHECK,
     unknown_eval::CHECK,
     secret::CHECK,
     floating_model::CHECK,
-    duplicate_prompt::ID,
-    duplicate_prompt::PROMPT,
+    duplicate_id::CHECK,
+    duplicate_prompt::CHECK,
     near_duplicate::CHECK,
+    unreadable_file::CHECK,
+    suppression_form::CHECK,
+    unused_suppression::CHECK,
 ];
+
+/// Where the pages of the checks are read.
+pub const DOCUMENTATION: &str = "https://github.com/promptops/promptops/blob/main/docs/reference/checks";
+
+impl Check {
+    /// Returns the check of this id.
+    pub fn find(id: &str) -> Option<&'static Self> {
+        CHECKS.iter().find(|check| check.id == id)
+    }
+
+    /// Returns the ids that a misspelt one may mean, the closest first.
+    pub fn near(id: &str) -> Vec<&'static str> {
+        let distance = |check: &Self| {
+            let letters = strsim::damerau_levenshtein(check.id, id);
+            // Part of the words is as good as a few letters.
+            if check.id.split('-').any(|word| id.split(['-', '_', ' ']).any(|part| part == word)) {
+                letters.min(3)
+            } else {
+                letters
+            }
+        };
+        let mut near: Vec<(usize, &str)> = CHECKS.iter().map(|check| (distance(check), check.id)).collect();
+        near.retain(|(distance, _)| *distance <= 3);
+        near.sort_unstable();
+        near.into_iter().take(3).map(|(_, id)| id).collect()
+    }
+
+    /// Returns where its page is read.
+    pub fn url(&self) -> String {
+        format!("{DOCUMENTATION}/{}.md", self.id)
+    }
+}
 
 /// What the project needs to know of one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,12 +157,16 @@ pub struct Summary {
     pub id_span: Range<usize>,
     /// The place of the version.
     pub version_span: Range<usize>,
+    /// Where a field can be put in after the version.
+    pub after_version: Option<LineStart>,
     /// The parent and its place.
     pub parent: Option<(PromptRef, Range<usize>)>,
     /// The owner and its place, if the field is there.
     pub owner: Option<(String, Range<usize>)>,
-    /// Everything included, with the places.
+    /// Everything included, with the places of the names.
     pub includes: Vec<(PromptRef, Range<usize>)>,
+    /// Includes that name an id and no version, with the places of the names.
+    pub unpinned: Vec<(PromptId, Range<usize>)>,
     /// Whether the body is messages, which cannot be included.
     pub has_messages: bool,
     /// The declared variables, and whether a caller must give them.
@@ -120,6 +191,8 @@ pub struct FileReport {
     pub summary: Option<Summary>,
     /// The problems.
     pub findings: Vec<Finding>,
+    /// The comments that let some of them pass.
+    pub suppressions: Vec<Suppression>,
 }
 
 /// A version as it stood at the revision that a change is compared with.
@@ -148,26 +221,28 @@ struct FileView<'file> {
 ///
 /// `path` is from the project's root, `path_in_folder` from the prompts folder, both with `/`.
 pub fn check_file(path: &str, path_in_folder: &str, text: &str) -> FileReport {
-    let (draft, mut findings) = Draft::parse(path, text);
+    let (mut draft, mut findings) = Draft::parse(path, text);
+    let suppressions = std::mem::take(&mut draft.suppressions);
     let mut uses = Vec::with_capacity(draft.templates.len());
     for part in &draft.templates {
         match template::analyse(part.text()) {
             Ok(used) => uses.push(Some(used)),
             Err(error) => {
-                findings.push(template_rules::syntax(&draft, part, text, &error));
+                findings.push(template_syntax::finding(&draft, part, text, &error));
                 uses.push(None);
             }
         }
     }
     let view = FileView { draft: &draft, text, path_in_folder, uses: &uses };
+    id_format::mend(&view, &mut findings);
     id_path::check(&view, &mut findings);
     lineage::check(&view, &mut findings);
-    template_rules::undeclared(&view, &mut findings);
-    template_rules::unpinned(&view, &mut findings);
+    undeclared_variable::check(&view, &mut findings);
+    unpinned_include::check(&view, &mut findings);
     floating_model::check(&view, &mut findings);
     secret::check(&view, &mut findings);
     finding::sort(&mut findings);
-    FileReport { summary: summary(&view), findings }
+    FileReport { summary: summary(&view), findings, suppressions }
 }
 
 fn summary(view: &FileView<'_>) -> Option<Summary> {
@@ -177,7 +252,8 @@ fn summary(view: &FileView<'_>) -> Option<Summary> {
     for (part, used) in draft.templates.iter().zip(view.uses) {
         for include in used.iter().flat_map(|used| &used.includes) {
             if let Ok(target) = &include.target {
-                includes.push((target.clone(), part.place(view.text, include.place.clone())));
+                let place = include.name.as_ref().map_or(&include.place, |(_, place)| place);
+                includes.push((target.clone(), part.place(view.text, place.clone())));
             }
         }
     }
@@ -187,6 +263,8 @@ fn summary(view: &FileView<'_>) -> Option<Summary> {
         reference: id.value.at(version.value),
         id_span: id.span.clone(),
         version_span: version.span.clone(),
+        after_version: draft.after_version,
+        unpinned: unpinned_include::ids_alone(view),
         parent: draft.parent.as_ref().map(|parent| (parent.value.clone(), parent.span.clone())),
         owner: draft.owner.as_ref().map(|owner| (owner.value.clone(), owner.span.clone())),
         includes,
@@ -233,7 +311,9 @@ pub fn check_copies(summaries: &[&Summary]) -> Vec<Finding> {
 pub fn check_references(summaries: &[&Summary], surroundings: Surroundings<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let base = surroundings.base;
-    include_graph::check(summaries, base, &mut findings);
+    unknown_include::check(summaries, base, &mut findings);
+    include_cycle::check(summaries, &mut findings);
+    unpinned_include::check_ids_alone(summaries, &mut findings);
     unused_input::check(summaries, &mut findings);
     lineage::check_parents(summaries, base, &mut findings);
     if let Some(owners) = surroundings.owners {

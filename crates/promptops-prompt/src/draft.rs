@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::finding::{Finding, Severity};
+use crate::finding::{Edit, Finding, Severity};
 use crate::id::{PromptId, PromptRef, Version};
 use crate::prompt::{Body, Message, Metadata, Prompt, Role};
+use crate::suppression::{self, Suppression};
 use crate::yaml::{self, Kind, Node, Problem, ProblemKind, ScalarPlaces};
 
 /// The fields of a prompt file, in the order of the documentation.
@@ -118,7 +120,67 @@ pub struct Draft {
     pub created: Option<String>,
     /// `updated`.
     pub updated: Option<String>,
+    /// The comments that let findings pass.
+    pub suppressions: Vec<Suppression>,
+    /// Where a field can be put in before all others.
+    pub first_field: Option<LineStart>,
+    /// Where a field can be put in after `version`.
+    pub after_version: Option<LineStart>,
+    /// Where a variable can be declared.
+    pub declare_at: Option<DeclarePlace>,
     is_complete: bool,
+}
+
+/// The start of a line of the outermost mapping, where another line can be put in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineStart {
+    byte: usize,
+    is_crlf: bool,
+}
+
+impl LineStart {
+    /// Returns the line at whose start `byte` is; none within a line, or at the end of a text that does not end its last line.
+    fn at(text: &str, byte: usize) -> Option<Self> {
+        let before = text[..byte].trim_start_matches('\u{feff}');
+        if !before.is_empty() && !before.ends_with('\n') {
+            return None;
+        }
+        Some(Self { byte, is_crlf: text.find('\n').is_some_and(|end| text[..end].ends_with('\r')) })
+    }
+
+    /// Returns the change that puts a line in.
+    pub fn insert(self, line: &str) -> Edit {
+        Edit::new(self.byte..self.byte, format!("{line}{}", if self.is_crlf { "\r\n" } else { "\n" }))
+    }
+}
+
+/// Where a variable can be declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeclarePlace {
+    /// In `inputs`, before its first line, which is indented by so many spaces.
+    Line(LineStart, usize),
+    /// In `inputs` in braces: after the opening one.
+    Braces {
+        /// The byte after the brace.
+        at: usize,
+        /// Whether something follows.
+        has_others: bool,
+    },
+    /// In an `inputs` of its own at the start of a line.
+    Field(LineStart),
+}
+
+impl DeclarePlace {
+    /// Returns the change that declares a text.
+    pub fn declare(&self, name: &str) -> Edit {
+        let declaration = format!("{name}: {{type: string}}");
+        match self {
+            Self::Line(line, indentation) => line.insert(&format!("{:indentation$}{declaration}", "")),
+            Self::Braces { at, has_others: true } => Edit::new(*at..*at, format!("{declaration}, ")),
+            Self::Braces { at, has_others: false } => Edit::new(*at..*at, declaration),
+            Self::Field(line) => line.insert(&format!("inputs: {{{declaration}}}")),
+        }
+    }
 }
 
 impl Draft {
@@ -127,18 +189,22 @@ impl Draft {
     /// Everything that is wrong with the file's form is in the findings; what could be read is in the draft.
     pub fn parse(path: &str, text: &str) -> (Self, Vec<Finding>) {
         let (node, problems) = yaml::parse(text);
-        let mut reader = Reader { path, findings: Vec::new() };
+        let mut reader = Reader { path, text, findings: Vec::new() };
         problems.iter().for_each(|problem| reader.problem(problem));
         let mut draft = Self { path: path.to_owned(), ..Self::default() };
         match node {
-            Some(node) => reader.draft(&node, &mut draft),
+            Some(node) => {
+                reader.draft(&node, &mut draft);
+                draft.is_complete = !reader.findings.iter().any(|finding| finding.severity == Severity::Error);
+                // Says nothing of the prompt itself, so it comes after that is known to be complete or not.
+                draft.suppressions = suppression::read(path, text, &node, &mut reader.findings);
+            }
             None if problems.is_empty() => {
                 let finding = reader.finding("missing-field", 0..0, "the file is empty".to_owned());
                 reader.findings.push(finding.hint(REQUIRED_HINT));
             }
             None => {}
         }
-        draft.is_complete = !reader.findings.iter().any(|finding| finding.severity == Severity::Error);
         (draft, reader.findings)
     }
 
@@ -186,6 +252,7 @@ const REQUIRED_HINT: &str = "required are `id`, `version`, `owner`, `model`, `ta
 
 struct Reader<'file> {
     path: &'file str,
+    text: &'file str,
     findings: Vec<Finding>,
 }
 
@@ -210,6 +277,9 @@ impl Reader<'_> {
         if let Some(related) = &problem.related {
             finding = finding.related(self.path, related.clone(), "first here");
         }
+        if let Some(lines) = &problem.superfluous {
+            finding = finding.fix("remove the second, which says the same", vec![Edit::new(lines.clone(), "")]);
+        }
         self.findings.push(finding);
     }
 
@@ -218,10 +288,41 @@ impl Reader<'_> {
             self.error("wrong-type", root.span.clone(), format!("a prompt is a mapping, not {}", root.type_name()));
             return;
         };
+        let is_block = !self.text[root.span.start..].starts_with('{');
+        if let (true, Some((first, _))) = (is_block, pairs.first()) {
+            draft.first_field = LineStart::at(self.text, first.span.start);
+        }
         for (key, value) in pairs {
             self.field(key, value, draft);
+            match key.key_text() {
+                "version" => draft.after_version = self.line_after(key, value),
+                "template" | "messages" if is_block && draft.declare_at.is_none() => {
+                    draft.declare_at = LineStart::at(self.text, key.span.start).map(DeclarePlace::Field);
+                }
+                "inputs" => draft.declare_at = self.declare_place(value),
+                _ => {}
+            }
         }
         self.require(root, draft);
+    }
+
+    /// Returns the start of the line after a pair that takes one line at the left margin.
+    fn line_after(&self, key: &Node, value: &Node) -> Option<LineStart> {
+        LineStart::at(self.text, key.span.start)?;
+        let end = value.span.end + self.text[value.span.end..].find('\n')? + 1;
+        (!self.text[key.span.start..value.span.end].contains('\n')).then(|| LineStart::at(self.text, end)).flatten()
+    }
+
+    fn declare_place(&self, inputs: &Node) -> Option<DeclarePlace> {
+        let Kind::Mapping(pairs) = &inputs.kind else { return None };
+        if self.text[inputs.span.start..].starts_with('{') {
+            return Some(DeclarePlace::Braces { at: inputs.span.start + 1, has_others: !pairs.is_empty() });
+        }
+        let (first, _) = pairs.first()?;
+        let line = self.text[..first.span.start].rfind('\n')? + 1;
+        let indentation = &self.text[line..first.span.start];
+        let is_alone = indentation.bytes().all(|byte| byte == b' ');
+        is_alone.then(|| Some(DeclarePlace::Line(LineStart::at(self.text, line)?, indentation.len()))).flatten()
     }
 
     fn field(&mut self, key: &Node, value: &Node, draft: &mut Draft) {
@@ -258,7 +359,10 @@ impl Reader<'_> {
         let missing: Vec<&str> =
             ["id", "version", "owner", "model", "tags"].into_iter().filter(|field| root.get(field).is_none()).collect();
         for field in missing {
-            let finding = self.finding("missing-field", 0..0, format!("the field `{field}` is missing"));
+            let mut finding = self.finding("missing-field", 0..0, format!("the field `{field}` is missing"));
+            if let (Some(first), "tags") = (draft.first_field, field) {
+                finding = finding.suggest("write an empty list of tags", vec![first.insert("tags: []")]);
+            }
             let why = match field {
                 "owner" => "name the team or person who answers for this prompt",
                 _ => REQUIRED_HINT,
@@ -288,14 +392,31 @@ impl Reader<'_> {
         let close = FIELDS.into_iter().map(|field| (strsim::damerau_levenshtein(field, name), field)).min();
         self.findings.push(match close {
             Some((distance, field)) if distance <= 2 => {
-                finding.hint(format!("did you mean `{field}`?")).fix(&format!("rename to `{field}`"), key.span.clone(), field)
+                let finding = finding.hint(format!("did you mean `{field}`?"));
+                finding.fix(format!("rename to `{field}`"), vec![Edit::new(key.span.clone(), field)])
             }
             _ => finding.hint(format!("known fields are {}", FIELDS.map(|field| format!("`{field}`")).join(", "))),
         });
     }
 
     fn wrong(&mut self, node: &Node, what: &str, wanted: &str) {
-        self.error("wrong-type", node.span.clone(), format!("{what} must be {wanted}, not {}", node.type_name()));
+        self.wrong_and_mended(node, what, wanted, None);
+    }
+
+    /// Says that a value has another type, and what to write where one can tell.
+    fn wrong_and_mended(&mut self, node: &Node, what: &str, wanted: &str, mended: Option<String>) {
+        let message = format!("{what} must be {wanted}, not {}", node.type_name());
+        let finding = self.finding("wrong-type", node.span.clone(), message);
+        self.findings.push(match mended {
+            Some(mended) => finding.fix(format!("write `{mended}`"), vec![Edit::new(node.span.clone(), mended)]),
+            None => finding,
+        });
+    }
+
+    /// Returns what stands in the file for a value of one line.
+    fn source(&self, node: &Node) -> Option<&str> {
+        let is_one_line = |source: &&str| !source.is_empty() && !source.contains('\n');
+        self.text.get(node.span.clone()).filter(is_one_line)
     }
 
     fn text(&mut self, node: &Node, what: &str) -> Option<Spanned<String>> {
@@ -306,7 +427,11 @@ impl Reader<'_> {
                 None
             }
             None => {
-                self.wrong(node, what, "a text");
+                // `version: 7` is a number, `owner: 7` most likely a name.
+                let quoted =
+                    || self.source(node).filter(|_| node.type_name() == "a number").map(|source| format!("\"{source}\""));
+                let mended = quoted();
+                self.wrong_and_mended(node, what, "a text", mended);
                 None
             }
         }
@@ -334,7 +459,9 @@ impl Reader<'_> {
             None => {
                 let shown =
                     if node.key_text().is_empty() { node.type_name().to_owned() } else { format!("`{}`", node.key_text()) };
-                self.error("wrong-type", node.span.clone(), format!("`version` must be a whole number from 1, not {shown}"));
+                let message = format!("`version` must be a whole number from 1, not {shown}");
+                let finding = self.finding("wrong-type", node.span.clone(), message);
+                self.findings.push(without_quotes(finding, node));
                 None
             }
         }
@@ -355,7 +482,9 @@ impl Reader<'_> {
         match node.as_text().map(str::parse) {
             Some(Ok(value)) => Some(Spanned { value, span: node.span.clone() }),
             Some(Err(_)) | None => {
-                self.error("wrong-type", node.span.clone(), "`parent` must be a version from 1, or `other.prompt@3`");
+                let message = "`parent` must be a version from 1, or `other.prompt@3`";
+                let finding = self.finding("wrong-type", node.span.clone(), message.to_owned());
+                self.findings.push(without_quotes(finding, node));
                 None
             }
         }
@@ -363,7 +492,11 @@ impl Reader<'_> {
 
     fn texts(&mut self, node: &Node, what: &str) -> Option<Vec<Spanned<String>>> {
         let Kind::Sequence(items) = &node.kind else {
-            self.wrong(node, what, "a list of texts");
+            // Within brackets a plain text ends at a comma or a bracket.
+            let fits =
+                |source: &&str| node.as_text().is_some() && !source.contains([',', '[', ']', '{', '}', '&', '*', '|', '>']);
+            let mended = self.source(node).filter(fits).map(|source| format!("[{source}]"));
+            self.wrong_and_mended(node, what, "a list of texts", mended);
             return None;
         };
         Some(items.iter().filter_map(|item| self.text(item, &format!("an entry of {what}"))).collect())
@@ -500,11 +633,13 @@ impl Reader<'_> {
             return;
         };
         for (key, _) in pairs.iter().filter(|(key, _)| !matches!(key.key_text(), "role" | "content")) {
-            self.error(
-                "unknown-field",
-                key.span.clone(),
-                format!("a message has `role` and `content`, not `{}`", key.key_text()),
-            );
+            let message = format!("a message has `role` and `content`, not `{}`", key.key_text());
+            let finding = self.finding("unknown-field", key.span.clone(), message);
+            let is_close = |field: &&str| strsim::damerau_levenshtein(field, key.key_text()) <= 2 && item.get(field).is_none();
+            self.findings.push(match ["role", "content"].into_iter().find(is_close) {
+                Some(field) => finding.fix(format!("rename to `{field}`"), vec![Edit::new(key.span.clone(), field)]),
+                None => finding,
+            });
         }
         let role = match item.get("role") {
             Some(node) => node.as_text().and_then(Role::from_name).or_else(|| {
@@ -530,5 +665,16 @@ impl Reader<'_> {
             Some(_) => {}
             None => self.error("missing-field", item.span.clone(), format!("`{name}` has no `content`")),
         }
+    }
+}
+
+/// Adds the change that takes the quotes off a version.
+fn without_quotes(finding: Finding, node: &Node) -> Finding {
+    match node.as_text().and_then(|text| text.trim().parse::<Version>().ok()) {
+        Some(version) => {
+            let written = version.to_string();
+            finding.fix(format!("write `{written}`"), vec![Edit::new(node.span.clone(), written)])
+        }
+        None => finding,
     }
 }

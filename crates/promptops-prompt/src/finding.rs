@@ -45,15 +45,31 @@ pub struct Label {
     pub text: String,
 }
 
-/// A change of text that mends a finding.
+/// A change of the file that a finding is about, which mends it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fix {
     /// What it does, as an imperative.
     pub title: String,
-    /// What is replaced.
-    pub location: Location,
+    /// Whether it is what everybody would do, so that it is made without asking. Others are offered.
+    pub is_safe: bool,
+    /// The changes, which belong together and do not overlap.
+    pub edits: Vec<Edit>,
+}
+
+/// One change of text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    /// The bytes that are replaced; empty where something is put in.
+    pub span: Range<usize>,
     /// By what.
     pub replacement: String,
+}
+
+impl Edit {
+    /// Returns the change of these bytes.
+    pub fn new(span: Range<usize>, replacement: impl Into<String>) -> Self {
+        Self { span, replacement: replacement.into() }
+    }
 }
 
 /// One problem.
@@ -71,8 +87,8 @@ pub struct Finding {
     pub related: Vec<Label>,
     /// What to do next.
     pub hint: Option<String>,
-    /// A change that mends it, where there is one.
-    pub fix: Option<Fix>,
+    /// Changes that mend it, the likeliest first.
+    pub fixes: Vec<Fix>,
 }
 
 impl Finding {
@@ -86,7 +102,7 @@ impl Finding {
             primary: Label { location, text: String::new() },
             related: Vec::new(),
             hint: None,
-            fix: None,
+            fixes: Vec::new(),
         }
     }
 
@@ -116,11 +132,17 @@ impl Finding {
         self
     }
 
-    /// Adds a change that mends it.
+    /// Adds a change that mends it and that everybody would make.
     #[must_use]
-    pub fn fix(mut self, title: &str, span: Range<usize>, replacement: impl Into<String>) -> Self {
-        let location = Location { path: self.primary.location.path.clone(), span };
-        self.fix = Some(Fix { title: title.to_owned(), location, replacement: replacement.into() });
+    pub fn fix(mut self, title: impl Into<String>, edits: Vec<Edit>) -> Self {
+        self.fixes.push(Fix { title: title.into(), is_safe: true, edits });
+        self
+    }
+
+    /// Adds a change that may be what is wanted.
+    #[must_use]
+    pub fn suggest(mut self, title: impl Into<String>, edits: Vec<Edit>) -> Self {
+        self.fixes.push(Fix { title: title.into(), is_safe: false, edits });
         self
     }
 }

@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod audit;
+pub mod baseline;
 pub mod change;
 pub mod check;
 pub mod compatibility;
@@ -24,6 +25,7 @@ pub mod render;
 pub mod schema;
 mod schema_change;
 pub mod status;
+pub mod suppression;
 pub mod template;
 pub mod template_value;
 pub mod yaml;

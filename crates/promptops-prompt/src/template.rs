@@ -28,6 +28,8 @@ pub struct Include {
     pub target: Result<PromptRef, IncludeError>,
     /// The place of the tag in the template.
     pub place: Range<usize>,
+    /// What it names as it is written, with the place of that text, quotes included; none when it is computed.
+    pub name: Option<(String, Range<usize>)>,
 }
 
 /// Why an include is not pinned.
@@ -340,7 +342,11 @@ impl<'template> Walk<'template> {
                 Err(IncludeError::Computed)
             }
         };
-        self.found.includes.push(Include { target, place });
+        let name = match &include.name {
+            ast::Expr::Const(name) => name.value.as_str().map(|text| (text.to_owned(), self::place(name.span()))),
+            _ => None,
+        };
+        self.found.includes.push(Include { target, place, name });
     }
 
     fn optional(&mut self, expression: Option<&ast::Expr<'template>>) {

@@ -70,6 +70,8 @@ pub struct Problem {
     pub message: String,
     /// Another place that belongs to it.
     pub related: Option<Range<usize>>,
+    /// Lines that can go without changing what the file says.
+    pub superfluous: Option<Range<usize>>,
 }
 
 /// The kinds of problems.
@@ -89,7 +91,7 @@ pub enum ProblemKind {
 pub fn parse(text: &str) -> (Option<Node>, Vec<Problem>) {
     if text.len() > MAX_FILE_BYTES {
         let message = format!("the file has {} bytes; at most {MAX_FILE_BYTES} are read", text.len());
-        return (None, vec![Problem { kind: ProblemKind::Limit, span: 0..0, message, related: None }]);
+        return (None, vec![problem(ProblemKind::Limit, 0..0, &message)]);
     }
     let mut builder = Builder::new(text);
     match builder.read() {
@@ -233,10 +235,15 @@ impl<'text> Builder<'text> {
                 continue;
             }
             match seen.first(text, &pairs) {
-                Some(first) => self.problems.push(Problem {
-                    related: Some(first),
-                    ..problem(ProblemKind::DuplicateKey, key.span, &format!("the key `{text}` stands twice"))
-                }),
+                Some((first, first_value)) => {
+                    let text_of = |node: &Node| &self.places.text[node.span.clone()];
+                    let is_same = text_of(first_value) == text_of(&value);
+                    self.problems.push(Problem {
+                        related: Some(first.span.clone()),
+                        superfluous: is_same.then(|| whole_lines(self.places.text, key.span.start..value.span.end)).flatten(),
+                        ..problem(ProblemKind::DuplicateKey, key.span, &format!("the key `{text}` stands twice"))
+                    });
+                }
                 None => {
                     seen.add(text, pairs.len());
                     pairs.push((key, value));
@@ -244,6 +251,14 @@ impl<'text> Builder<'text> {
             }
         }
     }
+}
+
+/// Returns the lines that `span` takes, their ends included, if nothing else stands on them.
+pub(crate) fn whole_lines(text: &str, span: Range<usize>) -> Option<Range<usize>> {
+    let start = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
+    let end = text[span.end..].find('\n').map_or(text.len(), |at| span.end + at + 1);
+    let is_alone = text[start..span.start].trim().is_empty() && text[span.end..end].trim().is_empty();
+    is_alone.then_some(start..end)
 }
 
 fn too_deep() -> String {
@@ -259,10 +274,9 @@ struct Keys {
 const SMALL_MAPPING: usize = 24;
 
 impl Keys {
-    fn first(&self, text: &str, pairs: &[(Node, Node)]) -> Option<Range<usize>> {
+    fn first<'pairs>(&self, text: &str, pairs: &'pairs [(Node, Node)]) -> Option<&'pairs (Node, Node)> {
         let in_head = pairs.iter().take(SMALL_MAPPING).find(|(key, _)| key.key_text() == text);
-        let found = in_head.or_else(|| self.index.get(text).map(|at| &pairs[*at]));
-        found.map(|(key, _)| key.span.clone())
+        in_head.or_else(|| self.index.get(text).map(|at| &pairs[*at]))
     }
 
     fn add(&mut self, text: &str, at: usize) {
@@ -273,7 +287,7 @@ impl Keys {
 }
 
 fn problem(kind: ProblemKind, span: Range<usize>, message: &str) -> Problem {
-    Problem { kind, span, message: message.to_owned(), related: None }
+    Problem { kind, span, message: message.to_owned(), related: None, superfluous: None }
 }
 
 /// Turns places in characters into bytes.

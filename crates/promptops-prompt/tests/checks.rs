@@ -12,7 +12,7 @@ use std::path::Path;
 use promptops_prompt::check::{self, Base, BaseVersion, CHECKS, Summary, Surroundings, incompatible_change};
 use promptops_prompt::compatibility::{self, Level};
 use promptops_prompt::draft::Draft;
-use promptops_prompt::finding::{self, Finding};
+use promptops_prompt::finding::{self, Edit, Finding};
 use promptops_prompt::owners::Owners;
 use promptops_prompt::{Closure, Content};
 
@@ -68,7 +68,9 @@ fn run(case: &Case) -> Vec<(String, String)> {
             (summary.reference.id, BaseVersion { version: summary.reference.version, content_key: summary.content_key })
         })
         .collect();
-    let owners = case.owners.as_ref().map(|text| Owners::parse("owners.yaml", text).0);
+    let owners = case.owners.as_ref().map(|text| Owners::parse("owners.yaml", text));
+    findings.extend(owners.iter().flat_map(|(_, findings)| findings.iter().cloned()));
+    let owners = owners.map(|(owners, _)| owners);
     let surroundings = Surroundings {
         owners: owners.as_ref(),
         base: (!case.base.is_empty()).then_some(&base),
@@ -80,14 +82,19 @@ fn run(case: &Case) -> Vec<(String, String)> {
     finding::sort(&mut findings);
     let show = |finding: &Finding| {
         let location = &finding.primary.location;
-        let text = &case.files.iter().find(|(path, _)| *path == location.path).unwrap().1;
+        let file = case.files.iter().find(|(path, _)| *path == location.path).map(|(_, text)| text);
+        let text = file.or(case.owners.as_ref()).unwrap();
         let line = text[..location.span.start].matches('\n').count() + 1;
         let source = text[location.span.clone()].lines().next().unwrap_or_default();
         let mut shown =
             format!("{}[{}] {}:{line} `{source}`: {}\n", finding.severity.name(), finding.check, location.path, finding.message);
         shown.extend(finding.related.iter().map(|label| format!("  {}: {}\n", label.location.path, label.text)));
         shown.extend(finding.hint.iter().map(|hint| format!("  hint: {hint}\n")));
-        shown.extend(finding.fix.iter().map(|fix| format!("  fix: {} → `{}`\n", fix.title, fix.replacement)));
+        for fix in &finding.fixes {
+            let edit = |edit: &Edit| format!("{:?} → {:?}", &text[edit.span.clone()], edit.replacement);
+            let (kind, edits) = (if fix.is_safe { "fix" } else { "suggestion" }, fix.edits.iter().map(edit).collect::<Vec<_>>());
+            shown.push_str(&format!("  {kind}: {}: {}\n", fix.title, edits.join(", ")));
+        }
         (finding.check.clone(), shown)
     };
     findings.iter().map(show).collect()
@@ -117,6 +124,8 @@ fn every_case_gives_its_findings() {
         wrong.push(format!("{}:\n--- expected\n{}--- found\n{shown}", path.display(), case.expected));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // Those need what is around the files; the examples of all checks are run by the command line's tests.
+    seen.extend(["unreadable-file", "unused-suppression"].map(str::to_owned));
     let without_case: Vec<&str> = CHECKS.iter().map(|check| check.id).filter(|id| !seen.contains(*id)).collect();
     assert_eq!(without_case, Vec::<&str>::new(), "every check needs a case that finds something");
 }

@@ -21,7 +21,8 @@ fn exercise(text: &str) -> Vec<Finding> {
     let mut findings = check::check_project(&summaries, Surroundings::default());
     findings.extend(report.findings);
     let spans = findings.iter().flat_map(Finding::locations).map(|location| location.span.clone());
-    for span in spans.chain(findings.iter().filter_map(|finding| Some(finding.fix.as_ref()?.location.span.clone()))) {
+    let edits = findings.iter().flat_map(|finding| &finding.fixes).flat_map(|fix| &fix.edits);
+    for span in spans.chain(edits.map(|edit| edit.span.clone())) {
         assert!(text.get(span.clone()).is_some(), "{span:?} is no place in {text:?}");
     }
     let Some(prompt) = Draft::parse("prompts/a.yaml", text).0.prompt() else {

@@ -37,7 +37,9 @@ fn the_schema_says_what_the_reader_says() {
         let (node, mut problems) = yaml::parse(&text);
         let Some(node) = node.filter(|_| problems.is_empty()) else { continue };
         let json = node.to_json(&mut problems);
-        let (_, findings) = Draft::parse(&name, &text);
+        let (_, mut findings) = Draft::parse(&name, &text);
+        // Of comments the schema knows nothing.
+        findings.retain(|finding| finding.check != "suppression-form");
         // A misspelt field is a warning for the reader, since it loads all the same; editors should underline it.
         let reader_accepts = findings.is_empty();
         let errors: Vec<String> =

@@ -134,6 +134,21 @@ impl Registry {
         Ok(found.into_iter().flatten().collect())
     }
 
+    /// Returns what is said of the versions that a lock pins and of all they include.
+    ///
+    /// Reads every content that is pinned, many at a time.
+    ///
+    /// # Errors
+    /// [`RegistryError::Corrupt`] when a content is missing or altered; otherwise as the store fails.
+    pub async fn lock_statuses(&self, pins: &BTreeMap<PromptId, LockedPrompt>) -> Result<Vec<StatusRecord>> {
+        let members: Vec<BTreeSet<PromptRef>> = futures::stream::iter(pins)
+            .map(|(id, pin)| async move { self.members(&pinned(id, pin), &pin.digest).await })
+            .buffer_unordered(CONCURRENT_READS)
+            .try_collect()
+            .await?;
+        self.statuses(members.into_iter().flatten()).await
+    }
+
     /// Returns which environments run a version, directly or by an include of what they pin.
     ///
     /// Reads every content that is live anywhere once.

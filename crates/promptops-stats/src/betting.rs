@@ -281,6 +281,6 @@ mod tests {
         let mut sequence = sequence(3);
         assert!(matches!(sequence.push(case(1.5)), Err(StatsError::OutsideRange { .. })));
         assert_eq!(sequence.push(Unit { sum: 1.0, weight: 2.0 }), Err(StatsError::Magnitude(2.0)));
-        assert!(sequence.is_empty() && sequence.len() == 0);
+        assert!(sequence.is_empty());
     }
 }

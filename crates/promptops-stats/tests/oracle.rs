@@ -2,6 +2,7 @@
 //! ones where a Python with these libraries is at hand (`cargo xtask test` has one).
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a broken vector or argument should fail the test")]
+#![expect(clippy::print_stdout, reason = "the seed of fresh inputs is to be seen")]
 
 use std::process::Command;
 use std::sync::LazyLock;

@@ -38,7 +38,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let (bundle, statuses) = context.block_on(async {
         let registry = open_for_lock(context, &lock, folder).await?;
         let bundle = registry.bundle(&lock).await.map_err(failure)?;
-        let statuses = registry.statuses(lock::references(&lock)).await.map_err(failure)?;
+        let statuses = registry.lock_statuses(&lock.prompts).await.map_err(failure)?;
         Ok::<_, Failure>((bundle, statuses))
     })??;
     status_view::warn(context, &statuses);

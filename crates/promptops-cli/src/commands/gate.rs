@@ -9,6 +9,7 @@ use promptops_registry::Policy;
 use promptops_registry::compatibility::Acceptance;
 
 use super::eval::{ReportArguments, ReportFormat, write_evidence};
+use crate::allowances;
 use crate::checks::{self, CheckOptions, Checked};
 use crate::context::Context;
 use crate::evaluations::{self, EvalOptions, ReplayChoice, Stopped, write_file};
@@ -32,6 +33,9 @@ pub struct Arguments {
     /// Let eval files ask less than they do at the base.
     #[arg(long)]
     allow_weaker_evals: bool,
+    /// Let the checks ask less than they do at the base: levels in promptops.toml, and findings in the baseline.
+    #[arg(long)]
+    allow_weaker_checks: bool,
     /// Refuse warnings of the checks as well.
     #[arg(long)]
     deny_warnings: bool,
@@ -61,6 +65,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         let found = (output::counted(errors, "error"), output::counted(warnings, "warning"));
         decision.refused.push(format!("the checks found {} and {}", found.0, found.1));
     }
+    judge_checks(arguments, &project, &checked, &mut decision)?;
     let proposal = Proposal::read(&project, Some(&arguments.base))?;
     let policy = policy_at(&project, Some(&arguments.base))?;
     let changed = match gate::changed(&project, &proposal, &policy) {
@@ -84,7 +89,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         (true, false) => "inconclusive",
         (true, true) => "passed",
     };
-    let document = json::document(&checked.findings, &checked.texts, checked.file_count);
+    let document = json::document(&checked);
     let document = serde_json::to_value(document).map_err(|error| Failure::from_error(Exit::Io, error))?;
     let report = GateV1 {
         version: 1,
@@ -133,6 +138,23 @@ fn judge_changes(arguments: &Arguments, policy: &Policy, changed: &[Changed], de
             }
         }
     }
+}
+
+/// Whoever proposes a change must not let its findings pass unseen.
+fn judge_checks(arguments: &Arguments, project: &Project, checked: &Checked, decision: &mut Decision) -> Outcome<()> {
+    for text in allowances::weakened(project, &arguments.base)? {
+        if arguments.allow_weaker_checks {
+            decision.notes.push(format!("{text} (allowed)"));
+        } else {
+            decision.refused.push(format!("{text} (`--allow-weaker-checks` lets it pass)"));
+        }
+    }
+    for one in &checked.suppressed {
+        let finding = &one.finding;
+        let (path, check, reason) = (&finding.primary.location.path, &finding.check, &one.reason);
+        decision.notes.push(format!("{path}: a finding of `{check}` is suppressed: {reason}"));
+    }
+    Ok(())
 }
 
 /// Whoever proposes a version must not lower the bar for it unseen.

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use promptops_prompt::{Lock, PromptRef};
 use promptops_registry::EnvironmentName;
-use promptops_registry::environment::pinned;
 
 use crate::context::Context;
 use crate::evaluations::write_file;
@@ -48,7 +47,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         match &arguments.env {
             Some(environment) => {
                 let lock = registry.lock_environment(environment, &url).await.map_err(failure)?;
-                let statuses = registry.statuses(references(&lock)).await.map_err(failure)?;
+                let statuses = registry.lock_statuses(&lock.prompts).await.map_err(failure)?;
                 Ok::<_, Failure>((lock, statuses))
             }
             None => {
@@ -74,11 +73,6 @@ fn url_from(url: &str, project: &Project, lock: &Path) -> String {
     let Some(path) = url.strip_prefix("file://").filter(|path| !path.starts_with('/')) else { return url.to_owned() };
     let is_beside = lock.parent().and_then(|folder| folder.canonicalize().ok()) == project.root.canonicalize().ok();
     if is_beside { url.to_owned() } else { format!("file://{}", project.root.join(path).display()) }
-}
-
-/// Returns the versions that a lock pins.
-pub fn references(lock: &Lock) -> impl Iterator<Item = PromptRef> {
-    lock.prompts.iter().map(|(id, pin)| pinned(id, pin))
 }
 
 /// Says how many prompts.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use chrono::DateTime;
 use clap::Args;
 use promptops_prompt::draft::Draft;
+use promptops_prompt::status::StatusRecord;
 use promptops_prompt::{PromptId, PromptRef};
 use promptops_registry::publish::{Outcome as Published, Publication};
 use promptops_registry::record::Provenance;
@@ -26,6 +27,7 @@ use crate::printer::{DIM, GREEN, RED, YELLOW};
 use crate::project::Project;
 use crate::prompt_history::{CommittedVersion, PromptHistory};
 use crate::registry_access::{Rules, failure, listed, open, reasons, source_repository};
+use crate::status_view;
 
 /// Refusals that are explained one by one. What refuses thousands is mostly one mistake.
 const MAX_EXPLAINED: usize = 20;
@@ -82,6 +84,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         let rows: Vec<Row> = references.zip(results).map(|(reference, result)| Row { reference, result }).collect();
         keep_index(&registry, context).await;
         let exit = show(&rows, &history, context);
+        status_view::warn(context, &included_statuses(&registry, &rows, &history).await?);
         if exit == Exit::Success {
             record_files(&registry, &arguments.evidence, &actor, context).await?;
         }
@@ -151,6 +154,13 @@ fn provenance(version: &CommittedVersion, source: &str, run: Option<String>) -> 
         path: version.path.clone(),
         run,
     }
+}
+
+/// Returns what is said of the versions that newly published ones include themselves.
+async fn included_statuses(registry: &Registry, rows: &[Row], history: &PromptHistory) -> Outcome<Vec<StatusRecord>> {
+    let is_new = |row: &&Row| row.result.as_ref().is_ok_and(|publication| publication.outcome == Published::New);
+    let new = rows.iter().filter(is_new).filter_map(|row| history.get(&row.reference));
+    registry.statuses(new.flat_map(|version| direct_includes(&version.prompt))).await.map_err(failure)
 }
 
 /// Shows what became of each version, and returns the exit code of the first that was refused.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use promptops_eval::report::v1::{Change, Flip, Metric, Outcome, Report, Side, percent, points, unsigned_points};
+use promptops_eval::report::v1::{Change, EarlyStop, Flip, Metric, Outcome, Report, Side};
 
 use crate::printer::{BOLD, DIM, GREEN, Printer, RED, YELLOW};
 
@@ -29,7 +29,11 @@ pub fn render(report: &Report, printer: &Printer) -> String {
     if report.parent.is_some() {
         text.push_str(&printer.paint(DIM, &note));
     }
+    if let Some(early_stop) = &report.early_stop {
+        let _ = writeln!(text, "  {}", early_stop_text(early_stop));
+    }
     text.push_str(&labels(report));
+    text.push_str(&slices(report));
     text.push_str(&flips(report));
     text.push_str(&must_pass(report));
     text.push('\n');
@@ -79,14 +83,11 @@ fn row(metric: &Metric) -> [String; 7] {
     let dash = || "-".to_owned();
     [
         metric.name.clone(),
-        metric.parent.as_ref().map_or_else(dash, |parent| percent(parent.estimate)),
-        percent(metric.candidate.estimate),
-        metric.difference.as_ref().map_or_else(dash, |difference| {
-            let [low, high] = difference.interval;
-            format!("{} [{}, {}]", points(difference.estimate), points(low), points(high))
-        }),
-        unsigned_points(metric.margin),
-        metric.minimum_detectable_effect.map_or_else(dash, unsigned_points),
+        metric.parent.as_ref().map_or_else(dash, |parent| metric.value_text(parent)),
+        metric.value_text(&metric.candidate),
+        metric.difference.as_ref().map_or_else(dash, |difference| metric.difference_text(difference)),
+        if metric.guarded { metric.amount_text(metric.margin) } else { dash() },
+        metric.minimum_detectable_effect.map_or_else(dash, |effect| metric.amount_text(effect)),
         metric.verdict.clone(),
     ]
 }
@@ -94,9 +95,36 @@ fn row(metric: &Metric) -> [String; 7] {
 fn style(verdict: &str) -> anstyle::Style {
     match verdict {
         "pass" => GREEN,
-        "regressed" | "below-minimum" | "refused" => RED,
+        "regressed" | "below-minimum" | "above-maximum" | "refused" => RED,
         _ => YELLOW,
     }
+}
+
+/// Says how far a run went that could stop early.
+pub fn early_stop_text(early_stop: &EarlyStop) -> String {
+    let EarlyStop { cases, of_cases, .. } = early_stop;
+    if early_stop.stopped {
+        return format!(
+            "Stopped after {cases} of {of_cases} cases, in random order: the verdict stands. Intervals hold at every moment."
+        );
+    }
+    format!("Looked at under way, and no verdict stood before all {of_cases} cases were asked.")
+}
+
+/// Shows the slices that are worse, and counts the others.
+fn slices(report: &Report) -> String {
+    let mut text = String::new();
+    for slice in report.slices.iter().filter(|slice| slice.worse) {
+        let Some(metric) = report.metrics.iter().find(|metric| metric.name == slice.metric) else { continue };
+        let difference = metric.difference_text(&slice.difference);
+        let _ = writeln!(text, "  worse where {} is `{}`: {} {difference}", slice.column, slice.value, slice.metric);
+    }
+    let others = report.slices.iter().filter(|slice| !slice.worse).count();
+    if others > 0 {
+        let of = if report.slices.len() == 1 { "comparison" } else { "comparisons" };
+        let _ = writeln!(text, "  slices: {others} of {} {of} show no loss of their own", report.slices.len());
+    }
+    text
 }
 
 fn labels(report: &Report) -> String {
@@ -200,6 +228,9 @@ pub fn verdict(report: &Report, printer: &Printer) -> String {
     let mut text = format!("{}: {name}\n", report.candidate.prompt);
     for reason in &report.reasons {
         let _ = writeln!(text, "  {reason}");
+    }
+    for warning in &report.warnings {
+        let _ = writeln!(text, "  {}: {warning}", printer.paint(YELLOW, "warning"));
     }
     text
 }

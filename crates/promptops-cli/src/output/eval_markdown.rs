@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use promptops_eval::report::v1::{Change, Report, percent, points, unsigned_points};
+use promptops_eval::report::v1::{Change, Report};
 
-use super::eval_human::{cases, input, outcome};
+use super::eval_human::{cases, early_stop_text, input, outcome};
 
 /// How many changed cases are shown in each direction.
 const SHOWN_FLIPS: usize = 20;
@@ -23,23 +23,23 @@ pub fn render(report: &Report) -> String {
     text.push_str("| metric | parent | candidate | difference | margin | detects | verdict |\n");
     text.push_str("|---|---:|---:|---:|---:|---:|---|\n");
     for metric in &report.metrics {
-        let parent = metric.parent.as_ref().map_or_else(|| "–".to_owned(), |parent| percent(parent.estimate));
-        let difference = metric.difference.as_ref().map_or_else(
-            || "–".to_owned(),
-            |difference| {
-                let [low, high] = difference.interval;
-                format!("{} [{}, {}]", points(difference.estimate), points(low), points(high))
-            },
-        );
-        let detects = metric.minimum_detectable_effect.map_or_else(|| "–".to_owned(), unsigned_points);
-        let _ = writeln!(
-            text,
-            "| {} | {parent} | {} | {difference} | {} | {detects} | **{}** |",
+        let dash = || "–".to_owned();
+        let cells = [
             escape(&metric.name),
-            percent(metric.candidate.estimate),
-            unsigned_points(metric.margin),
-            metric.verdict
-        );
+            metric.parent.as_ref().map_or_else(dash, |parent| metric.value_text(parent)),
+            metric.value_text(&metric.candidate),
+            metric.difference.as_ref().map_or_else(dash, |difference| metric.difference_text(difference)),
+            if metric.guarded { metric.amount_text(metric.margin) } else { dash() },
+            metric.minimum_detectable_effect.map_or_else(dash, |effect| metric.amount_text(effect)),
+            format!("**{}**", metric.verdict),
+        ];
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
+    for warning in &report.warnings {
+        let _ = writeln!(text, "\n⚠ {}", escape(warning));
+    }
+    if let Some(early_stop) = &report.early_stop {
+        let _ = writeln!(text, "\n{}", early_stop_text(early_stop));
     }
     let models: Vec<String> = report
         .candidate

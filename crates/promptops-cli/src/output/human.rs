@@ -6,7 +6,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use promptops_prompt::finding::{Finding, Label, Severity};
 
-use super::line_and_column;
+use crate::text_position::line_and_column;
 
 /// Shows one finding. `texts` holds the files by path; a place in another file is named without its source.
 pub fn render(finding: &Finding, texts: &HashMap<String, String>, is_coloured: bool) -> String {

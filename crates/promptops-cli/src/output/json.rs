@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
-use promptops_prompt::finding::{Finding, Label};
+use promptops_prompt::baseline::fingerprints;
+use promptops_prompt::finding::{Edit, Fix, Label};
 use serde::Serialize;
 
-use super::line_and_column;
+use crate::checks::Checked;
+use crate::text_position::line_and_column;
 
 /// The document. Fields are added under the same version, never changed or removed.
 #[derive(Debug, Serialize)]
@@ -13,6 +15,10 @@ pub struct FindingsV1<'a> {
     version: u32,
     files: usize,
     findings: Vec<FindingV1<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    suppressed: Vec<SuppressedV1<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    baseline: Option<BaselineStateV1<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -25,8 +31,33 @@ struct FindingV1<'a> {
     related: Vec<PlaceV1<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fix: Option<FixV1<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fixes: Vec<FixV1<'a>>,
+    fingerprint: String,
+}
+
+#[derive(Debug, Serialize)]
+struct SuppressedV1<'a> {
+    check: &'a str,
+    message: &'a str,
+    place: PlaceV1<'a>,
+    reason: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct BaselineStateV1<'a> {
+    /// Findings that are in the baseline.
+    known: usize,
+    /// What is in it and was not found again.
+    vanished: Vec<VanishedV1<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct VanishedV1<'a> {
+    check: &'a str,
+    path: &'a str,
+    message: &'a str,
+    fingerprint: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -43,6 +74,12 @@ struct PlaceV1<'a> {
 #[derive(Debug, Serialize)]
 struct FixV1<'a> {
     title: &'a str,
+    is_safe: bool,
+    edits: Vec<EditV1<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct EditV1<'a> {
     path: &'a str,
     start_byte: usize,
     end_byte: usize,
@@ -50,26 +87,45 @@ struct FixV1<'a> {
 }
 
 /// Makes the document. Lines and columns count from 1, columns in characters.
-pub fn document<'a>(findings: &'a [Finding], texts: &HashMap<String, String>, files: usize) -> FindingsV1<'a> {
-    let place = |label: &'a Label| {
-        let span = &label.location.span;
-        let (line, column) = texts.get(&label.location.path).map_or((1, 1), |text| line_and_column(text, span.start));
-        PlaceV1 { path: &label.location.path, line, column, start_byte: span.start, end_byte: span.end, label: &label.text }
-    };
-    let findings = findings.iter().map(|finding| FindingV1 {
+pub fn document(checked: &Checked) -> FindingsV1<'_> {
+    let texts = &checked.texts;
+    let place = |label| place_v1(label, texts);
+    let fingerprints = fingerprints(&checked.findings, texts);
+    let findings = checked.findings.iter().zip(fingerprints).map(|(finding, fingerprint)| FindingV1 {
         check: &finding.check,
         severity: finding.severity.name(),
         message: &finding.message,
         place: place(&finding.primary),
         related: finding.related.iter().map(place).collect(),
         hint: finding.hint.as_deref(),
-        fix: finding.fix.as_ref().map(|fix| FixV1 {
-            title: &fix.title,
-            path: &fix.location.path,
-            start_byte: fix.location.span.start,
-            end_byte: fix.location.span.end,
-            replacement: &fix.replacement,
-        }),
+        fixes: finding.fixes.iter().map(|fix| fix_v1(&finding.primary.location.path, fix)).collect(),
+        fingerprint,
     });
-    FindingsV1 { version: 1, files, findings: findings.collect() }
+    let suppressed = checked.suppressed.iter().map(|one| SuppressedV1 {
+        check: &one.finding.check,
+        message: &one.finding.message,
+        place: place(&one.finding.primary),
+        reason: &one.reason,
+    });
+    let has_baseline = !checked.known.is_empty() || !checked.vanished.is_empty();
+    let vanished = checked.vanished.iter().map(|known| VanishedV1 {
+        check: &known.check,
+        path: &known.path,
+        message: &known.message,
+        fingerprint: &known.fingerprint,
+    });
+    let baseline = has_baseline.then(|| BaselineStateV1 { known: checked.known.len(), vanished: vanished.collect() });
+    FindingsV1 { version: 1, files: checked.file_count, findings: findings.collect(), suppressed: suppressed.collect(), baseline }
+}
+
+fn place_v1<'a>(label: &'a Label, texts: &HashMap<String, String>) -> PlaceV1<'a> {
+    let span = &label.location.span;
+    let (line, column) = texts.get(&label.location.path).map_or((1, 1), |text| line_and_column(text, span.start));
+    PlaceV1 { path: &label.location.path, line, column, start_byte: span.start, end_byte: span.end, label: &label.text }
+}
+
+fn fix_v1<'a>(path: &'a str, fix: &'a Fix) -> FixV1<'a> {
+    let edit =
+        |edit: &'a Edit| EditV1 { path, start_byte: edit.span.start, end_byte: edit.span.end, replacement: &edit.replacement };
+    FixV1 { title: &fix.title, is_safe: fix.is_safe, edits: fix.edits.iter().map(edit).collect() }
 }

@@ -84,6 +84,10 @@ impl<'a> Rows<'a> {
     }
 
     fn read(&mut self) -> Result<Option<Case>, DatasetError> {
+        if let Source::Held(cases) = &self.dataset.source {
+            self.index += 1;
+            return Ok(cases.get(self.index - 1).cloned());
+        }
         if let State::New = self.state {
             let (events, hash) = open(self.dataset.format, &self.dataset.source).map_err(DatasetError::Io)?;
             self.state = State::Open(events, hash);

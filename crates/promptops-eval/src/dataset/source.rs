@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use promptops_prompt::Digest;
 use sha2::{Digest as _, Sha256};
 
+use super::Case;
 use super::rows::Problem;
 
 /// Something that can be read from its start again and again.
@@ -17,6 +18,8 @@ pub enum Source {
     File(PathBuf),
     /// Bytes that are held in memory.
     Memory(Arc<[u8]>),
+    /// Cases that are held in memory: some of a larger dataset.
+    Held(Arc<[Case]>),
 }
 
 impl Source {
@@ -29,6 +32,7 @@ impl Source {
         Ok(match self {
             Self::File(path) => Box::new(File::open(path)?),
             Self::Memory(bytes) => Box::new(Cursor::new(bytes.clone())),
+            Self::Held(_) => Box::new(io::empty()),
         })
     }
 }

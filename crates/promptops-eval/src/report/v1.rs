@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
 use crate::client::{ErrorClass, Usage};
+use crate::scorer::Unit;
 
 /// The value of [`Report::format`].
 pub const FORMAT: &str = "promptops-eval/1";
@@ -22,7 +23,7 @@ pub struct Report {
     pub verdict: String,
     /// Why it is not a pass, in sentences with figures.
     pub reasons: Vec<String>,
-    /// The confidence level of every interval.
+    /// The confidence level of every interval. Where the run could stop early those of differences hold at every moment at once.
     pub level: f64,
     /// The probability with which the minimum detectable effect would be found.
     pub power: f64,
@@ -36,6 +37,14 @@ pub struct Report {
     pub parent: Option<Side>,
     /// What was measured, in the order of the eval file.
     pub metrics: Vec<Metric>,
+    /// Parts of the dataset, each compared by itself.
+    pub slices: Vec<Slice>,
+    /// What does not decide and should be looked at: losses within the margin, slices that are worse.
+    pub warnings: Vec<String>,
+    /// Answers about which nothing is known.
+    pub errors: Errors,
+    /// How far the run went, where it could stop as soon as its verdict stood.
+    pub early_stop: Option<EarlyStop>,
     /// The cases that must pass.
     pub must_pass: MustPass,
     /// The cases that pass on one side only; those that the candidate loses come first.
@@ -109,14 +118,26 @@ pub struct Totals {
 pub struct Metric {
     /// Its name.
     pub name: String,
-    /// `pass`, `regressed`, `below-minimum`, `inconclusive` or `no-baseline`.
+    /// `pass`, `regressed`, `below-minimum`, `above-maximum`, `inconclusive`, `no-baseline` or `unguarded`.
     pub verdict: String,
     /// Why, where it is not plainly a pass.
     pub reason: Option<String>,
+    /// What values are measured in.
+    pub unit: Unit,
+    /// Whether the metric decides.
+    pub guarded: bool,
     /// How much worse the candidate may be.
     pub margin: f64,
+    /// Whether margin, difference and detectable effect are in the metric's unit or shares of the parent's value.
+    pub margin_scale: Scale,
     /// The lowest accepted value.
     pub minimum: Option<f64>,
+    /// The highest accepted value.
+    pub maximum: Option<f64>,
+    /// Whether the candidate is surely better.
+    pub improved: bool,
+    /// Whether the candidate is surely worse although it passes: by less than the margin.
+    pub worse_within_margin: bool,
     /// The candidate's value.
     pub candidate: Value,
     /// The parent's value.
@@ -127,8 +148,10 @@ pub struct Metric {
     pub minimum_detectable_effect: Option<f64>,
     /// The probability of a loss as large as the one seen if both versions were equally good.
     pub p_worse: Option<f64>,
-    /// The same, adjusted for the number of metrics (Holm).
+    /// The same, adjusted for the number of guarded metrics (Holm): at most 1 less [`Report::level`], halved, where it is named.
     pub p_worse_adjusted: Option<f64>,
+    /// The same by a test that assumes less (McNemar's exact one, or random signs by cluster); it decides nothing.
+    pub p_exact: Option<f64>,
     /// Details of a classification.
     pub labels: Option<Labels>,
     /// How far the judge agrees with people, where it is held against them.
@@ -157,16 +180,70 @@ pub struct Judge {
     pub difference: Option<f64>,
 }
 
-/// A share with its interval.
+/// Whether a figure is in the metric's unit or relative to the parent's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scale {
+    /// In the metric's unit.
+    Absolute,
+    /// A share of the parent's value.
+    Ratio,
+}
+
+/// One metric on a part of the dataset.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Slice {
+    /// The column whose value the cases share.
+    pub column: String,
+    /// The value.
+    pub value: String,
+    /// The metric.
+    pub metric: String,
+    /// Candidate minus parent.
+    pub difference: Difference,
+    /// The smallest true loss that would be found with [`Report::power`].
+    pub minimum_detectable_effect: Option<f64>,
+    /// The probability of a loss as large as the one seen, adjusted for the number of slices and metrics (Benjamini and
+    /// Hochberg).
+    pub p_worse_adjusted: f64,
+    /// Whether the slice is called worse.
+    pub worse: bool,
+}
+
+/// Answers about which nothing is known, for reasons outside the prompt: not given, or not judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Errors {
+    /// Of the candidate.
+    pub candidate: u64,
+    /// Of the parent.
+    pub parent: u64,
+    /// The larger of the two shares.
+    pub share: f64,
+    /// The share above which there is no verdict.
+    pub allowed: f64,
+}
+
+/// How far a run went that could stop early.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EarlyStop {
+    /// Whether it stopped before its last case.
+    pub stopped: bool,
+    /// Cases that were asked.
+    pub cases: u64,
+    /// Cases there are.
+    pub of_cases: u64,
+}
+
+/// A value with its interval.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Value {
-    /// The share of answers that pass, the mean over cases.
-    pub estimate: f64,
+    /// The mean over cases: of a share, that of the answers that pass. None when nothing could be judged.
+    pub estimate: Option<f64>,
     /// Its interval.
     pub interval: Option<[f64; 2]>,
 }
 
-/// Candidate minus parent.
+/// Candidate minus parent, or the ratio of both less one. Of a quantity more is worse.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     /// The mean over cases.
@@ -179,9 +256,9 @@ pub struct Difference {
     pub cases: u64,
     /// Independent units: clusters, or cases.
     pub units: u64,
-    /// Cases on which the candidate scores lower.
+    /// Cases on which the candidate is worse.
     pub worse: u64,
-    /// Cases on which the candidate scores higher.
+    /// Cases on which the candidate is better.
     pub better: u64,
 }
 
@@ -277,22 +354,73 @@ impl Metric {
         let mut text = format!("{}: {}", self.name, self.verdict);
         match (&self.parent, &self.difference) {
             (Some(parent), Some(difference)) => text.push_str(&format!(
-                ", {} → {}, difference {} [{}, {}] of {} cases, margin {}",
-                percent(parent.estimate),
-                percent(self.candidate.estimate),
-                points(difference.estimate),
-                points(difference.interval[0]),
-                points(difference.interval[1]),
+                ", {} → {}, difference {} of {} cases, margin {}",
+                self.value_text(parent),
+                self.value_text(&self.candidate),
+                self.difference_text(difference),
                 difference.cases,
-                unsigned_points(self.margin),
+                self.amount_text(self.margin),
             )),
-            _ => text.push_str(&format!(", {}", percent(self.candidate.estimate))),
+            _ => text.push_str(&format!(", {}", self.value_text(&self.candidate))),
         }
         if let Some(reason) = &self.reason {
             text.push_str(&format!(" ({reason})"));
         }
         text
     }
+
+    /// Writes a value in the metric's unit.
+    pub fn value_text(&self, value: &Value) -> String {
+        let Some(estimate) = value.estimate else { return "-".to_owned() };
+        match self.unit {
+            Unit::Share => percent(estimate),
+            unit => format!("{}{}", digits(estimate), sign_of(unit)),
+        }
+    }
+
+    /// Writes a difference with its interval: in points of a hundred for shares, in percent for ratios, else in the unit.
+    pub fn difference_text(&self, difference: &Difference) -> String {
+        let [low, high] = difference.interval;
+        let signed = |value: f64| match (self.unit, self.margin_scale) {
+            (Unit::Share, _) => points(value),
+            (_, Scale::Ratio) => points(value),
+            _ if value < 0.0 => format!("-{}", digits(-value)),
+            _ => format!("+{}", digits(value)),
+        };
+        let text = format!("{} [{}, {}]", signed(difference.estimate), signed(low), signed(high));
+        match (self.unit, self.margin_scale) {
+            (Unit::Share, _) => text,
+            (_, Scale::Ratio) => format!("{text} %"),
+            (unit, Scale::Absolute) => format!("{text}{}", sign_of(unit)),
+        }
+    }
+
+    /// Writes a margin or a detectable effect, likewise.
+    pub fn amount_text(&self, amount: f64) -> String {
+        match (self.unit, self.margin_scale) {
+            (Unit::Share, _) => unsigned_points(amount),
+            (_, Scale::Ratio) => format!("{} %", unsigned_points(amount)),
+            (unit, Scale::Absolute) => format!("{}{}", digits(amount), sign_of(unit)),
+        }
+    }
+}
+
+fn sign_of(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Share => "",
+        Unit::Milliseconds => " ms",
+        Unit::UsDollars => " USD",
+        Unit::Tokens => " tokens",
+    }
+}
+
+/// Writes a positive number with three significant digits, and never fewer than its whole part.
+fn digits(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return value.to_string();
+    }
+    let decimals = 2 - value.abs().log10().floor() as i32;
+    format!("{value:.*}", usize::try_from(decimals).unwrap_or(0))
 }
 
 /// Writes a share as a percentage with one decimal.
@@ -319,6 +447,7 @@ mod tests {
     #[test]
     fn figures_are_written_for_people() {
         assert_eq!((percent(0.8952), percent(1.0)), ("89.5%".to_owned(), "100.0%".to_owned()));
+        assert_eq!([digits(812.4), digits(0.003_124), digits(15.26)], ["812", "0.00312", "15.3"]);
         assert_eq!((points(-0.0301), points(0.02), points(-0.0001)), ("-3.0".into(), "+2.0".into(), "+0.0".into()));
     }
 }

@@ -7,7 +7,7 @@ use promptops_prompt::finding::{self, Finding};
 use promptops_prompt::yaml::{self, Kind, Node};
 
 use super::fields::{Fields, Findings};
-use super::{MAX_REPEATS, Metric, Spec};
+use super::{MAX_ERROR_SHARE, MAX_REPEATS, MarginScale, Metric, Spec};
 use crate::dataset::Format;
 use crate::scorer::ScorerSpec;
 
@@ -51,6 +51,9 @@ fn read(path: &str, node: &Node, findings: &mut Findings) -> Option<Spec> {
     let cluster = fields.text("cluster");
     let stratum = fields.text("stratum");
     let weight = fields.text("weight");
+    let slices = slices(&mut fields);
+    let max_error_share = max_error_share(&mut fields);
+    let early_stop = fields.flag("early_stop");
     let list = fields.required("metrics");
     fields.finish();
     let metrics = list.map(|node| metrics(node, findings));
@@ -65,6 +68,9 @@ fn read(path: &str, node: &Node, findings: &mut Findings) -> Option<Spec> {
         cluster,
         stratum,
         weight,
+        slices,
+        max_error_share,
+        early_stop,
         metrics: metrics?,
     })
 }
@@ -103,6 +109,35 @@ fn repeats(fields: &mut Fields<'_, '_>) -> u32 {
     number.value as u32
 }
 
+fn slices(fields: &mut Fields<'_, '_>) -> Vec<Spanned<String>> {
+    let Some(node) = fields.node("slices") else { return Vec::new() };
+    let items = match &node.kind {
+        Kind::Sequence(items) => items.iter().collect(),
+        _ => vec![node],
+    };
+    let mut columns = Vec::new();
+    for item in items {
+        match item.as_text() {
+            Some(column) => columns.push(Spanned { value: column.to_owned(), span: item.span.clone() }),
+            None => {
+                let message = format!("`slices` lists columns of the dataset, not {}", item.type_name());
+                fields.findings.error(item.span.clone(), message);
+            }
+        }
+    }
+    columns
+}
+
+fn max_error_share(fields: &mut Fields<'_, '_>) -> f64 {
+    let Some(share) = fields.number("max_error_share") else { return MAX_ERROR_SHARE };
+    if !(0.0..1.0).contains(&share.value) {
+        let message = format!("`max_error_share` is a share from 0 to below 1, not {}", share.value);
+        fields.findings.error(share.span, message);
+        return MAX_ERROR_SHARE;
+    }
+    share.value
+}
+
 fn metrics(node: &Node, findings: &mut Findings) -> Vec<Metric> {
     let Kind::Sequence(items) = &node.kind else {
         findings.error(node.span.clone(), format!("`metrics` is a list, not {}", node.type_name()));
@@ -127,11 +162,9 @@ fn metric(node: &Node, findings: &mut Findings) -> Option<Metric> {
     let name = fields.required_text("name");
     let scorer_node = fields.required("scorer");
     let margin = margin(&mut fields);
-    let minimum = fields.number("minimum");
-    if let Some(minimum) = minimum.as_ref().filter(|minimum| !(0.0..=1.0).contains(&minimum.value)) {
-        let message = format!("`minimum` is a share from 0 to 1, not {}", minimum.value);
-        fields.findings.error(minimum.span.clone(), message);
-    }
+    let minimum = fields.number("minimum").map(|minimum| minimum.value);
+    let maximum = fields.number("maximum").map(|maximum| maximum.value);
+    let guarded = fields.node("guarded").is_none() || fields.flag("guarded");
     fields.finish();
     let scorer_node = scorer_node?;
     let scorer = ScorerSpec::read(scorer_node, findings);
@@ -139,26 +172,38 @@ fn metric(node: &Node, findings: &mut Findings) -> Option<Metric> {
         name: name?,
         scorer: scorer?,
         scorer_span: scorer_node.span.clone(),
-        margin: margin?,
-        minimum: minimum.map(|minimum| minimum.value),
+        margin: margin.as_ref()?.value.0,
+        scale: margin.as_ref()?.value.1,
+        margin_span: margin?.span,
+        minimum,
+        maximum,
+        guarded,
     })
 }
 
 /// The margin has no default: how much worse a version may be is a decision, to be taken before the data are seen.
-fn margin(fields: &mut Fields<'_, '_>) -> Option<f64> {
-    if fields.node("margin").is_none() {
+fn margin(fields: &mut Fields<'_, '_>) -> Option<Spanned<(f64, MarginScale)>> {
+    let Some(node) = fields.node("margin") else {
         let hint = "state how much worse a new version may be, as `margin: 0.03` for three points of a hundred";
         fields.findings.error_with_hint(fields.span(), "the metric lacks `margin`", hint);
         return None;
-    }
-    let margin = fields.number("margin")?;
-    if !(margin.value > 0.0 && margin.value < 1.0) {
-        let message = format!("`margin` lies between 0 and 1, both excluded, not at {}", margin.value);
+    };
+    let (number, scale) = if let Kind::Mapping(_) = node.kind {
+        let mut inner = Fields::of(node, "`margin`", fields.findings)?;
+        inner.required("ratio");
+        let ratio = inner.number("ratio");
+        inner.finish();
+        (ratio?, MarginScale::Ratio)
+    } else {
+        (fields.number("margin")?, MarginScale::Absolute)
+    };
+    if !(number.value > 0.0 && number.value.is_finite()) {
+        let message = format!("`margin` is above 0, not {}", number.value);
         let hint = "no finite number of cases can show that a version is not worse by anything at all";
-        fields.findings.error_with_hint(margin.span, message, hint);
+        fields.findings.error_with_hint(number.span, message, hint);
         return None;
     }
-    Some(margin.value)
+    Some(Spanned { value: (number.value, scale), span: node.span.clone() })
 }
 
 #[cfg(test)]
@@ -225,7 +270,6 @@ metrics:
     scorer: {type: regexp}
     margin: 0.1
   - scorer: {type: regex, pattern: '('}
-    minimum: 80
     margin: 0.1
   - name: a
     scorer: {type: contains-all, value: []}
@@ -241,20 +285,42 @@ metrics:
             "4: `inputs` is a mapping of variables to columns, not a list",
             "5: the eval file has no field `metric`",
             "8: the scorer takes either `expected` (a column) or `value` (a text, a list or a mapping), not both",
-            "9: `margin` lies between 0 and 1, both excluded, not at 0",
+            "9: `margin` is above 0, not 0",
             "11: there is no scorer `regexp`",
             "13: the metric lacks `name`",
             "13: `pattern` is no regular expression",
-            "14: `minimum` is a share from 0 to 1, not 80",
-            "16: the metric lacks `margin`",
-            "17: `value` is empty",
-            "19: the scorer has no field `label`",
-            "20: `margin` must be a number, not a text",
+            "15: the metric lacks `margin`",
+            "16: `value` is empty",
+            "18: the scorer has no field `label`",
+            "19: `margin` must be a number, not a text",
         ];
         for (found, expected) in found.iter().zip(expected) {
             assert!(found.starts_with(expected), "{found}\nis not\n{expected}");
         }
         assert_eq!(found.len(), expected.len(), "{found:#?}");
+    }
+
+    #[test]
+    fn margins_slices_and_errors_are_read() {
+        let text = GOOD.replace("margin: 0.01", "margin: {ratio: 0.2}\n    maximum: 800\n    guarded: false");
+        let text = text
+            .replace("metrics:", "slices: [channel, region]\nstratum: channel\nmax_error_share: 0.1\nearly_stop: true\nmetrics:");
+        let spec = Spec::parse("e.yaml", &text).0.unwrap();
+        assert_eq!((spec.max_error_share, spec.early_stop), (0.1, true));
+        assert_eq!(spec.slice_columns(), ["channel", "region"]);
+        assert_eq!(spec.columns().needed, ["text", "intent", "channel", "region"]);
+        let [accuracy, valid] = spec.metrics.as_slice() else { panic!("two metrics") };
+        assert_eq!((accuracy.scale, accuracy.guarded), (MarginScale::Absolute, true));
+        assert_eq!((valid.margin, valid.scale, valid.maximum, valid.guarded), (0.2, MarginScale::Ratio, Some(800.0), false));
+        let wrong = GOOD.replace("margin: 0.01", "margin: {share: 0.2}").replace("metrics:", "max_error_share: 7\nmetrics:");
+        assert_eq!(
+            findings(&wrong),
+            [
+                "8: `max_error_share` is a share from 0 to below 1, not 7",
+                "16: `margin` has no field `share`",
+                "16: `margin` lacks `ratio`"
+            ]
+        );
     }
 
     #[test]

@@ -1,10 +1,34 @@
 //! `floating-model`: the model is named so that the provider cannot replace it underneath.
 
-use super::{Check, FileView, check as define};
+use super::{Check, FileView};
 use crate::finding::{Finding, Severity};
 
-pub(super) const CHECK: Check =
-    define("floating-model", Severity::Warning, "The model is a dated snapshot, not an alias that the provider moves.");
+pub(super) const CHECK: Check = Check {
+    id: "floating-model",
+    severity: Severity::Warning,
+    summary: "The model is a dated snapshot, not an alias that the provider moves.",
+    why: "The provider can replace what stands behind an alias on any day. The prompt then behaves differently with no \
+          version, no evaluation and no approval in between.",
+    fix: "Name the snapshot that was evaluated. Which one that is, only you know.",
+    is_firm: false,
+    has_fix: false,
+    bad: "=== prompts/greeting.yaml
+id: greeting
+version: 1
+owner: support-team
+model: gpt-4o
+tags: [support]
+template: Write one warm sentence.
+",
+    good: "=== prompts/greeting.yaml
+id: greeting
+version: 1
+owner: support-team
+model: gpt-4o-2024-08-06
+tags: [support]
+template: Write one warm sentence.
+",
+};
 
 /// Families whose names without a date are moving aliases. Sources: the providers' model pages, as of 2026.
 const FAMILIES: [&str; 7] = ["gpt-", "chatgpt-", "o1", "o3", "o4", "claude-", "gemini-"];

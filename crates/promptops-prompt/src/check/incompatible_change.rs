@@ -3,15 +3,55 @@
 //! What a version breaks shows in its content and in that of those before it, which summaries do not hold. So whoever has
 //! both compares, and this says what was found.
 
-use super::{Check, Summary, check as define};
+use super::{Check, Summary};
 use crate::compatibility::{Break, Level};
 use crate::finding::{Finding, Severity};
 
-pub(super) const CHECK: Check = define(
-    "incompatible-change",
-    Severity::Error,
-    "A new version can take the place of those before it, as far as the level of its namespace demands.",
-);
+pub(super) const CHECK: Check = Check {
+    id: "incompatible-change",
+    severity: Severity::Error,
+    summary: "A new version can take the place of those before it, as far as the level of its namespace demands.",
+    why: "Callers give inputs and read answers by what an earlier version declared. A new version that demands another \
+          input breaks them at the moment it is deployed. Checked with `--base`.",
+    fix: "Give the new input a default, or keep what is removed. If the break is meant, write what callers have to do: \
+          `breaking: {2: pass language}`. `promptops compat --explain` shows an example of what breaks.",
+    is_firm: false,
+    has_fix: false,
+    bad: r#"=== base prompts/greeting.yaml
+id: greeting
+version: 1
+owner: support-team
+model: gpt-4o-2024-08-06
+tags: [support]
+template: Write one warm sentence.
+=== prompts/greeting.yaml
+id: greeting
+version: 2
+parent: 1
+owner: support-team
+model: gpt-4o-2024-08-06
+tags: [support]
+inputs: {name: {type: string}}
+template: "Greet {{ name }}."
+"#,
+    good: r#"=== base prompts/greeting.yaml
+id: greeting
+version: 1
+owner: support-team
+model: gpt-4o-2024-08-06
+tags: [support]
+template: Write one warm sentence.
+=== prompts/greeting.yaml
+id: greeting
+version: 2
+parent: 1
+owner: support-team
+model: gpt-4o-2024-08-06
+tags: [support]
+inputs: {name: {type: string, default: you}}
+template: "Greet {{ name }}."
+"#,
+};
 
 /// Says that a version breaks those before it.
 pub fn breaks(summary: &Summary, level: Level, breaks: &[Break]) -> Finding {

@@ -2,15 +2,38 @@
 
 use std::collections::HashMap;
 
-use super::{Base, Check, FileView, Summary, check as define};
+use super::{Base, Check, FileView, Summary};
 use crate::finding::{Finding, Severity};
 use crate::id::{PromptId, Version};
 
-pub(super) const CHECK: Check = define(
-    "lineage",
-    Severity::Error,
-    "A version after the first names its parent, an older version or the prompt it was forked from.",
-);
+pub(super) const CHECK: Check = Check {
+    id: "lineage",
+    severity: Severity::Error,
+    summary: "A version after the first names its parent, an older version or the prompt it was forked from.",
+    why: "The parent is what a version is compared with: its evaluation is paired with the parent's, its diff is the diff \
+          to the parent, and a rollback goes there.",
+    fix: "Write `parent` with the version that this one was made from. `promptops check --fix` writes the version before \
+          this one where none is named.",
+    is_firm: false,
+    has_fix: true,
+    bad: "=== prompts/greeting.yaml
+id: greeting
+version: 2
+owner: support-team
+model: gpt-4o-2024-08-06
+tags: [support]
+template: Write one warm sentence.
+",
+    good: "=== prompts/greeting.yaml
+id: greeting
+version: 2
+parent: 1
+owner: support-team
+model: gpt-4o-2024-08-06
+tags: [support]
+template: Write one warm sentence.
+",
+};
 
 pub(super) fn check(view: &FileView<'_>, findings: &mut Vec<Finding>) {
     let (Some(id), Some(version)) = (&view.draft.id, &view.draft.version) else { return };
@@ -19,10 +42,14 @@ pub(super) fn check(view: &FileView<'_>, findings: &mut Vec<Finding>) {
         None if version.value == Version::FIRST || view.draft.names_parent => {}
         None => {
             let previous = version.value.number() - 1;
-            findings.push(
-                finding(version.span.clone(), format!("version {} names no parent", version.value))
-                    .hint(format!("write `parent: {previous}`, or the version that it came from")),
-            );
+            let finding = finding(version.span.clone(), format!("version {} names no parent", version.value))
+                .hint(format!("write `parent: {previous}`, or the version that it came from"));
+            findings.push(match view.draft.after_version {
+                Some(line) => {
+                    finding.fix(format!("write `parent: {previous}`"), vec![line.insert(&format!("parent: {previous}"))])
+                }
+                None => finding,
+            });
         }
         Some(parent) if parent.value.id == id.value && parent.value.version >= version.value => {
             findings.push(

@@ -6,10 +6,51 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::{Check, Summary, check as define};
+use super::{Check, Summary};
 use crate::finding::{Finding, Severity};
 
-pub(super) const CHECK: Check = define("near-duplicate", Severity::Warning, "No two prompts say almost the same.");
+pub(super) const CHECK: Check = Check {
+    id: "near-duplicate",
+    severity: Severity::Warning,
+    summary: "No two prompts say almost the same.",
+    why: "A copy with a few words changed drifts apart from its original: a correction of one is forgotten in the other.",
+    fix: "Make the words that differ an input of one prompt, or move what both say into a prompt that both include.",
+    is_firm: false,
+    has_fix: false,
+    bad: "=== prompts/greeting.yaml
+id: greeting
+version: 1
+owner: support-team
+model: gpt-4o-2024-08-06
+tags: [support]
+template: |
+  You answer for the support desk of a shop. Read the whole message before you answer it.
+  Be warm, be brief, and never promise a refund: only a person of the billing team may do so.
+  If the customer is angry, say first that you understand why. Answer in English.
+=== prompts/welcome.yaml
+id: welcome
+version: 1
+owner: support-team
+model: gpt-4o-2024-08-06
+tags: [support]
+template: |
+  You answer for the support desk of a shop. Read the whole message before you answer it.
+  Be warm, be brief, and never promise a refund: only a person of the billing team may do so.
+  If the customer is angry, say first that you understand why. Answer in German.
+",
+    good: "=== prompts/greeting.yaml
+id: greeting
+version: 1
+owner: support-team
+model: gpt-4o-2024-08-06
+tags: [support]
+inputs: {language: {type: string}}
+template: |
+  You answer for the support desk of a shop. Read the whole message before you answer it.
+  Be warm, be brief, and never promise a refund: only a person of the billing team may do so.
+  If the customer is angry, say first that you understand why. Answer in {{ language }}.
+",
+};
 
 /// Words in a run.
 const RUN: usize = 4;

@@ -7,10 +7,39 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex::{Regex, RegexSet};
 
-use super::{Check, FileView, check as define};
+use super::{Check, FileView};
 use crate::finding::{Finding, Severity};
 
-pub(super) const CHECK: Check = define("secret", Severity::Error, "No key, token or password stands in a prompt.");
+pub(super) const CHECK: Check = Check {
+    id: "secret",
+    severity: Severity::Error,
+    summary: "No key, token or password stands in a prompt.",
+    why: "A prompt is read by everybody who can read the repository, is sent to a provider with every call, and stays in \
+          Git after it is removed. Findings, logs and reports show the place and never the secret.",
+    fix: "Revoke the secret, since Git keeps it. Pass what a prompt needs as an input at run time; mostly it needs no \
+          secret at all. A made-up example that only looks like one is let pass by a suppression with its reason.",
+    is_firm: false,
+    has_fix: false,
+    bad: "=== prompts/greeting.yaml
+id: greeting
+version: 1
+owner: support-team
+model: gpt-4o-2024-08-06
+tags: [support]
+template: |
+  The report is at postgres://admin:tr0ub4dor@db.internal/prod.
+",
+    good: "=== prompts/greeting.yaml
+id: greeting
+version: 1
+owner: support-team
+model: gpt-4o-2024-08-06
+tags: [support]
+inputs: {report: {type: string}}
+template: |
+  The report is at {{ report }}.
+",
+};
 
 /// What is looked for: the name, and the pattern. The shapes are the providers' own documented prefixes.
 const PATTERNS: [(&str, &str); 15] = [

@@ -1,9 +1,37 @@
 //! `unknown-eval`: the eval files that a prompt names are there.
 
-use super::{Check, Summary, check as define};
+use super::{Check, Summary};
 use crate::finding::{Finding, Severity};
 
-pub(super) const CHECK: Check = define("unknown-eval", Severity::Error, "The eval files that a prompt names exist.");
+pub(super) const CHECK: Check = Check {
+    id: "unknown-eval",
+    severity: Severity::Error,
+    summary: "The eval files that a prompt names exist.",
+    why: "A prompt whose eval is not there passes the gate without having been measured.",
+    fix: "Correct the path, which is from the project's root, or add the file.",
+    is_firm: false,
+    has_fix: false,
+    bad: "=== prompts/greeting.yaml
+id: greeting
+version: 1
+owner: support-team
+model: gpt-4o-2024-08-06
+tags: [support]
+template: Write one warm sentence.
+evals: [evals/greting.yaml]
+",
+    good: "=== prompts/greeting.yaml
+id: greeting
+version: 1
+owner: support-team
+model: gpt-4o-2024-08-06
+tags: [support]
+template: Write one warm sentence.
+evals: [evals/greeting.yaml]
+=== evals/greeting.yaml
+prompt: greeting
+",
+};
 
 pub(super) fn check(summaries: &[&Summary], has_file: &dyn Fn(&str) -> bool, findings: &mut Vec<Finding>) {
     for &summary in summaries {

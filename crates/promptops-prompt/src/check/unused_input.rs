@@ -3,12 +3,40 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use super::{Check, FileView, Summary, check as define};
+use super::{Check, FileView, Summary};
 use crate::finding::{Finding, Severity};
 use crate::id::PromptRef;
 
-pub(super) const CHECK: Check =
-    define("unused-input", Severity::Warning, "Every declared variable is used, here or in an include.");
+pub(super) const CHECK: Check = Check {
+    id: "unused-input",
+    severity: Severity::Warning,
+    summary: "Every declared variable is used, here or in an include.",
+    why: "Callers collect and pass a value that has no effect. Often it is the rest of a text that was removed, or a \
+          variable that is misspelt in the template.",
+    fix: "Use it in the template, or remove it. Removing one is a change of the interface, so it is left to you; an editor \
+          offers it.",
+    is_firm: false,
+    has_fix: false,
+    bad: "=== prompts/greeting.yaml
+id: greeting
+version: 1
+owner: support-team
+model: gpt-4o-2024-08-06
+tags: [support]
+inputs: {name: {type: string}}
+template: Write one warm sentence.
+",
+    good: "=== prompts/greeting.yaml
+id: greeting
+version: 1
+owner: support-team
+model: gpt-4o-2024-08-06
+tags: [support]
+inputs: {name: {type: string}}
+template: |
+  Greet {{ name }}.
+",
+};
 
 /// Returns the declared variables that the prompt's own templates do not use. While a template has a syntax error nothing is
 /// known, and nothing is said.
