@@ -35,16 +35,15 @@ pub struct CommandSettings {
 
 impl CommandSettings {
     pub(crate) fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let command = fields.required("command").and_then(|_| fields.texts("command"));
         let timeout = fields.number("timeout");
         if let Some(timeout) = timeout.as_ref().filter(|timeout| !(0.001..=3600.0).contains(&timeout.value)) {
             let message = format!("`timeout` is a number of seconds up to 3600, not {}", timeout.value);
             fields.findings.error(timeout.span.clone(), message);
             return None;
         }
-        fields.required("command")?;
-        let command = fields.texts("command")?;
         let timeout = Duration::from_secs_f64(timeout.map_or(TIMEOUT_SECONDS, |timeout| timeout.value));
-        Some(Self { command, timeout })
+        Some(Self { command: command?, timeout })
     }
 }
 

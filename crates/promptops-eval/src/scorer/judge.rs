@@ -48,6 +48,7 @@ enum Scale {
 
 impl JudgeScorerSettings {
     pub(crate) fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let judge = JudgeSettings::read(fields);
         let calibration = calibration::Settings::read(fields);
         let scale = match (fields.node("scores").is_some(), fields.node("range").is_some()) {
             (true, true) => {
@@ -58,7 +59,7 @@ impl JudgeScorerSettings {
             (false, true) => Some(range(fields)?),
             (false, false) => None,
         };
-        Some(Self { judge: JudgeSettings::read(fields)?, scale, calibration })
+        Some(Self { judge: judge?, scale, calibration })
     }
 }
 

@@ -149,7 +149,8 @@ impl<'a, 'f> Fields<'a, 'f> {
         let found = options.iter().position(|option| *option == text.value);
         if found.is_none() {
             let (last, others) = options.split_last()?;
-            let message = format!("`{key}` is `{}` or `{last}`, not `{}`", others.join("`, `"), text.value);
+            let or = if others.is_empty() { String::new() } else { format!("`{}` or ", others.join("`, `")) };
+            let message = format!("`{key}` is {or}`{last}`, not `{}`", text.value);
             self.findings.error(text.span, message);
         }
         found
