@@ -36,6 +36,8 @@ pub struct CheckOptions {
     pub baseline: BaselineChoice,
     /// Texts that count in place of what the files hold, by path from the project's root.
     pub overlay: HashMap<String, String>,
+    /// Whether the process goes on after this look; then the summaries are returned, and all other memory is given back.
+    pub goes_on: bool,
 }
 
 /// What the checks gave.
@@ -51,6 +53,8 @@ pub struct Checked {
     pub vanished: Vec<KnownV1>,
     /// The names of the prompt files.
     pub listing: Listing,
+    /// What there is to know of each file, if it was asked for.
+    pub summaries: Vec<Summary>,
     /// The texts of the files, for showing findings; secrets are masked where there are any.
     pub texts: HashMap<String, String>,
     /// How many prompt files there are, readable or not.
@@ -74,7 +78,10 @@ pub fn run(project: &Project, options: &CheckOptions) -> Outcome<Checked> {
     let base_files = options.base.as_deref().map(|revision| files_at(project, revision)).transpose()?;
     let base = base_files.map(|files| base(&files, &cache));
     let (looked_at, unreadable) = look_at(&listing, &cache);
-    let (owners, owners_text, owners_findings) = read_owners(project)?;
+    let (owners, owners_text, owners_findings) = match options.overlay.get(OWNERS_FILE) {
+        Some(text) => owners_file(text.clone()),
+        None => read_owners(project)?,
+    };
 
     let has_file = |path: &str| project.root.join(path).is_file();
     let surroundings = Surroundings { owners: owners.as_ref(), base: base.as_ref(), has_file: Some(&has_file) };
@@ -104,10 +111,15 @@ pub fn run(project: &Project, options: &CheckOptions) -> Outcome<Checked> {
         _ => true,
     };
     let settled = allowances::settle(project, &options.baseline, &has_run, findings, &suppressions, &texts)?;
-    // The process ends soon; giving back ten thousand reports piece by piece would take longer than some checks.
-    std::mem::forget(looked_at);
+    let mut summaries = Vec::new();
+    if options.goes_on {
+        summaries.extend(looked_at.into_iter().filter_map(|looked| looked.report.summary));
+    } else {
+        // The process ends soon; giving back ten thousand reports piece by piece would take longer than some checks.
+        std::mem::forget(looked_at);
+    }
     let Settled { findings, suppressed, known, vanished } = settled;
-    Ok(Checked { findings, suppressed, known, vanished, listing, texts, file_count, cache_failure: kept.err() })
+    Ok(Checked { findings, suppressed, known, vanished, listing, summaries, texts, file_count, cache_failure: kept.err() })
 }
 
 /// Reads each file, takes its report from the cache if it is known, and looks at it otherwise. One file after the other on each
@@ -210,13 +222,15 @@ pub fn owners_of(project: &Project) -> Outcome<Option<Owners>> {
 
 type OwnersFile = (Option<Owners>, Option<String>, Vec<Finding>);
 
+fn owners_file(text: String) -> OwnersFile {
+    let (owners, findings) = Owners::parse(OWNERS_FILE, &text);
+    (Some(owners), Some(text), findings)
+}
+
 fn read_owners(project: &Project) -> Outcome<OwnersFile> {
     let path = project.root.join(OWNERS_FILE);
     match text_file::read(&path) {
-        Ok(text) => {
-            let (owners, findings) = Owners::parse(OWNERS_FILE, &text);
-            Ok((Some(owners), Some(text), findings))
-        }
+        Ok(text) => Ok(owners_file(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok((None, None, Vec::new())),
         Err(error) => Err(Failure::io("read", &path, error)),
     }

@@ -24,6 +24,7 @@ mod key;
 mod lineage;
 mod list;
 mod lock;
+mod lsp;
 mod offline_model;
 mod owners;
 mod plan;
@@ -75,6 +76,7 @@ pub enum Command {
     Yank(yank::Arguments),
     Deprecate(deprecate::Arguments),
     Lock(lock::Arguments),
+    Lsp(lsp::Arguments),
     Bundle(bundle::Arguments),
     #[command(subcommand)]
     Evidence(evidence::Command),
@@ -127,6 +129,7 @@ pub fn run(command: Command, context: &Context) -> Outcome<Exit> {
         Command::Yank(arguments) => yank::run(&arguments, context),
         Command::Deprecate(arguments) => deprecate::run(&arguments, context),
         Command::Lock(arguments) => lock::run(&arguments, context),
+        Command::Lsp(arguments) => lsp::run(&arguments, context),
         Command::Bundle(arguments) => bundle::run(&arguments, context),
         Command::Evidence(command) => evidence::run(&command, context),
         Command::Environment(command) => environment::run(&command, context),

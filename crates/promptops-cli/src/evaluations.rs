@@ -9,9 +9,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use promptops_eval::client::retry::RetryPolicy;
 use promptops_eval::client::{ClientError, ErrorClass};
 use promptops_eval::dataset::{Dataset, DatasetError, Format, Source};
-use promptops_eval::recording::{self, Recording, Replay};
-use promptops_eval::report::{self, v1::Report};
-use promptops_eval::run::{Budget, Progress, Served, Settings};
+use promptops_eval::recording::{self, Recording, Redaction, Replay};
+use promptops_eval::report::{self, v1, v1::Report};
+use promptops_eval::run::{Budget, Progress, Purse, Served, Settings};
 use promptops_eval::scorer::Judges;
 use promptops_eval::{EvalError, Prepared, Spec, Subject, Surroundings};
 use promptops_prompt::finding::{Finding, Severity};
@@ -22,7 +22,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output::human;
-use crate::project::Project;
+use crate::project::{CONFIG_FILE, Project};
 use crate::proposal::{Proposal, Version};
 use crate::providers::{prices, routes};
 
@@ -41,10 +41,13 @@ pub struct EvalOptions {
     /// Seconds that one call may take.
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3600), value_name = "SECONDS")]
     pub timeout: u64,
-    /// Stop after this many calls for each eval file and version; what was answered is kept.
+    /// Take answers out of the recordings that this run did not ask for, such as those of older versions.
+    #[arg(long)]
+    pub prune_recordings: bool,
+    /// Stop after this many calls for each eval file; what was answered is kept.
     #[arg(long, value_name = "N")]
     pub max_calls: Option<u64>,
-    /// Stop after about this many US dollars for each eval file and version; needs `prices` in promptops.toml.
+    /// Stop after about this many US dollars for each eval file; needs prices (`promptops prices import`).
     #[arg(long, value_name = "USD", value_parser = amount)]
     pub max_usd: Option<f64>,
 }
@@ -164,7 +167,7 @@ pub fn run(
         other => Stopped::Failure(failure(other)),
     })?;
     let replay = options.replay(context);
-    let recording = Recording::open(&recording::path_for(&project.root.join(path)), replay.into()).map_err(failure)?;
+    let recording = open_recording(project, path, replay)?;
     let subjects = [Some(&subject), baseline.as_ref()].into_iter().flatten();
     let asked = subjects.chain(judges.values().map(Arc::as_ref));
     let models: Vec<&str> = asked.map(|subject| subject.content.model.as_str()).collect();
@@ -177,20 +180,47 @@ pub fn run(
         retry: RetryPolicy::default(),
         concurrency: options.concurrency.into(),
         prices: &prices.by_model,
-        budget: Budget { calls: options.max_calls, usd: options.max_usd },
-        progress: &|progress: Progress| {
-            bar.set_length(progress.total as u64);
-            bar.set_position(progress.done as u64);
-            if progress.failed > 0 {
-                bar.set_message(format!("{} failed", progress.failed));
-            }
-        },
+        purse: &Purse::new(Budget { calls: options.max_calls, usd: options.max_usd }),
+        progress: &|progress: Progress| show(&bar, progress),
     };
     let evaluation = context.block_on(prepared.evaluate(&subject, baseline.as_ref(), &settings));
     bar.finish_and_clear();
-    let evaluation = evaluation?.map_err(failure)?;
-    let report = report::build(&prepared, &subject, baseline.as_ref(), &evaluation).map_err(failure)?;
-    Ok(Evaluated { report, served: evaluation.served })
+    // What was answered is kept, whatever became of the rest.
+    let report = evaluation.map(|evaluation| {
+        let evaluation = evaluation.map_err(failure)?;
+        let report = report::build(&prepared, &subject, baseline.as_ref(), &evaluation, &recording).map_err(failure)?;
+        Ok::<_, Failure>((report, evaluation.served))
+    });
+    if options.prune_recordings && matches!(report, Ok(Ok(_))) {
+        let pruned = recording.prune();
+        context.printer.notice(format!("{path}: {pruned} recorded answers pruned"));
+    }
+    recording.save().map_err(failure)?;
+    let (mut report, served) = report??;
+    report.prices = prices.table.map(|table| v1::Prices { source: table.source, date: table.date, digest: table.digest });
+    Ok(Evaluated { report, served })
+}
+
+fn open_recording(project: &Project, path: &str, replay: ReplayChoice) -> Outcome<Recording> {
+    let redaction = Redaction::new(&project.config.recordings.redact).map_err(|(pattern, error)| {
+        Failure::from_error(Exit::Usage, error).hint(format!("correct `{pattern}` under `[recordings]` in {CONFIG_FILE}"))
+    })?;
+    Recording::open(&recording::path_for(&project.root.join(path)), replay.into(), redaction).map_err(failure)
+}
+
+/// Shows how far a run is, and what it costs: spent, and about what it will have been in the end.
+fn show(bar: &ProgressBar, progress: Progress) {
+    bar.set_length(progress.total as u64);
+    bar.set_position(progress.done as u64);
+    let mut message = String::new();
+    if progress.spent_usd > 0.0 && progress.done > 0 {
+        let estimate = progress.spent_usd * progress.total as f64 / progress.done as f64;
+        message = format!("${:.4} of about ${estimate:.4} ", progress.spent_usd);
+    }
+    if progress.failed > 0 {
+        message.push_str(&format!("{} failed", progress.failed));
+    }
+    bar.set_message(message);
 }
 
 fn progress_bar(context: &Context, path: &str) -> ProgressBar {
@@ -198,7 +228,7 @@ fn progress_bar(context: &Context, path: &str) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {msg}") {
+    if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {eta} left {msg}") {
         bar.set_style(style);
     }
     bar.set_prefix(path.to_owned());
@@ -257,9 +287,10 @@ fn judges(proposal: &Proposal, spec: &Spec) -> Result<Judges, Stopped> {
 fn failure(error: EvalError) -> Failure {
     let exit = match &error {
         EvalError::Findings(_) | EvalError::Render { .. } | EvalError::CannotSplit { .. } => Exit::Refused,
-        EvalError::MissingRecordings { .. } | EvalError::MissingJudgements { .. } => Exit::NotFound,
-        EvalError::Client { source, .. } | EvalError::Judge { source } => client_exit(source),
+        EvalError::MissingRecordings { .. } => Exit::NotFound,
+        EvalError::Client { source, .. } => client_exit(source),
         EvalError::Budget { .. } => Exit::Inconclusive,
+        EvalError::RecordingInUse { .. } => Exit::Conflict,
         EvalError::CorruptRecording { .. } => Exit::Corrupt,
         EvalError::RecordingFile { .. } | EvalError::Dataset(_) | EvalError::Statistics { .. } => Exit::Io,
     };

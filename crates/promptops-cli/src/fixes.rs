@@ -47,7 +47,7 @@ pub fn mend(project: &Project, options: &CheckOptions) -> Outcome<Mended> {
 
 fn checked_with(project: &Project, options: &CheckOptions, files: &BTreeMap<String, MendedFile>) -> Outcome<Checked> {
     let overlay: HashMap<String, String> = files.iter().map(|(path, file)| (path.clone(), file.after.clone())).collect();
-    checks::run(project, &CheckOptions { overlay, ..options.clone() })
+    checks::run(project, &CheckOptions { overlay, goes_on: true, ..options.clone() })
 }
 
 /// Applies the safe fixes of one look at the files; tells whether there was one.
@@ -59,16 +59,7 @@ fn mend_once(project: &Project, checked: &Checked, files: &mut BTreeMap<String, 
     }
     let mut has_mended = false;
     for (path, findings) in by_path {
-        let safe = findings.iter().filter_map(|finding| Some((finding, finding.fixes.iter().find(|fix| fix.is_safe)?)));
-        let mut chosen: Vec<Edit> = Vec::new();
-        let mut titles = Vec::new();
-        for (finding, fix) in safe {
-            // A fix is made as a whole or not at all; one that is left out comes with the next look.
-            if fix.edits.iter().all(|edit| chosen.iter().all(|other| !overlap(&edit.span, &other.span))) {
-                chosen.extend(fix.edits.iter().cloned());
-                titles.push(format!("{path}: {} ({})", fix.title, finding.check));
-            }
-        }
+        let (chosen, titles) = safe_edits(findings.iter().copied());
         if chosen.is_empty() {
             continue;
         }
@@ -83,10 +74,24 @@ fn mend_once(project: &Project, checked: &Checked, files: &mut BTreeMap<String, 
             titles: Vec::new(),
         });
         file.after = after;
-        file.titles.extend(titles);
+        file.titles.extend(titles.into_iter().map(|title| format!("{path}: {title}")));
         has_mended = true;
     }
     Ok(has_mended)
+}
+
+/// Returns the changes of all safe fixes of one file that do not overlap, and names the fixes.
+pub fn safe_edits<'a>(findings: impl Iterator<Item = &'a Finding>) -> (Vec<Edit>, Vec<String>) {
+    let (mut chosen, mut titles): (Vec<Edit>, Vec<String>) = Default::default();
+    for finding in findings {
+        let Some(fix) = finding.fixes.iter().find(|fix| fix.is_safe) else { continue };
+        // A fix is made as a whole or not at all; one that is left out comes with the next look.
+        if fix.edits.iter().all(|edit| chosen.iter().all(|other| !overlap(&edit.span, &other.span))) {
+            chosen.extend(fix.edits.iter().cloned());
+            titles.push(format!("{} ({})", fix.title, finding.check));
+        }
+    }
+    (chosen, titles)
 }
 
 /// Tells whether two changes touch each other. Two that put something in at one place do: their order would be a guess.

@@ -23,6 +23,7 @@ mod gate;
 mod inventory_access;
 #[cfg(feature = "lake")]
 mod lake_access;
+mod language_server;
 mod output;
 mod plan_view;
 mod printer;
@@ -37,6 +38,7 @@ mod status_view;
 mod text_file;
 mod text_position;
 mod time_argument;
+mod watch;
 mod working_tree;
 
 use std::process::ExitCode;

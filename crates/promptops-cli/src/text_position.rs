@@ -25,6 +25,20 @@ pub fn utf16(text: &str, byte: usize) -> (usize, usize) {
     (number, text[start..byte].encode_utf16().count())
 }
 
+/// The byte of a line and column (from 0, in units of UTF-16); what lies beyond a line is its end, what lies beyond the text its end.
+pub fn byte_at_utf16(text: &str, line: usize, column: usize) -> usize {
+    let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    let content = text[start..].lines().next().unwrap_or_default();
+    let mut units = 0;
+    for (at, character) in content.char_indices() {
+        if units >= column {
+            return start + at;
+        }
+        units += character.len_utf16();
+    }
+    start + content.len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,5 +51,16 @@ mod tests {
         assert_eq!(utf16(text, x), (1, 3));
         assert_eq!(utf16(text, x - 1), (1, 1), "the middle of a character is its start");
         assert_eq!(utf16(text, 1000), (2, 1));
+    }
+
+    #[test]
+    fn finds_bytes_again() {
+        let text = "a\nü😀x\r\nz";
+        for byte in (0..text.len()).filter(|byte| text.is_char_boundary(*byte) && text.as_bytes()[*byte] != b'\n') {
+            let (line, column) = utf16(text, byte);
+            assert_eq!(byte_at_utf16(text, line, column), byte);
+        }
+        assert_eq!(byte_at_utf16(text, 1, 99), text.find('\r').unwrap());
+        assert_eq!(byte_at_utf16(text, 99, 0), text.len());
     }
 }

@@ -370,7 +370,7 @@ fn prompts_that_include_each_other() {
      --> prompts/support/greeting.yaml:9:14
       |
     9 |   {% include "support.farewell@1" %} Write one warm sentence that greets {{ name }}.
-      |              ^^^^^^^^^^^^^^^^^^^
+      |              ^^^^^^^^^^^^^^^^^^^^
       |
     help: move what both need into a third prompt
 
@@ -705,7 +705,7 @@ fn a_model_that_nobody_serves() {
     exit: 4
     ----- stdout -----
     ----- stderr -----
-    error: 2 of 2 answers of `support.greeting@1` are not recorded in `[PROJECT]/evals/recordings/greeting.jsonl`, the first for case `1`
+    error: 2 of 2 answers are not recorded in `[PROJECT]/evals/recordings/greeting.jsonl`, the first for case `1` of `support.greeting@1`
     hint: record them with `promptops eval support.greeting --replay auto` and commit the file
     "#);
 }

@@ -230,7 +230,7 @@ fn what_cannot_run_says_why_and_what_to_do() {
     let project = Project::new();
     let missing = project.run(&["eval", "--replay", "only"]);
     assert_eq!((missing.exit, missing.stdout.as_str()), (4, ""));
-    assert!(missing.stderr.contains("error: 80 of 80 answers of `support.intent@1` are not recorded in `"), "{}", missing.stderr);
+    assert!(missing.stderr.contains("error: 80 of 80 answers are not recorded in `"), "{}", missing.stderr);
     assert!(
         missing.stderr.contains("hint: record them with `promptops eval support.intent --replay auto`"),
         "{}",
@@ -359,7 +359,7 @@ fn a_gate_that_cannot_ask_still_reports_what_it_knows() {
     assert_eq!(outcome.exit, 4);
     assert!(outcome.stdout.contains("support.intent@1 → 2: behavioural"), "{}", outcome.stdout);
     assert!(
-        outcome.stdout.contains("gate inconclusive\n  evals/intents.yaml could not run: 80 of 80 answers"),
+        outcome.stdout.contains("gate inconclusive\n  evals/intents.yaml could not run: 160 of 160 answers"),
         "{}",
         outcome.stdout
     );

@@ -24,33 +24,18 @@ pub enum EvalError {
         source: RenderError,
     },
     /// Calls would be needed, but only recordings may be used: record them.
-    #[error("{missing} of {needed} answers of `{reference}` are not recorded in `{}`, the first for case `{case}`", .path.display())]
+    #[error("{missing} of {needed} answers are not recorded in `{}`, the first for case `{case}` of `{reference}`", .path.display())]
     MissingRecordings {
         /// Answers that are missing.
         missing: usize,
         /// Answers that the run needs.
         needed: usize,
-        /// The version that was to be asked.
+        /// The version for which the first one is missing.
         reference: PromptRef,
         /// The first case without one.
         case: String,
         /// The recording.
         path: PathBuf,
-    },
-    /// Judges would have to be asked, but only recordings may be used: record what they say.
-    #[error("{missing} answers of judges are not recorded in `{}`", .path.display())]
-    MissingJudgements {
-        /// Answers that are missing.
-        missing: u64,
-        /// The recording.
-        path: PathBuf,
-    },
-    /// A judge cannot be asked at all.
-    #[error("cannot ask the judge")]
-    Judge {
-        /// Why.
-        #[source]
-        source: ClientError,
     },
     /// The model cannot be asked at all.
     #[error("cannot evaluate `{reference}`")]
@@ -79,6 +64,12 @@ pub enum EvalError {
         /// What the system says.
         #[source]
         source: std::io::Error,
+    },
+    /// Another run records into the same file: wait for its end.
+    #[error("another run is recording into `{}`", .path.display())]
+    RecordingInUse {
+        /// The file.
+        path: PathBuf,
     },
     /// A recording's line is not one: restore the file, or delete it and record again.
     #[error("line {line} of the recording `{}` is not a recorded answer: {message}", .path.display())]
@@ -132,11 +123,9 @@ impl EvalError {
             Self::MissingRecordings { reference, .. } => {
                 Some(format!("record them with `promptops eval {} --replay auto` and commit the file", reference.id))
             }
-            Self::MissingJudgements { .. } => {
-                Some("record them with `promptops eval --replay auto` and commit the file".to_owned())
-            }
-            Self::Client { source, .. } | Self::Judge { source } => Some(source.hint().to_owned()),
+            Self::Client { source, .. } => Some(source.hint().to_owned()),
             Self::Budget { .. } => Some("run again with a higher budget; recorded answers are not asked for again".to_owned()),
+            Self::RecordingInUse { .. } => Some("wait until it has ended, then run again".to_owned()),
             Self::CorruptRecording { .. } => {
                 Some("restore the file from Git, or delete it and record again with `--replay auto`".to_owned())
             }

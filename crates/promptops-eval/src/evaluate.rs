@@ -13,7 +13,7 @@ use crate::compare::slices::{self, Slice};
 use crate::compare::{Basis, Comparison, Outcomes, compare};
 use crate::dataset::{self, Case, Dataset, DatasetError, inputs};
 use crate::error::EvalError;
-use crate::run::{Question, Run, Served, Settings, calibrate, run};
+use crate::run::{Question, Run, Served, Settings, calibrate, run, run_pairs};
 use crate::scorer::calibration::Calibrated;
 use crate::scorer::label::Labels;
 use crate::scorer::{Building, Judges, Scorer, Unit};
@@ -146,7 +146,7 @@ impl<'a> Prepared<'a> {
             Some(parent) if self.spec.early_stop => self.ask_until_it_stands(candidate, parent, settings).await?,
             _ => self.ask_all(candidate, parent, settings).await?,
         };
-        let (calibrations, judged) = calibrate(&self.scorers, settings).await?;
+        let (calibrations, judged) = calibrate(&candidate.reference, &self.scorers, settings).await?;
         let dataset = asked.dataset.as_ref().unwrap_or(self.dataset);
         let (slices, too_many) = slices::read(dataset, &self.spec.slice_columns())?;
         let units = self.units();
@@ -187,7 +187,7 @@ impl<'a> Prepared<'a> {
         settings: &Settings<'_>,
     ) -> Result<(FalseAlarms, Served), EvalError> {
         self.refuse_unrenderable(subject)?;
-        let run = self.run(subject, None, self.dataset, settings).await?;
+        let run = self.run(subject, self.dataset, settings).await?;
         let units = self.units();
         let repeats = Outcomes::by_repeat(&run, &units);
         let seed = seed(&[self.dataset.digest, subject.digest]);
@@ -205,11 +205,13 @@ impl<'a> Prepared<'a> {
     }
 
     async fn ask_all(&self, candidate: &Subject, parent: Option<&Subject>, settings: &Settings<'_>) -> Result<Asked, EvalError> {
-        let parent = match parent {
-            Some(parent) => Some(self.run(parent, None, self.dataset, settings).await?),
-            None => None,
+        let (candidate, parent) = match parent {
+            Some(parent) => {
+                let (candidate, parent) = self.run_pairs((candidate, parent), self.dataset, settings).await?;
+                (candidate, Some(parent))
+            }
+            None => (self.run(candidate, self.dataset, settings).await?, None),
         };
-        let candidate = self.run(candidate, parent.as_ref(), self.dataset, settings).await?;
         Ok(Asked { candidate, parent, dataset: None, looks: None })
     }
 
@@ -237,8 +239,7 @@ impl<'a> Prepared<'a> {
         for part in order.chunks(some) {
             let numbers: Vec<usize> = part.iter().flatten().copied().collect();
             let dataset = self.dataset.of_cases(numbers.iter().map(|number| cases[*number].clone()).collect());
-            let before = self.run(parent, None, &dataset, settings).await?;
-            let after = self.run(candidate, Some(&before), &dataset, settings).await?;
+            let (after, before) = self.run_pairs((candidate, parent), &dataset, settings).await?;
             let (known_before, known_after) = (Outcomes::of(&before, units.clone()), Outcomes::of(&after, units.clone()));
             let mut place = 0;
             for unit in part {
@@ -287,17 +288,26 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    async fn run(
+    async fn run(&self, subject: &Subject, dataset: &Dataset, settings: &Settings<'_>) -> Result<Run, EvalError> {
+        let columns = columns(self.spec, dataset, &subject.content);
+        run(&self.question(subject, dataset, &columns), settings).await
+    }
+
+    /// Asks both versions; returns the runs of the candidate and of the parent.
+    async fn run_pairs(
         &self,
-        subject: &Subject,
-        rival: Option<&Run>,
+        (candidate, parent): (&Subject, &Subject),
         dataset: &Dataset,
         settings: &Settings<'_>,
-    ) -> Result<Run, EvalError> {
-        let columns = columns(self.spec, dataset, &subject.content);
-        let (repeats, scorers) = (self.spec.repeats, self.scorers.as_slice());
-        let question = Question { subject, dataset, columns: &columns, repeats, scorers, rival };
-        run(&question, settings).await
+    ) -> Result<(Run, Run), EvalError> {
+        let columns = |subject: &Subject| columns(self.spec, dataset, &subject.content);
+        let (of_candidate, of_parent) = (columns(candidate), columns(parent));
+        let questions = (self.question(candidate, dataset, &of_candidate), self.question(parent, dataset, &of_parent));
+        run_pairs(&questions.0, &questions.1, settings).await
+    }
+
+    fn question<'b>(&'b self, subject: &'b Subject, dataset: &'b Dataset, columns: &'b BTreeMap<String, String>) -> Question<'b> {
+        Question { subject, dataset, columns, repeats: self.spec.repeats, scorers: &self.scorers }
     }
 }
 

@@ -3,18 +3,26 @@
 //! One JSON Lines file per eval, sorted by request and repeat: equal answers give equal bytes, and changes merge in Git. A
 //! line holds the digest of the request, the status, the body and the latency. The request itself, its headers and the key
 //! are never written.
+//!
+//! Answers of a run are appended to a journal beside the file as they come, so that one that is killed loses none of them;
+//! the next run takes them over. In memory lies only where each answer is, not what it says.
+
+mod line;
+mod redaction;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use promptops_prompt::Digest;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::client::{Api, Exchange};
+use self::line::Line;
+use crate::client::Exchange;
 use crate::error::EvalError;
+
+pub use self::redaction::{REDACTED, Redaction};
 
 /// When recorded answers are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,78 +44,34 @@ pub struct Key {
     pub repeat: u32,
 }
 
-/// One line of the file.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    request: Digest,
-    repeat: u32,
-    api: Api,
-    status: u16,
-    #[serde(default, skip_serializing_if = "is_false")]
-    stream: bool,
-    latency_ms: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    first_token_ms: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    request_id: Option<String>,
-    /// The body as JSON, or as text where it is none (or is a JSON string, which would look like text).
-    body: Value,
-}
-
-impl Line {
-    fn new(key: Key, exchange: &Exchange) -> Self {
-        let parsed = serde_json::from_str(&exchange.body).ok().filter(|value: &Value| !value.is_string());
-        let body = parsed.unwrap_or_else(|| Value::String(exchange.body.clone()));
-        Self {
-            request: key.request,
-            repeat: key.repeat,
-            api: exchange.api,
-            status: exchange.status,
-            stream: exchange.is_stream,
-            latency_ms: exchange.latency_ms,
-            first_token_ms: exchange.first_token_ms,
-            request_id: exchange.request_id.clone(),
-            body,
-        }
-    }
-
-    fn into_entry(self) -> (Key, Exchange) {
-        let body = match self.body {
-            Value::String(text) => text,
-            json => json.to_string(),
-        };
-        let key = Key { request: self.request, repeat: self.repeat };
-        let exchange = Exchange {
-            api: self.api,
-            status: self.status,
-            body,
-            is_stream: self.stream,
-            latency_ms: self.latency_ms,
-            first_token_ms: self.first_token_ms,
-            request_id: self.request_id,
-            hold: None,
-        };
-        (key, exchange)
-    }
-}
-
-fn is_false(flag: &bool) -> bool {
-    !*flag
-}
-
 /// The recorded answers of one eval.
 #[derive(Debug)]
 pub struct Recording {
     path: PathBuf,
     mode: Replay,
+    redaction: Redaction,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    entries: BTreeMap<Key, Exchange>,
+    places: BTreeMap<Key, Place>,
+    /// The recorded file, where there is one.
+    kept: Option<File>,
+    /// Answers of this run, and of one that was killed: the journal, or a file without a name when nothing is recorded.
+    spool: Option<File>,
+    spool_length: u64,
     is_changed: bool,
+}
+
+/// Where an answer lies.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    in_spool: bool,
+    offset: u64,
+    length: u32,
+    /// Whether this run has asked for it.
+    is_used: bool,
 }
 
 /// Returns where the answers of the eval at `spec` are recorded: `recordings/<name>.jsonl` beside it.
@@ -117,13 +81,24 @@ pub fn path_for(spec: &Path) -> PathBuf {
 }
 
 impl Recording {
-    /// Reads the answers at `path`; a file that does not exist holds none. Reads nothing in [`Replay::Off`].
+    /// Opens the answers at `path`; a file that does not exist holds none. Reads nothing in [`Replay::Off`]. In
+    /// [`Replay::Auto`] answers of a run that was killed are taken over.
     ///
     /// # Errors
-    /// [`EvalError::RecordingFile`], [`EvalError::CorruptRecording`].
-    pub fn open(path: &Path, mode: Replay) -> Result<Self, EvalError> {
-        let entries = if mode == Replay::Off { BTreeMap::new() } else { read(path)? };
-        Ok(Self { path: path.to_owned(), mode, state: Mutex::new(State { entries, is_changed: false }) })
+    /// [`EvalError::RecordingFile`], [`EvalError::CorruptRecording`]; [`EvalError::RecordingInUse`] when another run records
+    /// into the same file.
+    pub fn open(path: &Path, mode: Replay, redaction: Redaction) -> Result<Self, EvalError> {
+        let recording = Self { path: path.to_owned(), mode, redaction, state: Mutex::default() };
+        {
+            let mut state = recording.state();
+            if mode != Replay::Off {
+                recording.read_kept(&mut state)?;
+            }
+            if mode == Replay::Auto && recording.journal().exists() {
+                recording.open_journal(&mut state)?;
+            }
+        }
+        Ok(recording)
     }
 
     /// Returns when recorded answers are used.
@@ -136,35 +111,123 @@ impl Recording {
         &self.path
     }
 
-    /// Returns a recorded answer.
-    pub fn get(&self, key: &Key) -> Option<Exchange> {
-        self.state().entries.get(key).cloned()
+    /// Returns an answer that is recorded, or was put by this run, and whether this run asks for it the first time.
+    ///
+    /// # Errors
+    /// [`EvalError::RecordingFile`], [`EvalError::CorruptRecording`].
+    pub fn get(&self, key: &Key) -> Result<Option<(Exchange, bool)>, EvalError> {
+        let mut state = self.state();
+        let Some(place) = state.places.get_mut(key) else { return Ok(None) };
+        let is_first = !std::mem::replace(&mut place.is_used, true);
+        let place = *place;
+        let bytes = state.bytes(place).map_err(|source| self.failure("read", source))?;
+        let line: Line = serde_json::from_slice(&bytes).map_err(|error| self.corrupt(0, &error))?;
+        Ok(Some((line.into_exchange(), is_first)))
     }
 
-    /// Keeps an answer until [`Recording::save`]; does nothing unless the mode is [`Replay::Auto`].
-    pub fn put(&self, key: Key, exchange: Exchange) {
-        if self.mode == Replay::Auto {
-            let mut state = self.state();
-            state.entries.insert(key, exchange);
-            state.is_changed = true;
+    /// Blots out of an answer what must not be kept, and keeps it: beside the file in [`Replay::Auto`], for this run alone in
+    /// [`Replay::Off`].
+    ///
+    /// # Errors
+    /// As [`Recording::open`].
+    pub fn put(&self, key: Key, exchange: &mut Exchange) -> Result<(), EvalError> {
+        self.redaction.apply(exchange);
+        let mut bytes = serde_json::to_vec(&Line::new(key, exchange)).map_err(|error| self.corrupt(0, &error))?;
+        bytes.push(b'\n');
+        let mut state = self.state();
+        if state.spool.is_none() {
+            if self.mode == Replay::Auto {
+                self.open_journal(&mut state)?;
+            } else {
+                state.spool = Some(tempfile::tempfile().map_err(|source| self.failure("write", source))?);
+            }
         }
+        state.append(key, &bytes).map_err(|source| self.failure("write", source))
     }
 
-    /// Writes the file if anything was added. Atomic: the file holds either all the old answers or all the new ones.
+    /// Takes every answer out that this run did not ask for, and returns how many.
+    pub fn prune(&self) -> usize {
+        let mut state = self.state();
+        let before = state.places.len();
+        state.places.retain(|_, place| place.is_used);
+        let pruned = before - state.places.len();
+        state.is_changed |= pruned > 0;
+        pruned
+    }
+
+    /// Writes the file if anything was added or taken out, and ends the journal. Atomic: the file holds either all the old
+    /// answers or all the new ones. Does nothing unless the mode is [`Replay::Auto`], or something was pruned.
     ///
     /// # Errors
     /// [`EvalError::RecordingFile`].
     pub fn save(&self) -> Result<(), EvalError> {
         let mut state = self.state();
-        if state.is_changed {
-            write(&self.path, &state.entries).map_err(|source| self.failure("write", source))?;
-            state.is_changed = false;
+        let has_journal = self.mode == Replay::Auto && state.spool.is_some();
+        if self.mode != Replay::Off && state.is_changed {
+            state.write(&self.path).map_err(|source| self.failure("write", source))?;
+        }
+        if has_journal {
+            state.spool = None;
+            std::fs::remove_file(self.journal()).map_err(|source| self.failure("write", source))?;
         }
         Ok(())
     }
 
-    fn failure(&self, action: &'static str, source: std::io::Error) -> EvalError {
+    /// Returns where the answers of a run lie until it is over.
+    fn journal(&self) -> PathBuf {
+        self.path.with_extension("journal")
+    }
+
+    fn read_kept(&self, state: &mut State) -> Result<(), EvalError> {
+        let file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(self.failure("read", error)),
+        };
+        let mut lines = Lines::of(&file);
+        while let Some((number, offset, bytes)) = lines.next().map_err(|source| self.failure("read", source))? {
+            let key = line::key(bytes).map_err(|error| self.corrupt(number, &error))?;
+            let place = Place { in_spool: false, offset, length: length(bytes), is_used: false };
+            // After a merge of two branches both may have recorded the same call: the first stays.
+            state.places.entry(key).or_insert(place);
+        }
+        state.kept = Some(file);
+        Ok(())
+    }
+
+    /// Opens the journal for this run alone and takes over what a killed one left. A line that is not whole is what was being
+    /// written then.
+    fn open_journal(&self, state: &mut State) -> Result<(), EvalError> {
+        let path = self.journal();
+        let failure = |source| self.failure("write", source);
+        std::fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).map_err(failure)?;
+        let file = OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(failure)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(EvalError::RecordingInUse { path: self.path.clone() }),
+            Err(TryLockError::Error(error)) => return Err(failure(error)),
+        }
+        let mut lines = Lines::of(&file);
+        let mut whole = 0;
+        while let Some((_, offset, bytes)) = lines.next().map_err(failure)? {
+            let Ok(key) = line::key(bytes) else { break };
+            let place = Place { in_spool: true, offset, length: length(bytes), is_used: false };
+            whole = offset + u64::from(place.length) + 1;
+            state.places.entry(key).or_insert(place);
+        }
+        file.set_len(whole).map_err(failure)?;
+        state.is_changed |= whole > 0;
+        state.spool_length = whole;
+        state.spool = Some(file);
+        Ok(())
+    }
+
+    fn failure(&self, action: &'static str, source: io::Error) -> EvalError {
         EvalError::RecordingFile { action, path: self.path.clone(), source }
+    }
+
+    fn corrupt(&self, line: usize, error: &serde_json::Error) -> EvalError {
+        EvalError::CorruptRecording { path: self.path.clone(), line, message: error.to_string() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -173,54 +236,97 @@ impl Recording {
     }
 }
 
-fn read(path: &Path) -> Result<BTreeMap<Key, Exchange>, EvalError> {
-    let failure = |source| EvalError::RecordingFile { action: "read", path: path.to_owned(), source };
-    let file = match std::fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        Err(error) => return Err(failure(error)),
-    };
-    let mut entries = BTreeMap::new();
-    for (index, line) in BufReader::new(file).split(b'\n').enumerate() {
-        let line = line.map_err(failure)?;
-        if line.iter().all(u8::is_ascii_whitespace) {
-            continue;
-        }
-        let line: Line = serde_json::from_slice(&line).map_err(|error| EvalError::CorruptRecording {
-            path: path.to_owned(),
-            line: index + 1,
-            message: error.to_string(),
-        })?;
-        let (key, exchange) = line.into_entry();
-        // After a merge of two branches both may have recorded the same call: the first stays.
-        entries.entry(key).or_insert(exchange);
+impl State {
+    fn append(&mut self, key: Key, bytes: &[u8]) -> io::Result<()> {
+        let (offset, spool) = (self.spool_length, self.spool.as_mut());
+        let spool = spool.ok_or_else(|| io::Error::other("there is no journal"))?;
+        spool.seek(SeekFrom::Start(offset))?;
+        spool.write_all(bytes)?;
+        self.spool_length += bytes.len() as u64;
+        self.is_changed = true;
+        let place = Place { in_spool: true, offset, length: length(&bytes[..bytes.len() - 1]), is_used: true };
+        self.places.insert(key, place);
+        Ok(())
     }
-    Ok(entries)
+
+    /// Reads the line at a place, without its end.
+    fn bytes(&mut self, place: Place) -> io::Result<Vec<u8>> {
+        let file = if place.in_spool { self.spool.as_mut() } else { self.kept.as_mut() };
+        let file = file.ok_or_else(|| io::Error::other("the file is closed"))?;
+        file.seek(SeekFrom::Start(place.offset))?;
+        let mut bytes = vec![0; place.length as usize];
+        file.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn write(&mut self, path: &Path) -> io::Result<()> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder)?;
+        let mut builder = tempfile::Builder::new();
+        // Readable like any other file of the repository; the umask still applies.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.prefix(".recording-").tempfile_in(folder)?;
+        let mut writer = BufWriter::new(file.as_file_mut());
+        let mut places = self.places.clone();
+        let mut offset = 0;
+        for place in places.values_mut() {
+            let bytes = self.bytes(*place)?;
+            writer.write_all(&bytes)?;
+            writer.write_all(b"\n")?;
+            *place = Place { in_spool: false, offset, ..*place };
+            offset += bytes.len() as u64 + 1;
+        }
+        writer.flush()?;
+        drop(writer);
+        file.as_file().sync_all()?;
+        let kept = file.persist(path).map_err(|error| error.error)?;
+        *self = Self { places, kept: Some(kept), ..Self::default() };
+        Ok(())
+    }
 }
 
-fn write(path: &Path, entries: &BTreeMap<Key, Exchange>) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let mut builder = tempfile::Builder::new();
-    // Readable like any other file of the repository; the umask still applies.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.prefix(".recording-").tempfile_in(folder)?;
-    let mut writer = BufWriter::new(file.as_file_mut());
-    for (key, exchange) in entries {
-        serde_json::to_writer(&mut writer, &Line::new(*key, exchange))?;
-        writer.write_all(b"\n")?;
+fn length(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
+}
+
+/// The lines of a file that are not empty, each with its number, from 1, and where it starts.
+struct Lines<'a> {
+    reader: BufReader<&'a File>,
+    bytes: Vec<u8>,
+    offset: u64,
+    number: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn of(file: &'a File) -> Self {
+        Self { reader: BufReader::new(file), bytes: Vec::new(), offset: 0, number: 0 }
     }
-    writer.flush()?;
-    drop(writer);
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+
+    fn next(&mut self) -> io::Result<Option<(usize, u64, &[u8])>> {
+        loop {
+            self.bytes.clear();
+            let start = self.offset;
+            let read = self.reader.read_until(b'\n', &mut self.bytes)?;
+            if read == 0 {
+                return Ok(None);
+            }
+            self.offset += read as u64;
+            self.number += 1;
+            if self.bytes.last() == Some(&b'\n') {
+                self.bytes.pop();
+            }
+            if !self.bytes.iter().all(u8::is_ascii_whitespace) {
+                break Ok(Some((self.number, start, &self.bytes)));
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::Api;
 
     fn key(text: &str, repeat: u32) -> Key {
         Key { request: Digest::of(text.as_bytes()), repeat }
@@ -230,21 +336,36 @@ mod tests {
         Exchange::document(Api::OpenaiChat, 200, body, 3)
     }
 
+    fn open(path: &Path, mode: Replay) -> Recording {
+        Recording::open(path, mode, Redaction::default()).unwrap()
+    }
+
+    fn put(recording: &Recording, key: Key, body: &str) {
+        recording.put(key, &mut exchange(body)).unwrap();
+    }
+
+    fn get(recording: &Recording, key: Key) -> Option<Exchange> {
+        recording.get(&key).unwrap().map(|(exchange, _)| exchange)
+    }
+
     #[test]
     fn the_order_of_recording_does_not_show_in_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let mut files = Vec::new();
         for (name, order) in [("a", [0, 1, 2]), ("b", [2, 0, 1])] {
             let path = folder.path().join("recordings").join(name);
-            let recording = Recording::open(&path, Replay::Auto).unwrap();
+            let recording = open(&path, Replay::Auto);
             for index in order {
-                recording.put(key(&index.to_string(), index), exchange(&format!("{{\"n\": {index}}}")));
+                put(&recording, key(&index.to_string(), index), &format!("{{\"n\": {index}}}"));
             }
             recording.save().unwrap();
+            // What was written is found in the new file as it was in the journal.
+            assert_eq!(get(&recording, key("1", 1)).unwrap().body, "{\"n\":1}");
             files.push(std::fs::read(&path).unwrap());
         }
         assert_eq!(files[0], files[1]);
         assert_eq!(files[0].iter().filter(|byte| **byte == b'\n').count(), 3);
+        assert_eq!(std::fs::read_dir(folder.path().join("recordings")).unwrap().count(), 2);
     }
 
     #[test]
@@ -252,43 +373,108 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("eval.jsonl");
         let bodies = [r#"{"b":1,"a":[0.5,null]}"#, "plain text", r#""a JSON string""#, "", "line\nbreak"];
-        let recording = Recording::open(&path, Replay::Auto).unwrap();
+        let recording = open(&path, Replay::Auto);
         for (index, body) in bodies.iter().enumerate() {
-            recording.put(key("call", index as u32), exchange(body));
+            put(&recording, key("call", index as u32), body);
         }
+        let streamed = Exchange {
+            is_stream: true,
+            first_token_ms: Some(2),
+            request_id: Some("req".into()),
+            ..Exchange::document(Api::Bedrock, 200, "event: metadata\ndata: {}\n\n", 9)
+        };
+        recording.put(key("streamed", 0), &mut streamed.clone()).unwrap();
         recording.save().unwrap();
-        let again = Recording::open(&path, Replay::Only).unwrap();
+        let again = open(&path, Replay::Only);
         for (index, body) in bodies.iter().enumerate() {
-            assert_eq!(again.get(&key("call", index as u32)).unwrap(), exchange(body));
+            assert_eq!(get(&again, key("call", index as u32)).unwrap(), exchange(body));
         }
-        assert_eq!(again.get(&key("other", 0)), None);
+        assert_eq!(get(&again, key("streamed", 0)), Some(streamed));
+        assert_eq!(get(&again, key("other", 0)), None);
+        let firsts: Vec<bool> = (0..2).map(|_| open(&path, Replay::Only).get(&key("call", 0)).unwrap().unwrap().1).collect();
+        assert_eq!(firsts, [true, true]);
+        assert!(!again.get(&key("call", 0)).unwrap().unwrap().1);
     }
 
     #[test]
-    fn only_auto_records() {
+    fn answers_of_a_run_that_was_killed_are_taken_over() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("eval.jsonl");
-        for mode in [Replay::Off, Replay::Only] {
-            let recording = Recording::open(&path, mode).unwrap();
-            recording.put(key("call", 0), exchange("{}"));
-            recording.save().unwrap();
-            assert!(!path.exists(), "{mode:?}");
-        }
+        let recording = open(&path, Replay::Auto);
+        put(&recording, key("a", 0), "{\"a\":1}");
+        recording.save().unwrap();
+        put(&recording, key("b", 0), "{\"b\":1}");
+        put(&recording, key("c", 0), "{\"c\":1}");
+        // Killed: the last line was not written whole, and nothing was saved.
+        drop(recording);
+        let journal = folder.path().join("eval.journal");
+        let mut text = std::fs::read_to_string(&journal).unwrap();
+        text.truncate(text.len() - 9);
+        std::fs::write(&journal, text).unwrap();
+        let next = open(&path, Replay::Auto);
+        assert_eq!(get(&next, key("b", 0)).unwrap().body, "{\"b\":1}");
+        assert_eq!(get(&next, key("c", 0)), None);
+        put(&next, key("d", 0), "{\"d\":1}");
+        next.save().unwrap();
+        assert!(!journal.exists());
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 3);
+        // Only what is committed counts where nothing may be sent.
+        std::fs::write(&journal, "").unwrap();
+        assert!(get(&open(&path, Replay::Only), key("d", 0)).is_some());
+    }
+
+    #[test]
+    fn two_runs_do_not_record_into_one_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("eval.jsonl");
+        let first = open(&path, Replay::Auto);
+        put(&first, key("a", 0), "{}");
+        let second = Recording::open(&path, Replay::Auto, Redaction::default());
+        assert!(matches!(second, Err(EvalError::RecordingInUse { .. })));
+        first.save().unwrap();
+        put(&open(&path, Replay::Auto), key("b", 0), "{}");
+    }
+
+    #[test]
+    fn only_auto_records_and_off_remembers_for_its_own_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("eval.jsonl");
+        let recording = open(&path, Replay::Off);
+        put(&recording, key("call", 0), "{}");
+        assert!(get(&recording, key("call", 0)).is_some());
+        recording.save().unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_run_did_not_ask_for_is_pruned() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("eval.jsonl");
+        let recording = open(&path, Replay::Auto);
+        put(&recording, key("old", 0), "{}");
+        put(&recording, key("new", 0), "{}");
+        recording.save().unwrap();
+        let next = open(&path, Replay::Only);
+        assert!(get(&next, key("new", 0)).is_some());
+        assert_eq!(next.prune(), 1);
+        next.save().unwrap();
+        assert!(get(&open(&path, Replay::Only), key("old", 0)).is_none());
+        assert!(get(&open(&path, Replay::Only), key("new", 0)).is_some());
     }
 
     #[test]
     fn a_line_that_is_none_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("eval.jsonl");
-        let recording = Recording::open(&path, Replay::Auto).unwrap();
-        recording.put(key("call", 0), exchange("{}"));
+        let recording = open(&path, Replay::Auto);
+        put(&recording, key("call", 0), "{}");
         recording.save().unwrap();
         let mut text = std::fs::read_to_string(&path).unwrap();
         text.push_str("<<<<<<< HEAD\n");
         std::fs::write(&path, text).unwrap();
-        let error = Recording::open(&path, Replay::Auto).unwrap_err();
+        let error = Recording::open(&path, Replay::Auto, Redaction::default()).unwrap_err();
         assert!(error.to_string().starts_with("line 2 of the recording `"), "{error}");
-        assert!(Recording::open(&path, Replay::Off).is_ok());
+        assert!(Recording::open(&path, Replay::Off, Redaction::default()).is_ok());
     }
 
     #[test]
@@ -296,11 +482,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         // A file where the folder should be.
         std::fs::write(folder.path().join("recordings"), "").unwrap();
-        let recording = Recording::open(&path_for(&folder.path().join("intents.yaml")), Replay::Off).unwrap();
+        let recording = open(&path_for(&folder.path().join("intents.yaml")), Replay::Off);
         assert_eq!(recording.path(), folder.path().join("recordings/intents.jsonl"));
         let recording = Recording { mode: Replay::Auto, ..recording };
-        recording.put(key("call", 0), exchange("{}"));
-        assert!(matches!(recording.save(), Err(EvalError::RecordingFile { action: "write", .. })));
+        let written = recording.put(key("call", 0), &mut exchange("{}"));
+        assert!(matches!(written, Err(EvalError::RecordingFile { action: "write", .. })));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -8,32 +8,39 @@ use promptops_prompt::Digest;
 use promptops_stats::{Interval, PairedComparison, Proportion, SortedSample};
 use serde_json::{Map, Value, json};
 
+use crate::client::decode;
 use crate::compare::slices::SliceResult;
 use crate::compare::{self, MetricResult, MetricVerdict};
-use crate::dataset::{Case, Dataset, DatasetError, inputs};
+use crate::dataset::{Case, Dataset, inputs};
 use crate::error::EvalError;
 use crate::evaluate::{Evaluation, Prepared};
+use crate::recording::{Key, Recording};
 use crate::run::{CaseResult, Run};
 use crate::scorer::Unit;
 use crate::scorer::label::Confusion;
 use crate::spec::MarginScale;
 use crate::subject::Subject;
 
+/// Cases that changed and are listed; of a large dataset more than a reader can look at.
+pub const MOST_FLIPS: usize = 1000;
+
 /// Writes down what an evaluation found. The same answers give the same report, however they were come by.
 ///
 /// # Errors
-/// [`EvalError::Dataset`]: inputs of the cases that changed are read again.
+/// [`EvalError::Dataset`], [`EvalError::RecordingFile`]: inputs and answers of the cases that changed are read again.
 pub fn build(
     prepared: &Prepared<'_>,
     candidate: &Subject,
     parent: Option<&Subject>,
     evaluation: &Evaluation,
+    recording: &Recording,
 ) -> Result<v1::Report, EvalError> {
-    let builder = Builder { prepared, evaluation, scorers: scorers_digest(prepared) };
+    let builder = Builder { prepared, evaluation, recording, scorers: scorers_digest(prepared) };
     let parent_side = evaluation.parent.as_ref().zip(parent).map(|(run, subject)| builder.side(subject, run));
     let metrics: Vec<v1::Metric> =
         evaluation.comparison.metrics.iter().enumerate().map(|(index, result)| builder.metric(index, result)).collect();
     let must_pass = builder.must_pass();
+    let (flips, more_flips) = builder.flips(candidate, parent)?;
     let reasons = reasons(&metrics, &must_pass, evaluation);
     Ok(v1::Report {
         format: v1::FORMAT.to_owned(),
@@ -67,7 +74,9 @@ pub fn build(
             of_cases: looks.of_cases as u64,
         }),
         must_pass,
-        flips: builder.flips(candidate)?,
+        flips,
+        more_flips,
+        prices: None,
     })
 }
 
@@ -101,15 +110,13 @@ fn reasons(metrics: &[v1::Metric], must_pass: &v1::MustPass, evaluation: &Evalua
 struct Builder<'a> {
     prepared: &'a Prepared<'a>,
     evaluation: &'a Evaluation,
+    recording: &'a Recording,
     scorers: Digest,
 }
 
 impl Builder<'_> {
     fn side(&self, subject: &Subject, run: &Run) -> v1::Side {
-        let mut answered: BTreeMap<(String, Option<String>), u64> = BTreeMap::new();
-        for answer in run.answers() {
-            *answered.entry((answer.model.clone(), answer.fingerprint.clone())).or_default() += 1;
-        }
+        let answered = &run.told.answered_by;
         let models: Vec<&str> = answered.keys().map(|(model, _)| model.as_str()).collect();
         let parameters = subject.parameters_digest();
         let dataset = self.prepared.dataset.digest;
@@ -118,7 +125,7 @@ impl Builder<'_> {
             prompt: subject.reference.clone(),
             digest: subject.digest,
             model: subject.content.model.clone(),
-            answered_by: answered.into_iter().map(answered_by).collect(),
+            answered_by: answered.iter().map(answered_by).collect(),
             parameters,
             comparability_key: Digest::of_json(&key),
             totals: totals(run),
@@ -257,38 +264,73 @@ impl Builder<'_> {
         self.prepared.spec.metrics[metric].name.value.clone()
     }
 
-    /// Lists the cases that pass on one side and not on the other; losses first, for they are what a reader looks for.
-    fn flips(&self, candidate: &Subject) -> Result<Vec<v1::Flip>, DatasetError> {
-        let Some(parent) = &self.evaluation.parent else { return Ok(Vec::new()) };
-        let mut flips = Vec::new();
-        for (index, case) in self.dataset().rows().enumerate() {
-            let case = case?;
-            let (before, after) = (&parent.cases[index], &self.evaluation.candidate.cases[index]);
+    /// Lists the cases that pass on one side and not on the other, at most [`MOST_FLIPS`], and counts the rest; losses first,
+    /// for they are what a reader looks for.
+    fn flips(&self, candidate: &Subject, parent: Option<&Subject>) -> Result<(Vec<v1::Flip>, u64), EvalError> {
+        let (Some(before), Some(parent)) = (&self.evaluation.parent, parent) else { return Ok((Vec::new(), 0)) };
+        let after = &self.evaluation.candidate;
+        let mut found: Vec<(v1::Change, usize, usize)> = Vec::new();
+        for (index, (before, after)) in before.cases.iter().zip(&after.cases).enumerate() {
             for metric in 0..self.prepared.scorers.len() {
                 let (passed, passes) = (passes(before, metric), passes(after, metric));
                 if passed != passes {
                     let change = if passes { v1::Change::FailToPass } else { v1::Change::PassToFail };
-                    let flip = v1::Flip {
-                        metric: self.name(metric),
-                        case: case.head.name.clone(),
-                        line: case.head.line,
-                        change,
-                        must_pass: case.head.must_pass,
-                        input: self.input(&case, candidate),
-                        parent: outcome(before, metric, passed),
-                        candidate: outcome(after, metric, passes),
-                    };
-                    flips.push((metric, flip));
+                    found.push((change, metric, index));
                 }
             }
         }
+        found.sort_unstable();
+        let more = found.len().saturating_sub(MOST_FLIPS) as u64;
+        found.truncate(MOST_FLIPS);
+        let mut of_cases: BTreeMap<usize, Vec<(v1::Change, usize)>> = BTreeMap::new();
+        for (change, metric, index) in found {
+            of_cases.entry(index).or_default().push((change, metric));
+        }
+        let mut flips = Vec::new();
+        let last = of_cases.keys().next_back().map_or(0, |last| last + 1);
+        for (index, case) in self.dataset().rows().take(last).enumerate() {
+            let case = case?;
+            for (change, metric) in of_cases.remove(&index).unwrap_or_default() {
+                let passes = change == v1::Change::FailToPass;
+                let flip = v1::Flip {
+                    metric: self.name(metric),
+                    case: case.head.name.clone(),
+                    line: case.head.line,
+                    change,
+                    must_pass: case.head.must_pass,
+                    input: self.input(&case, candidate),
+                    parent: self.outcome((&before.cases[index], metric, !passes), parent, &case)?,
+                    candidate: self.outcome((&after.cases[index], metric, passes), candidate, &case)?,
+                };
+                flips.push((metric, flip));
+            }
+        }
         flips.sort_by_key(|(metric, flip)| (flip.change, *metric));
-        Ok(flips.into_iter().map(|(_, flip)| flip).collect())
+        Ok((flips.into_iter().map(|(_, flip)| flip).collect(), more))
     }
 
-    fn input(&self, case: &Case, candidate: &Subject) -> Map<String, Value> {
-        let columns = crate::evaluate::columns(self.prepared.spec, self.prepared.dataset, &candidate.content);
-        inputs(case, self.prepared.dataset.format, &columns, &candidate.content.inputs)
+    /// Returns the first repeat that came out as most did, with its answer, which is read again from the recording.
+    fn outcome(
+        &self,
+        (result, metric, passes): (&CaseResult, usize, bool),
+        subject: &Subject,
+        case: &Case,
+    ) -> Result<v1::Outcome, EvalError> {
+        let shown = (0_u32..).zip(&result.attempts).find(|(_, attempt)| attempt.passes(metric) == passes);
+        let mut answer = None;
+        if let Some((repeat, _)) = shown.filter(|(_, attempt)| attempt.answer.is_ok())
+            && let Ok(call) = subject.call(&self.input(case, subject))
+            && let Some((exchange, _)) = self.recording.get(&Key { request: call.digest(), repeat })?
+        {
+            answer = decode(&exchange).ok().map(|answer| answer.text);
+        }
+        let note = shown.and_then(|(_, attempt)| attempt.note(metric));
+        Ok(v1::Outcome { share: rounded(result.share(metric)), answer, note })
+    }
+
+    fn input(&self, case: &Case, subject: &Subject) -> Map<String, Value> {
+        let columns = crate::evaluate::columns(self.prepared.spec, self.prepared.dataset, &subject.content);
+        inputs(case, self.prepared.dataset.format, &columns, &subject.content.inputs)
     }
 }
 
@@ -297,31 +339,27 @@ fn passes(result: &CaseResult, metric: usize) -> bool {
     2 * result.attempts.iter().filter(|attempt| attempt.passes(metric)).count() > result.attempts.len()
 }
 
-/// Returns the first repeat that came out as most did.
-fn outcome(result: &CaseResult, metric: usize, passes: bool) -> v1::Outcome {
-    let shown = result.attempts.iter().find(|attempt| attempt.passes(metric) == passes);
-    let answer = shown.and_then(|attempt| attempt.answer.as_ref().ok()).map(|answer| answer.text.clone());
-    v1::Outcome { share: rounded(result.share(metric)), answer, note: shown.and_then(|attempt| attempt.note(metric)) }
-}
-
-fn answered_by(((model, fingerprint), calls): ((String, Option<String>), u64)) -> v1::AnsweredBy {
+fn answered_by(((model, fingerprint), calls): (&(String, Option<String>), &u64)) -> v1::AnsweredBy {
     let is_offline = fingerprint.as_deref().is_some_and(|fingerprint| fingerprint.starts_with("offline-classifier-"));
     let note = is_offline.then(|| "PromptOps' offline model: rules over the prompt's own text, not a language model".to_owned());
-    v1::AnsweredBy { model, fingerprint, calls, note }
+    v1::AnsweredBy { model: model.clone(), fingerprint: fingerprint.clone(), calls: *calls, note }
 }
 
 fn totals(run: &Run) -> v1::Totals {
-    let latencies: Vec<f64> = run.answers().map(|answer| answer.latency_ms as f64).collect();
-    let latencies = SortedSample::new(latencies).ok();
-    let quantile = |share| latencies.as_ref().and_then(|sample| sample.quantile(share).ok()).map(rounded);
+    let quantile = |times: &[u32], share: f64| {
+        let times = SortedSample::new(times.iter().map(|time| f64::from(*time)).collect()).ok()?;
+        times.quantile(share).ok().map(rounded)
+    };
     let costs: Vec<f64> = run.attempts().filter_map(|attempt| attempt.cost_usd).collect();
-    let counted = run.answers().any(|answer| answer.usage.is_some());
+    let told = &run.told;
     v1::Totals {
         calls: run.attempts().count() as u64,
         failures: run.failures(),
-        tokens: counted.then(|| run.usage()),
-        latency_ms_p50: quantile(0.5),
-        latency_ms_p95: quantile(0.95),
+        tokens: (told.counted > 0).then_some(told.usage),
+        latency_ms_p50: quantile(&told.latencies_ms, 0.5),
+        latency_ms_p95: quantile(&told.latencies_ms, 0.95),
+        first_token_ms_p50: quantile(&told.first_token_ms, 0.5),
+        first_token_ms_p95: quantile(&told.first_token_ms, 0.95),
         cost_usd: (!costs.is_empty()).then(|| rounded(costs.iter().sum())),
     }
 }

@@ -1,22 +1,28 @@
-//! One run: every case of a dataset is put to one version of a prompt, and every scorer judges the answers.
+//! One run: every case of a dataset is put to versions of a prompt, and every scorer judges the answers.
+//!
+//! **Invariant.** A run holds numbers for each case and no answer, so that its size does not depend on what was said. Answers
+//! are read again from the recording.
 
-mod answers;
-mod asking;
+mod asker;
+mod budget;
+mod pipeline;
 
 use std::collections::BTreeMap;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
 use promptops_prompt::PromptRef;
 
 use crate::client::retry::RetryPolicy;
-use crate::client::{Answer, Call, ClientError, ErrorClass, ModelClient, Usage};
-use crate::dataset::{Case, Dataset, inputs};
+use crate::client::{Answer, ClientError, ErrorClass, ModelClient, Usage};
+use crate::dataset::Dataset;
 use crate::error::EvalError;
 use crate::price::Price;
-use crate::recording::{Key, Recording};
+use crate::recording::Recording;
 use crate::scorer::calibration::Calibrated;
-use crate::scorer::{Judged, Score, Scorer, Unjudged};
+use crate::scorer::{Score, Scorer, Unjudged};
 use crate::subject::Subject;
+
+pub use self::asker::{Asker, ForScorers};
+pub use self::budget::{Budget, Purse};
 
 /// How a run is carried out. Nothing here changes what an answer is, only how it is come by.
 pub struct Settings<'a> {
@@ -30,23 +36,14 @@ pub struct Settings<'a> {
     pub concurrency: usize,
     /// What tokens cost, by the model that is asked for, where it is known.
     pub prices: &'a BTreeMap<String, Price>,
-    /// What may be spent.
-    pub budget: Budget,
-    /// Told after every answer.
+    /// What may be spent, and has been.
+    pub purse: &'a Purse,
+    /// Told after every case.
     pub progress: &'a (dyn Fn(Progress) + Sync),
 }
 
-/// What a run may spend on calls that are not recorded.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Budget {
-    /// Calls, retries included.
-    pub calls: Option<u64>,
-    /// US dollars; needs a price.
-    pub usd: Option<f64>,
-}
-
 /// How far a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Progress {
     /// Answers that are there.
     pub done: usize,
@@ -54,6 +51,10 @@ pub struct Progress {
     pub total: usize,
     /// Calls that failed for good.
     pub failed: usize,
+    /// Calls that were sent, retries included.
+    pub sent: u64,
+    /// What these cost, where prices are known.
+    pub spent_usd: f64,
 }
 
 /// How the answers were come by. Kept apart from the run itself, which is the same either way.
@@ -72,8 +73,50 @@ pub struct Run {
     pub reference: PromptRef,
     /// One result for each case.
     pub cases: Vec<CaseResult>,
-    /// How the answers were come by.
+    /// What the answers tell besides their texts.
+    pub told: Told,
+    /// How the answers were come by; of two versions that were asked together the parent has those of both.
     pub served: Served,
+}
+
+/// What all answers of a run tell besides their texts.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Told {
+    /// Answers by model and fingerprint.
+    pub answered_by: BTreeMap<(String, Option<String>), u64>,
+    /// Tokens of all answers.
+    pub usage: Usage,
+    /// Answers whose tokens the provider counted.
+    pub counted: u64,
+    /// Milliseconds from sending to the last byte, sorted.
+    pub latencies_ms: Vec<u32>,
+    /// Milliseconds from sending to the first piece of the answer, of those that were streamed, sorted.
+    pub first_token_ms: Vec<u32>,
+}
+
+impl Told {
+    fn add(&mut self, answer: &Answer) {
+        let milliseconds = |time: u64| u32::try_from(time).unwrap_or(u32::MAX);
+        *self.answered_by.entry((answer.model.clone(), answer.fingerprint.clone())).or_default() += 1;
+        if let Some(usage) = answer.usage {
+            self.usage += usage;
+            self.counted += 1;
+        }
+        self.latencies_ms.push(milliseconds(answer.latency_ms));
+        self.first_token_ms.extend(answer.first_token_ms.map(milliseconds));
+    }
+
+    fn append(&mut self, other: Self) {
+        for (model, count) in other.answered_by {
+            *self.answered_by.entry(model).or_default() += count;
+        }
+        self.usage += other.usage;
+        self.counted += other.counted;
+        self.latencies_ms.extend(other.latencies_ms);
+        self.latencies_ms.sort_unstable();
+        self.first_token_ms.extend(other.first_token_ms);
+        self.first_token_ms.sort_unstable();
+    }
 }
 
 /// What became of one case.
@@ -86,8 +129,8 @@ pub struct CaseResult {
 /// One answer, or why there is none, with the verdict of each metric's scorer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attempt {
-    /// The answer.
-    pub answer: Result<Answer, Failure>,
+    /// Whether there is an answer, or why there is none.
+    pub answer: Result<(), Failure>,
     /// One for each metric, in the order of the eval file. A case without an answer fails them all.
     pub scores: Vec<Result<Score, Unjudged>>,
     /// What the call cost in US dollars, where price and tokens are known.
@@ -101,6 +144,13 @@ pub struct Failure {
     pub class: ErrorClass,
     /// What happened.
     pub message: String,
+}
+
+impl Failure {
+    /// Returns why there is no answer where none was asked for. Nobody sees it: the run ends without a result.
+    fn not_asked(reason: &str) -> Self {
+        Self { class: ErrorClass::Unreachable, message: reason.to_owned() }
+    }
 }
 
 impl From<&ClientError> for Failure {
@@ -146,6 +196,7 @@ impl Run {
     /// Puts the cases of another run of the same version behind its own.
     pub fn append(&mut self, other: Self) {
         self.cases.extend(other.cases);
+        self.told.append(other.told);
         self.served.sent += other.served.sent;
         self.served.replayed += other.served.replayed;
     }
@@ -154,20 +205,6 @@ impl Run {
     pub fn reorder(&mut self, order: &[usize]) {
         let mut cases: Vec<Option<CaseResult>> = std::mem::take(&mut self.cases).into_iter().map(Some).collect();
         self.cases = order.iter().filter_map(|index| cases[*index].take()).collect();
-    }
-
-    /// Returns the tokens of all answers.
-    pub fn usage(&self) -> Usage {
-        let mut total = Usage::default();
-        for usage in self.answers().filter_map(|answer| answer.usage) {
-            total += usage;
-        }
-        total
-    }
-
-    /// Returns every answer, in order.
-    pub fn answers(&self) -> impl Iterator<Item = &Answer> {
-        self.attempts().filter_map(|attempt| attempt.answer.as_ref().ok())
     }
 
     /// Returns every attempt, in order.
@@ -197,106 +234,54 @@ pub struct Question<'a> {
     pub repeats: u32,
     /// One scorer for each metric.
     pub scorers: &'a [Box<dyn Scorer>],
-    /// The run whose answers the scorers may hold these against.
-    pub rival: Option<&'a Run>,
 }
 
-/// Puts every case to the subject.
+/// Puts every case to one version.
 ///
 /// Cases that render to the same request share its answers: it is asked once per repeat. A call that fails for good is a
-/// failed case with its class, unless every other call would fail likewise. Whatever was answered is in the recording when
-/// this returns, with or without an error, so that a later run goes on from there.
+/// failed case with its class, unless every other call would fail likewise. Whatever was answered is in the recording's
+/// journal when this returns, with or without an error, so that a later run goes on from there.
 ///
 /// # Errors
-/// [`EvalError::MissingRecordings`] before anything is sent, [`EvalError::Client`] when the model cannot be asked at all,
-/// [`EvalError::Budget`], [`EvalError::RecordingFile`].
+/// [`EvalError::MissingRecordings`], after which nothing was sent; [`EvalError::Client`] when the model cannot be asked at
+/// all; [`EvalError::Budget`], [`EvalError::RecordingFile`], [`EvalError::Dataset`].
 pub async fn run(question: &Question<'_>, settings: &Settings<'_>) -> Result<Run, EvalError> {
-    let subject = question.subject;
-    let mut planned = Vec::with_capacity(question.dataset.len());
-    for case in question.dataset.rows() {
-        let inputs = inputs(&case?, question.dataset.format, question.columns, &subject.content.inputs);
-        planned.push(match subject.call(&inputs) {
-            Ok(call) => Ok(answers::Planned { digest: call.digest(), call }),
-            Err(error) => Err(Failure { class: ErrorClass::Render, message: error.to_string() }),
-        });
-    }
-    let price = settings.prices.get(&subject.content.model).copied();
-    let purse = answers::Purse::new(settings);
-    let collected = answers::collect(question, &planned, price, settings, &purse).await;
-    settings.recording.save()?;
-    let (results, mut served) = collected?;
-    let asking = asking::Asking::new(settings, &purse);
-    let judging = planned.iter().zip(question.dataset.rows()).enumerate().map(|(index, (planned, case))| {
-        let (results, asking) = (&results, &asking);
-        async move {
-            let case = case?;
-            let mut attempts = Vec::new();
-            for repeat in 0..question.repeats {
-                attempts.push(match planned {
-                    Ok(planned) => {
-                        let answer = results[&Key { request: planned.digest, repeat }].clone();
-                        judge(question, (index, &case), (&planned.call, repeat), answer, price, asking).await
-                    }
-                    Err(failure) => failed(question, failure.clone()),
-                });
-            }
-            Ok::<_, EvalError>(CaseResult { attempts })
-        }
-    });
-    let cases = stream::iter(judging).buffered(settings.concurrency.max(1)).try_collect().await;
-    settings.recording.save()?;
-    let asked = asking.end()?;
-    served.sent += asked.sent;
-    served.replayed += asked.replayed;
-    Ok(Run { reference: subject.reference.clone(), cases: cases?, served })
+    let mut runs = pipeline::ask_all(&[question], settings).await?;
+    Ok(runs.remove(0))
+}
+
+/// Puts every case to the parent and the candidate, both over the same dataset; those of one case at the same time, so that
+/// the candidate's scorers see what the parent answered. Returns the runs of the candidate and of the parent.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_pairs(
+    candidate: &Question<'_>,
+    parent: &Question<'_>,
+    settings: &Settings<'_>,
+) -> Result<(Run, Run), EvalError> {
+    let mut runs = pipeline::ask_all(&[parent, candidate], settings).await?;
+    let parent = runs.remove(0);
+    Ok((runs.remove(0), parent))
 }
 
 /// Lets the judges among the scorers judge what people have judged: one result for each scorer, none for those without labels.
 ///
 /// # Errors
-/// As [`run`], but for the errors of the subject.
+/// As [`run`]; `reference` is the version on whose behalf they are asked.
 pub async fn calibrate(
+    reference: &PromptRef,
     scorers: &[Box<dyn Scorer>],
     settings: &Settings<'_>,
 ) -> Result<(Vec<Option<Calibrated>>, Served), EvalError> {
-    let purse = answers::Purse::new(settings);
-    let asking = asking::Asking::new(settings, &purse);
+    let asker = Asker::new(settings);
+    let asks = ForScorers::new(&asker, reference, "calibration");
     let mut found = Vec::with_capacity(scorers.len());
     for scorer in scorers {
-        found.push(match scorer.calibrate(Some(&asking)) {
+        found.push(match scorer.calibrate(Some(&asks)) {
             Some(agreements) => Calibrated::of(&agreements.await?),
             None => None,
         });
     }
-    settings.recording.save()?;
-    Ok((found, asking.end()?))
-}
-
-/// Lets every scorer judge one answer.
-async fn judge(
-    question: &Question<'_>,
-    (index, case): (usize, &Case),
-    (call, repeat): (&Call, u32),
-    answer: Result<Answer, Failure>,
-    price: Option<Price>,
-    asking: &asking::Asking<'_>,
-) -> Attempt {
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(failure) => return failed(question, failure),
-    };
-    let cost_usd = price.zip(answer.usage).map(|(price, usage)| price.cost(&usage));
-    let rival = question.rival.and_then(|run| run.cases[index].attempts[repeat as usize].answer.as_ref().ok());
-    let judged = Judged { answer: &answer, case, call, repeat, cost_usd, rival, asks: Some(asking) };
-    let mut scores = Vec::with_capacity(question.scorers.len());
-    for scorer in question.scorers {
-        scores.push(scorer.score(&judged).settle().await);
-    }
-    Attempt { answer: Ok(answer), scores, cost_usd }
-}
-
-/// A call without an answer fails every metric.
-fn failed(question: &Question<'_>, failure: Failure) -> Attempt {
-    let score = Score::fail(format!("{}: {}", failure.class, failure.message));
-    Attempt { answer: Err(failure), scores: vec![Ok(score); question.scorers.len()], cost_usd: None }
+    Ok((found, asker.end()?))
 }

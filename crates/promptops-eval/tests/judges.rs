@@ -13,9 +13,9 @@ use promptops_eval::client::http::{self, Credential, HttpClient};
 use promptops_eval::client::retry::RetryPolicy;
 use promptops_eval::client::{Api, ModelClient};
 use promptops_eval::dataset::{Dataset, Format, Source};
-use promptops_eval::recording::{Recording, Replay};
+use promptops_eval::recording::{Recording, Redaction, Replay};
 use promptops_eval::report::{self, v1};
-use promptops_eval::run::{Budget, Served, Settings};
+use promptops_eval::run::{Budget, Purse, Served, Settings};
 use promptops_eval::scorer::Judges;
 use promptops_eval::{EvalError, Prepared, Spec, Subject, Surroundings};
 use promptops_prompt::{Body, Closure, Content};
@@ -98,7 +98,7 @@ impl Bench {
     }
 
     fn recording(&self, mode: Replay) -> Recording {
-        Recording::open(&self.folder.path().join("recording.jsonl"), mode).unwrap()
+        Recording::open(&self.folder.path().join("recording.jsonl"), mode, Redaction::default()).unwrap()
     }
 
     async fn evaluate(
@@ -121,11 +121,13 @@ impl Bench {
             retry: RetryPolicy { attempts: 1, first_pause: Duration::ZERO, ..RetryPolicy::default() },
             concurrency: 8,
             prices: &BTreeMap::new(),
-            budget,
+            purse: &Purse::new(budget),
             progress: &|_| {},
         };
-        let evaluation = prepared.evaluate(candidate, parent, &settings).await?;
-        Ok((report::build(&prepared, candidate, parent, &evaluation)?, evaluation.served))
+        let evaluation = prepared.evaluate(candidate, parent, &settings).await;
+        recording.save()?;
+        let evaluation = evaluation?;
+        Ok((report::build(&prepared, candidate, parent, &evaluation, recording)?, evaluation.served))
     }
 }
 
@@ -181,7 +183,7 @@ async fn what_a_judge_has_not_said_is_not_made_up() {
     assert!(server.requests() <= 110, "{}", server.requests());
     server.stop().await;
     let error = bench.evaluate(None, &bench.recording(Replay::Only), (&kind, None), Budget::default()).await.unwrap_err();
-    assert!(error.to_string().contains("answers of judges are not recorded in `"), "{error}");
+    assert!(matches!(error, EvalError::MissingRecordings { .. }), "{error}");
     assert!(error.hint().unwrap().contains("--replay auto"));
 }
 

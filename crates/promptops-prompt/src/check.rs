@@ -46,7 +46,7 @@ pub use self::content_key::ContentKey;
 pub use self::example::{Example, ExampleFile, Place};
 pub use self::page::index_page;
 pub use self::secret::secrets;
-use crate::draft::{Draft, LineStart};
+use crate::draft::{DeclarePlace, Draft, LineStart};
 use crate::finding::{self, Finding, Severity};
 use crate::id::{PromptId, PromptRef, Version};
 use crate::owners::Owners;
@@ -171,8 +171,10 @@ pub struct Summary {
     pub has_messages: bool,
     /// The declared variables, and whether a caller must give them.
     pub inputs: Vec<(String, bool)>,
-    /// Declared variables that the prompt's own templates do not use, with the places.
-    pub unused_inputs: Vec<(String, Range<usize>)>,
+    /// Where a variable can be declared, if something is included that may need one.
+    pub declare_at: Option<DeclarePlace>,
+    /// Declared variables that the prompt's own templates do not use.
+    pub unused_inputs: Vec<UnusedInput>,
     /// Names the content without its includes' digests: equal for equal contents only; none while the file has errors.
     pub content_key: Option<ContentKey>,
     /// MinHash of the words, for near duplicates; empty for a short prompt.
@@ -182,6 +184,17 @@ pub struct Summary {
     pub body_span: Range<usize>,
     /// The eval files it names, with the places.
     pub evals: Vec<(String, Range<usize>)>,
+}
+
+/// A declared variable that the prompt's own templates do not use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnusedInput {
+    /// Its name.
+    pub name: String,
+    /// The place of the name.
+    pub span: Range<usize>,
+    /// The lines that declare it, where they can be taken out.
+    pub lines: Option<Range<usize>>,
 }
 
 /// What looking at one file gave.
@@ -267,6 +280,7 @@ fn summary(view: &FileView<'_>) -> Option<Summary> {
         unpinned: unpinned_include::ids_alone(view),
         parent: draft.parent.as_ref().map(|parent| (parent.value.clone(), parent.span.clone())),
         owner: draft.owner.as_ref().map(|owner| (owner.value.clone(), owner.span.clone())),
+        declare_at: draft.declare_at.clone().filter(|_| !includes.is_empty()),
         includes,
         has_messages: draft.has_messages,
         inputs: draft.inputs.iter().map(|(name, schema)| (name.value.clone(), is_required(schema))).collect(),

@@ -102,6 +102,8 @@ pub struct Draft {
     pub tags: Option<Spanned<Vec<String>>>,
     /// `inputs`: the name with its place, and the schema.
     pub inputs: Vec<(Spanned<String>, Value)>,
+    /// For each of `inputs` the lines that declare it, where nothing else stands on them and others are left.
+    pub input_lines: Vec<Option<Range<usize>>>,
     /// `output`.
     pub output: Option<Spanned<Value>>,
     /// `tools`.
@@ -155,7 +157,7 @@ impl LineStart {
 }
 
 /// Where a variable can be declared.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DeclarePlace {
     /// In `inputs`, before its first line, which is indented by so many spaces.
     Line(LineStart, usize),
@@ -293,13 +295,16 @@ impl Reader<'_> {
             draft.first_field = LineStart::at(self.text, first.span.start);
         }
         for (key, value) in pairs {
-            self.field(key, value, draft);
+            self.field(root, key, value, draft);
             match key.key_text() {
                 "version" => draft.after_version = self.line_after(key, value),
                 "template" | "messages" if is_block && draft.declare_at.is_none() => {
                     draft.declare_at = LineStart::at(self.text, key.span.start).map(DeclarePlace::Field);
                 }
-                "inputs" => draft.declare_at = self.declare_place(value),
+                "inputs" => {
+                    draft.declare_at = self.declare_place(value);
+                    draft.input_lines = self.input_lines(value);
+                }
                 _ => {}
             }
         }
@@ -311,6 +316,15 @@ impl Reader<'_> {
         LineStart::at(self.text, key.span.start)?;
         let end = value.span.end + self.text[value.span.end..].find('\n')? + 1;
         (!self.text[key.span.start..value.span.end].contains('\n')).then(|| LineStart::at(self.text, end)).flatten()
+    }
+
+    fn input_lines(&self, inputs: &Node) -> Vec<Option<Range<usize>>> {
+        let Kind::Mapping(pairs) = &inputs.kind else { return Vec::new() };
+        let lines = |(key, value): &(Node, Node)| {
+            let lines = yaml::whole_lines(self.text, key.span.start..value.span.end.max(key.span.end))?;
+            (pairs.len() > 1).then_some(lines)
+        };
+        pairs.iter().map(lines).collect()
     }
 
     fn declare_place(&self, inputs: &Node) -> Option<DeclarePlace> {
@@ -325,7 +339,7 @@ impl Reader<'_> {
         is_alone.then(|| Some(DeclarePlace::Line(LineStart::at(self.text, line)?, indentation.len()))).flatten()
     }
 
-    fn field(&mut self, key: &Node, value: &Node, draft: &mut Draft) {
+    fn field(&mut self, root: &Node, key: &Node, value: &Node, draft: &mut Draft) {
         match key.key_text() {
             "id" => draft.id = self.parsed(value, "id", "`id`"),
             "version" => draft.version = self.version(value),
@@ -347,7 +361,7 @@ impl Reader<'_> {
             "breaking" => draft.breaking = self.breaking(value),
             "created" => draft.created = self.date(value, "`created`"),
             "updated" => draft.updated = self.date(value, "`updated`"),
-            unknown => self.unknown(key, unknown),
+            unknown => self.unknown(root, key, unknown),
         }
     }
 
@@ -386,14 +400,18 @@ impl Reader<'_> {
         }
     }
 
-    fn unknown(&mut self, key: &Node, name: &str) {
+    fn unknown(&mut self, root: &Node, key: &Node, name: &str) {
         let mut finding = self.finding("unknown-field", key.span.clone(), format!("the field `{name}` is not known"));
         finding.severity = Severity::Warning;
         let close = FIELDS.into_iter().map(|field| (strsim::damerau_levenshtein(field, name), field)).min();
         self.findings.push(match close {
             Some((distance, field)) if distance <= 2 => {
                 let finding = finding.hint(format!("did you mean `{field}`?"));
-                finding.fix(format!("rename to `{field}`"), vec![Edit::new(key.span.clone(), field)])
+                match root.get(field) {
+                    // Renamed, it would stand there twice.
+                    Some(_) => finding,
+                    None => finding.fix(format!("rename to `{field}`"), vec![Edit::new(key.span.clone(), field)]),
+                }
             }
             _ => finding.hint(format!("known fields are {}", FIELDS.map(|field| format!("`{field}`")).join(", "))),
         });
@@ -428,9 +446,8 @@ impl Reader<'_> {
             }
             None => {
                 // `version: 7` is a number, `owner: 7` most likely a name.
-                let quoted =
-                    || self.source(node).filter(|_| node.type_name() == "a number").map(|source| format!("\"{source}\""));
-                let mended = quoted();
+                let is_written_here = |source: &&str| node.type_name() == "a number" && *source == node.key_text();
+                let mended = self.source(node).filter(is_written_here).map(|source| format!("\"{source}\""));
                 self.wrong_and_mended(node, what, "a text", mended);
                 None
             }

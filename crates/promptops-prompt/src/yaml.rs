@@ -238,9 +238,11 @@ impl<'text> Builder<'text> {
                 Some((first, first_value)) => {
                     let text_of = |node: &Node| &self.places.text[node.span.clone()];
                     let is_same = text_of(first_value) == text_of(&value);
+                    let lines = is_same.then(|| whole_lines(self.places.text, key.span.start..value.span.end)).flatten();
                     self.problems.push(Problem {
                         related: Some(first.span.clone()),
-                        superfluous: is_same.then(|| whole_lines(self.places.text, key.span.start..value.span.end)).flatten(),
+                        // Who wrote a comment there must look himself where it belongs.
+                        superfluous: lines.filter(|lines| !self.places.text[lines.clone()].contains('#')),
                         ..problem(ProblemKind::DuplicateKey, key.span, &format!("the key `{text}` stands twice"))
                     });
                 }

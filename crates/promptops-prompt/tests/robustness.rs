@@ -25,6 +25,7 @@ fn exercise(text: &str) -> Vec<Finding> {
     for span in spans.chain(edits.map(|edit| edit.span.clone())) {
         assert!(text.get(span.clone()).is_some(), "{span:?} is no place in {text:?}");
     }
+    safe_fixes_mend(text, &findings);
     let Some(prompt) = Draft::parse("prompts/a.yaml", text).0.prompt() else {
         assert!(!findings.is_empty(), "a file that is no prompt has a finding: {text:?}");
         return findings;
@@ -42,6 +43,27 @@ fn exercise(text: &str) -> Vec<Finding> {
     let render = |content: Content| Renderer::new(&Closure::of(content)).and_then(|renderer| renderer.render(&values)).ok();
     assert_eq!(render(content), render(stored), "what was stored renders as what was written");
     findings
+}
+
+/// Makes the first safe fixes of a file, each alone: what it is about must be found less often afterwards.
+fn safe_fixes_mend(text: &str, findings: &[Finding]) {
+    let count = |findings: &[Finding], like: &Finding| {
+        findings.iter().filter(|finding| finding.check == like.check && finding.message == like.message).count()
+    };
+    for finding in findings.iter().filter(|finding| finding.fixes.iter().any(|fix| fix.is_safe)).take(3) {
+        let fix = finding.fixes.iter().find(|fix| fix.is_safe).unwrap();
+        let mut edits: Vec<_> = fix.edits.iter().collect();
+        edits.sort_by_key(|edit| std::cmp::Reverse(edit.span.start));
+        let mut mended = text.to_owned();
+        edits.iter().for_each(|edit| mended.replace_range(edit.span.clone(), &edit.replacement));
+        let report = check::check_file("prompts/a.yaml", "a.yaml", &mended);
+        let summaries: Vec<_> = report.summary.iter().collect();
+        let after = [check::check_project(&summaries, Surroundings::default()), report.findings].concat();
+        assert!(
+            count(&after, finding) < count(findings, finding),
+            "{finding:?}\nis still there after {fix:?}\nin {text:?}\nwhich became {mended:?}\n{after:?}"
+        );
+    }
 }
 
 /// Every prompt file in the cases of the checks.

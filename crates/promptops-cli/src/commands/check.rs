@@ -16,6 +16,7 @@ use crate::fixes;
 use crate::output::{FindingFormat, findings_markdown, github, human, json, junit, sarif};
 use crate::printer::{GREEN, RED, YELLOW};
 use crate::project::Project;
+use crate::watch;
 
 /// Check the structure of every prompt: fields, versions, templates, includes, owners, secrets.
 ///
@@ -48,6 +49,9 @@ pub struct Arguments {
     /// Write the findings there are into the baseline, so that only new ones are refused from now on.
     #[arg(long)]
     write_baseline: bool,
+    /// Check again whenever a prompt, `promptops.toml`, `owners.yaml` or the baseline changes, until it is stopped.
+    #[arg(long, conflicts_with_all = ["fix", "write_baseline"])]
+    watch: bool,
     /// Neither use nor keep results of earlier runs.
     #[arg(long)]
     no_cache: bool,
@@ -72,6 +76,9 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         mended.titles().for_each(|title| context.printer.notice(title));
         context.printer.notice(mended.summary("were"));
     }
+    if arguments.watch {
+        return watch::watch(&project, |changed| arguments.check_again(&options, changed, context));
+    }
     let checked = checks::run(&project, &options)?;
     arguments.show(&project, &checked, context)
 }
@@ -89,6 +96,20 @@ impl Arguments {
             without_cache: self.no_cache,
             baseline,
             ..CheckOptions::default()
+        }
+    }
+
+    /// One look while watching. What stops one, as a configuration that is half written, does not stop the next.
+    fn check_again(&self, options: &CheckOptions, changed: &[String], context: &Context) {
+        if !changed.is_empty() {
+            context.printer.notice(format!("\nchecking again: {} changed", changed.join(", ")));
+        }
+        let looked = context.project().and_then(|project| {
+            let checked = checks::run(&project, &CheckOptions { goes_on: true, ..options.clone() })?;
+            self.show(&project, &checked, context)
+        });
+        if let Err(failure) = looked {
+            context.printer.failure(&failure);
         }
     }
 

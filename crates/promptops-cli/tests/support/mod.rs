@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses a part of this module")]
 
+pub mod editor;
 mod redactions;
 mod run;
 

@@ -41,10 +41,9 @@ fn metric(margin: f64, minimum: Option<f64>) -> Metric {
 }
 
 fn attempt(call: Call) -> Attempt {
-    let answer = || crate::scorer::tests::answer("");
     let (answer, score) = match call {
-        Good => (Ok(answer()), Score::pass()),
-        Bad => (Ok(answer()), Score::fail("bad")),
+        Good => (Ok(()), Score::pass()),
+        Bad => (Ok(()), Score::fail("bad")),
         Late => (Err(Failure { class: ErrorClass::Timeout, message: "late".into() }), Score::fail("late")),
     };
     Attempt { answer, scores: vec![Ok(score)], cost_usd: None }

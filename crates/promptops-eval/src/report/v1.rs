@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
 use promptops_prompt::{Digest, PromptRef};
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
@@ -49,6 +50,12 @@ pub struct Report {
     pub must_pass: MustPass,
     /// The cases that pass on one side only; those that the candidate loses come first.
     pub flips: Vec<Flip>,
+    /// Cases that pass on one side alone and are not listed, because there are too many.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_flips: u64,
+    /// Where the prices come from by which costs are counted, where one is from a table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prices: Option<Prices>,
 }
 
 /// What was asked.
@@ -109,8 +116,29 @@ pub struct Totals {
     pub latency_ms_p50: Option<f64>,
     /// 95th percentile of the latency in milliseconds.
     pub latency_ms_p95: Option<f64>,
+    /// Median time to the first piece of an answer in milliseconds, where answers were streamed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_token_ms_p50: Option<f64>,
+    /// 95th percentile of the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_token_ms_p95: Option<f64>,
     /// US dollars, where the price is known.
     pub cost_usd: Option<f64>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// A table of prices.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Prices {
+    /// Where it comes from, for people.
+    pub source: String,
+    /// The day for which it states prices.
+    pub date: NaiveDate,
+    /// The digest of the file that was taken over.
+    pub digest: Digest,
 }
 
 /// One metric.

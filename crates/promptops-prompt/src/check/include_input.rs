@@ -12,7 +12,8 @@ pub(super) const CHECK: Check = Check {
     summary: "A prompt declares the variables that its includes need.",
     why: "An included text reads its variables from the prompt around it. Callers see the inputs of that prompt alone, so \
           it must declare them, with its own defaults.",
-    fix: "Declare the variable, with the schema that the included prompt gives it.",
+    fix: "Declare the variable, with the schema that the included prompt gives it. An editor offers to \
+          declare it as a text.",
     is_firm: false,
     has_fix: false,
     bad: r#"=== prompts/tone.yaml
@@ -68,12 +69,14 @@ pub(super) fn check(
     let is_declared = |name: &str| summary.inputs.iter().any(|(input, _)| input == name);
     // The included text reads its variables from the prompt around it, and that prompt's defaults apply, not its own.
     for (name, _) in included.inputs.iter().filter(|(name, _)| !is_declared(name)) {
-        let is_used = included.unused_inputs.iter().all(|(unused, _)| unused != name);
+        let is_used = included.unused_inputs.iter().all(|unused| unused.name != *name);
         if is_used || used_by_its_includes.contains(name.as_str()) {
-            findings.push(
-                finding(CHECK, format!("`{target}` uses the variable `{name}`, which is not declared here"))
-                    .hint(format!("declare it: `inputs: {{{name}: {{type: string}}}}`")),
-            );
+            let finding = finding(CHECK, format!("`{target}` uses the variable `{name}`, which is not declared here"))
+                .hint(format!("declare it: `inputs: {{{name}: {{type: string}}}}`"));
+            findings.push(match &summary.declare_at {
+                Some(place) => finding.suggest(format!("declare `{name}` as a text"), vec![place.declare(name)]),
+                None => finding,
+            });
         }
     }
 }

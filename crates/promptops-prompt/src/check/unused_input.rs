@@ -1,10 +1,9 @@
 //! `unused-input`: a declared variable is used by the prompt or by what it includes.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::Range;
 
-use super::{Check, FileView, Summary};
-use crate::finding::{Finding, Severity};
+use super::{Check, FileView, Summary, UnusedInput};
+use crate::finding::{Edit, Finding, Severity};
 use crate::id::PromptRef;
 
 pub(super) const CHECK: Check = Check {
@@ -40,14 +39,19 @@ template: |
 
 /// Returns the declared variables that the prompt's own templates do not use. While a template has a syntax error nothing is
 /// known, and nothing is said.
-pub(super) fn unused(view: &FileView<'_>) -> Vec<(String, Range<usize>)> {
+pub(super) fn unused(view: &FileView<'_>) -> Vec<UnusedInput> {
     if view.uses.iter().any(Option::is_none) || view.uses.is_empty() {
         return Vec::new();
     }
     let used: HashSet<&str> =
         view.uses.iter().flatten().flat_map(|used| &used.variables).map(|(used, _)| used.as_str()).collect();
-    let unused = view.draft.inputs.iter().filter(|(name, _)| !used.contains(name.value.as_str()));
-    unused.map(|(name, _)| (name.value.clone(), name.span.clone())).collect()
+    let inputs = view.draft.inputs.iter().enumerate().filter(|(_, (name, _))| !used.contains(name.value.as_str()));
+    let unused = inputs.map(|(index, (name, _))| UnusedInput {
+        name: name.value.clone(),
+        span: name.span.clone(),
+        lines: view.draft.input_lines.get(index).cloned().flatten(),
+    });
+    unused.collect()
 }
 
 pub(super) fn check(summaries: &[&Summary], findings: &mut Vec<Finding>) {
@@ -59,11 +63,17 @@ pub(super) fn check(summaries: &[&Summary], findings: &mut Vec<Finding>) {
         summaries.iter().copied().map(|summary| (&summary.reference, summary)).collect();
     for summary in with_unused {
         let Some(used_by_includes) = inputs_of_includes(summary, &by_reference) else { continue };
-        for (name, span) in summary.unused_inputs.iter().filter(|(name, _)| !used_by_includes.contains(name.as_str())) {
-            findings.push(
+        for UnusedInput { name, span, lines } in &summary.unused_inputs {
+            if used_by_includes.contains(name.as_str()) {
+                continue;
+            }
+            let finding =
                 Finding::new(CHECK.id, CHECK.severity, &summary.path, span.clone(), format!("the input `{name}` is never used"))
-                    .hint("use it in the template, or remove it: a caller must not be asked for what has no effect"),
-            );
+                    .hint("use it in the template, or remove it: a caller must not be asked for what has no effect");
+            findings.push(match lines {
+                Some(lines) => finding.suggest(format!("remove `{name}`"), vec![Edit::new(lines.clone(), "")]),
+                None => finding,
+            });
         }
     }
 }
