@@ -5,6 +5,7 @@ mod at;
 mod audit;
 mod bundle;
 mod check;
+mod comment;
 mod compat;
 mod deploy;
 mod deprecate;
@@ -18,6 +19,8 @@ mod explain;
 mod export;
 mod gate;
 mod history;
+mod import;
+mod init;
 #[cfg(feature = "lake")]
 mod invocations;
 mod key;
@@ -51,10 +54,15 @@ use crate::failure::Outcome;
 /// What `promptops` can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Init(init::Arguments),
     Check(check::Arguments),
     Explain(explain::Arguments),
     Eval(eval::Arguments),
     Gate(gate::Arguments),
+    #[command(subcommand)]
+    Comment(comment::Command),
+    #[command(subcommand)]
+    Import(import::Command),
     #[command(subcommand)]
     Prices(prices::Command),
     History(history::Arguments),
@@ -106,10 +114,13 @@ pub enum Command {
 /// Runs one command.
 pub fn run(command: Command, context: &Context) -> Outcome<Exit> {
     match command {
+        Command::Init(arguments) => init::run(&arguments, context),
         Command::Check(arguments) => check::run(&arguments, context),
         Command::Explain(arguments) => explain::run(&arguments, context),
         Command::Eval(arguments) => eval::run(&arguments, context),
         Command::Gate(arguments) => gate::run(&arguments, context),
+        Command::Comment(command) => comment::run(&command, context),
+        Command::Import(command) => import::run(&command, context),
         Command::Prices(command) => prices::run(&command, context),
         Command::History(arguments) => history::run(&arguments, context),
         Command::Show(arguments) => show::run(&arguments, context),

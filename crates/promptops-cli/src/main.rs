@@ -29,6 +29,7 @@ mod plan_view;
 mod printer;
 mod project;
 mod prompt_history;
+mod promptfoo;
 mod proposal;
 mod providers;
 mod registry_access;

@@ -107,6 +107,16 @@ impl Printer {
         self.say(&format!("{} {}", paint(self.stderr_is_coloured, YELLOW, "warning:"), text.as_ref()));
     }
 
+    /// Tells whether stderr takes colour.
+    pub fn stderr_is_coloured(&self) -> bool {
+        self.stderr_is_coloured
+    }
+
+    /// Shows a finding beside the answer, with an empty line after it.
+    pub fn finding(&self, text: &str) {
+        self.say(&format!("{}\n", text.trim_end()));
+    }
+
     /// Says why the run failed and returns its exit code.
     pub fn failure(&self, failure: &Failure) -> ExitCode {
         let mut text = format!("{} {}", paint(self.stderr_is_coloured, RED, "error:"), failure.error);

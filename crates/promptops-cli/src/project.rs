@@ -189,6 +189,18 @@ impl Project {
         }
     }
 
+    /// Takes a folder for the root of a project, whether or not it has a configuration.
+    pub fn at(root: &Path) -> Outcome<Self> {
+        let file = root.join(CONFIG_FILE);
+        match text_file::read(&file) {
+            Ok(text) => Self::read(root, &text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Self { root: root.to_owned(), config: Config::default() })
+            }
+            Err(error) => Err(Failure::io("read", &file, error)),
+        }
+    }
+
     fn read(root: &Path, text: &str) -> Outcome<Self> {
         let config = toml::from_str(text).map_err(|error| {
             Failure::new(

@@ -33,6 +33,8 @@ pub mod evaluate;
 
 pub mod report;
 
+pub mod promptfoo;
+
 pub mod evidence;
 
 pub use error::EvalError;

@@ -12,6 +12,7 @@ mod judging;
 pub mod bleu;
 pub mod command;
 pub mod contains;
+pub mod contains_json;
 pub mod cost;
 pub mod equals;
 pub mod finish_reason;
@@ -24,6 +25,7 @@ pub mod latency;
 pub mod levenshtein;
 pub mod numeric;
 pub mod pairwise;
+pub mod per_case;
 pub mod refusal;
 pub mod regex;
 pub mod rouge_n;
@@ -291,12 +293,13 @@ type Shared = Arc<dyn Settings>;
 type Read = fn(&str, &mut Fields<'_, '_>) -> Option<Shared>;
 
 /// The scorers, as eval files name them.
-const KINDS: [(&str, Read); 28] = [
+const KINDS: [(&str, Read); 30] = [
     ("bleu", |_, fields| share(bleu::Bleu::read(fields)?)),
     ("command", |_, fields| share(command::CommandSettings::read(fields)?)),
     ("contains", |kind, fields| share(contains::Contains::read(kind, fields)?)),
     ("contains-all", |kind, fields| share(contains::Contains::read(kind, fields)?)),
     ("contains-any", |kind, fields| share(contains::Contains::read(kind, fields)?)),
+    ("contains-json", |_, fields| share(contains_json::ContainsJsonSettings::read(fields))),
     ("cost", |_, _| share(cost::Cost)),
     ("equals", |_, fields| share(equals::Equals::read(fields)?)),
     ("finish-reason", |_, fields| share(finish_reason::FinishReason::read(fields)?)),
@@ -312,6 +315,7 @@ const KINDS: [(&str, Read); 28] = [
     ("levenshtein", |_, fields| share(levenshtein::Levenshtein::read(fields)?)),
     ("numeric", |_, fields| share(numeric::Numeric::read(fields)?)),
     ("pairwise", |_, fields| share(pairwise::PairwiseSettings::read(fields)?)),
+    ("per-case", |_, fields| share(per_case::PerCaseSettings::read(fields)?)),
     ("refusal", |_, _| share(refusal::Refusal)),
     ("regex", |_, fields| share(regex::Regex::read(fields)?)),
     ("rouge-n", |_, fields| share(rouge_n::RougeN::read(fields)?)),

@@ -14,7 +14,15 @@ use super::Finding;
 const ROWS: &[&[&str]] = &[
     &["promptops-cli"],
     &["promptops-server"],
-    &["promptops", "promptops-drift", "promptops-eval", "promptops-lake", "promptops-offline-model", "promptops-registry"],
+    &[
+        "promptops",
+        "promptops-drift",
+        "promptops-eval",
+        "promptops-forge",
+        "promptops-lake",
+        "promptops-offline-model",
+        "promptops-registry",
+    ],
     &["promptops-store", "promptops-telemetry"],
     &["promptops-prompt", "promptops-stats"],
 ];
@@ -36,7 +44,7 @@ const WRAPPED: &[(&str, &[&str])] = &[
     ("axum", &["promptops-offline-model", "promptops-server"]),
     ("datafusion", &["promptops-lake"]),
     ("gix", &["promptops-store"]),
-    ("reqwest", &["promptops-eval", "promptops-store"]),
+    ("reqwest", &["promptops-eval", "promptops-forge", "promptops-store"]),
 ];
 
 /// What a dependency is for.

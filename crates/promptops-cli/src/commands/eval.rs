@@ -13,6 +13,7 @@ use crate::evaluations::{self, EvalOptions, write_file};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output::{eval_human, eval_markdown};
+use crate::promptfoo;
 use crate::proposal::Proposal;
 
 /// Evaluate prompts beside the versions they came from: same cases, paired, with an interval and a three-way verdict.
@@ -23,6 +24,9 @@ pub struct Arguments {
     /// Hold them against the versions at this revision, instead of against their stated parents [e.g. origin/main].
     #[arg(long, value_name = "REVISION")]
     base: Option<String>,
+    /// Evaluate what this configuration of promptfoo asks for, without importing it [e.g. promptfooconfig.yaml].
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["ids", "base"])]
+    from: Option<PathBuf>,
     #[command(flatten)]
     options: EvalOptions,
     #[command(flatten)]
@@ -65,10 +69,21 @@ struct ReportsV1<'a> {
 
 /// Runs the evaluations and shows what they found.
 pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
-    let project = context.project()?;
-    let proposal = Proposal::read(&project, arguments.base.as_deref())?;
+    let (project, proposal, selected) = match &arguments.from {
+        Some(file) => {
+            let (project, selected) = promptfoo::project(context, file)?;
+            let proposal = Proposal::read(&project, None)?;
+            (project, proposal, selected)
+        }
+        None => {
+            let project = context.project()?;
+            let proposal = Proposal::read(&project, arguments.base.as_deref())?;
+            let selected = selected(&proposal, &arguments.ids)?;
+            (project, proposal, selected)
+        }
+    };
     let mut reports = Vec::new();
-    for (id, path) in selected(&proposal, &arguments.ids)? {
+    for (id, path) in selected {
         let candidate = proposal.candidate(&id)?;
         let baseline = proposal.baseline(&candidate)?;
         let evaluated = evaluations::run(context, &project, &arguments.options, &path, &proposal, &candidate, baseline.as_ref())

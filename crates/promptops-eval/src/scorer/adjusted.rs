@@ -1,4 +1,4 @@
-//! What every scorer takes besides its own settings: `threshold` and `not`.
+//! What every scorer takes besides its own settings: `threshold`, `graded` and `not`.
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -15,6 +15,8 @@ use crate::spec::fields::Fields;
 pub struct Adjustment {
     /// The value from which an answer passes; for a quantity, the largest that passes. The score is then 1 or 0.
     pub threshold: Option<f64>,
+    /// Whether the score stays the grade, and the threshold decides the verdict alone.
+    pub graded: bool,
     /// Whether good is bad and bad is good.
     pub negated: bool,
 }
@@ -22,6 +24,8 @@ pub struct Adjustment {
 impl Adjustment {
     pub(crate) fn read(fields: &mut Fields<'_, '_>, kind: &str, grading: Grading) -> Self {
         let negated = fields.flag("not");
+        // What grades in any case reads the word itself.
+        let graded = kind != "per-case" && fields.flag("graded");
         let given = fields.number("threshold");
         let threshold = given.as_ref().map(|threshold| threshold.value);
         let mut refuse = |message: String| match &given {
@@ -36,10 +40,13 @@ impl Adjustment {
             (Grading::Quantity(_), Some(threshold)) if !(threshold.is_finite() && threshold >= 0.0) => {
                 refuse(format!("`threshold` of `{kind}` is a quantity, not {threshold}"));
             }
+            (Grading::PassOrFail | Grading::Quantity(_), _) | (Grading::Share, None) if graded => {
+                refuse(format!("`graded` of `{kind}` needs a grade and a `threshold`"));
+            }
             (Grading::Quantity(_), None) if negated => refuse(format!("`not` of `{kind}` needs a `threshold`")),
             _ => {}
         }
-        Self { threshold, negated }
+        Self { threshold, graded, negated }
     }
 
     /// Returns the scorer with this adjustment.
@@ -78,7 +85,8 @@ impl Adjusted {
         let side = if less_is_better { "above" } else { "below" };
         let found = score.note.unwrap_or_else(|| format!("`{}` is {}", self.kind, score.value));
         let note = if passed { found } else { format!("{found}, {side} the threshold of {threshold}") };
-        Score { value: f64::from(u8::from(passed)), passed, note: Some(note), classified: score.classified }
+        let value = if self.adjustment.graded { score.value } else { f64::from(u8::from(passed)) };
+        Score { value, passed, note: Some(note), classified: score.classified }
     }
 }
 
@@ -91,7 +99,7 @@ impl Scorer for Adjusted {
     }
 
     fn describe(&self) -> Value {
-        json!({"scorer": self.inner.describe(), "threshold": self.adjustment.threshold, "not": self.adjustment.negated})
+        json!({"scorer": self.inner.describe(), "threshold": self.adjustment.threshold, "graded": self.adjustment.graded, "not": self.adjustment.negated})
     }
 
     fn unit(&self) -> Unit {
@@ -143,6 +151,8 @@ mod tests {
         let score = judge(strict.as_ref(), "the cat", &case);
         assert_eq!((score.value, score.passed), (0.0, false));
         assert_eq!(score.note.as_deref(), Some("ROUGE-1 is 0.800, below the threshold of 0.9"));
+        let graded = scorer("{type: rouge-n, value: the cat sat, threshold: 0.9, graded: true}", None).unwrap();
+        assert!(matches!(judge(graded.as_ref(), "the cat", &case), score if score.value == value && !score.passed));
         let not = scorer("{type: rouge-n, value: the cat sat, threshold: 0.9, not: true}", None).unwrap();
         assert!(judge(not.as_ref(), "the cat", &case).passed);
         let quick = scorer("{type: latency, threshold: 1}", None).unwrap();
@@ -155,6 +165,7 @@ mod tests {
         assert_eq!(refused("{type: contains, value: a, threshold: 0.5}"), "`contains` passes or fails and takes no `threshold`");
         assert_eq!(refused("{type: bleu, value: a, threshold: 40}"), "`threshold` of `bleu` lies from 0 to 1, not at 40");
         assert_eq!(refused("{type: latency, threshold: -1}"), "`threshold` of `latency` is a quantity, not -1");
+        assert_eq!(refused("{type: bleu, value: a, graded: true}"), "`graded` of `bleu` needs a grade and a `threshold`");
         assert_eq!(refused("{type: latency, not: true}"), "`not` of `latency` needs a `threshold`");
     }
 }

@@ -41,7 +41,9 @@ impl Equals {
 
     fn judge(&self, answer: &str, case: &Case) -> Result<Score, Unjudged> {
         let is_equal = match self.expected.value(case) {
-            Some(expected @ (Value::Object(_) | Value::Array(_))) => json_text::read(answer, false).as_ref() == Some(expected),
+            Some(expected @ (Value::Object(_) | Value::Array(_))) => {
+                json_text::read(answer, false).is_some_and(|answer| json_text::same(&answer, expected))
+            }
             _ => self.normal(answer) == self.normal(&self.expected.text(case)?),
         };
         if is_equal {

@@ -14,11 +14,31 @@ pub(crate) fn read(text: &str, anywhere: bool) -> Option<Value> {
     places.into_iter().find_map(|(at, _)| Deserializer::from_str(&text[at..]).into_iter().next()?.ok())
 }
 
+/// Tells whether two values are the same JSON: `1.0` is the number `1`, and the order of an object's fields says nothing.
+pub(crate) fn same(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Number(left), Value::Number(right)) => left == right || left.as_f64() == right.as_f64(),
+        (Value::Array(left), Value::Array(right)) => {
+            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
+        }
+        (Value::Object(left), Value::Object(right)) => {
+            left.len() == right.len() && left.iter().all(|(key, left)| right.get(key).is_some_and(|right| same(left, right)))
+        }
+        _ => left == right,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn numbers_are_compared_by_value() {
+        assert!(same(&json!({"a": [1, {"b": 2.0}], "c": null}), &json!({"c": null, "a": [1.0, {"b": 2}]})));
+        assert!(!same(&json!({"a": 1}), &json!({"a": 1, "b": 1})) && !same(&json!([1]), &json!(["1"])));
+    }
 
     #[test]
     fn the_whole_answer_or_the_first_value_in_it() {

@@ -147,6 +147,7 @@ fn fields(kind: &str) -> (Map<String, Value>, Vec<&'static str>) {
             }
             (fields, vec![])
         }
+        "contains-json" => (vec![("schema", json!({"type": ["object", "boolean"], "description": "A JSON Schema."}))], vec![]),
         "contains-all" | "contains-any" => ([texts(), vec![("ignore_case", ignore_case())]].concat(), vec![]),
         "icontains-all" | "icontains-any" => (texts(), vec![]),
         "equals" => {
@@ -199,6 +200,13 @@ fn fields(kind: &str) -> (Map<String, Value>, Vec<&'static str>) {
             let words = [("first", "the first answer"), ("second", "the second answer"), ("tie", "neither")];
             let words = words.map(|(name, what)| (name, text(&format!("The judge's word for {what}."))));
             ([judge().to_vec(), words.to_vec()].concat(), vec!["prompt"])
+        }
+        "per-case" => {
+            let metric = text("Which members of the rows' sets count; all unless stated.");
+            let graded = flag("Whether the value is the grade instead of 1 or 0.");
+            let judges = one_or_more("Judges that the rows name.");
+            let column = text("The column with each case's scorers.");
+            (vec![("column", column), ("metric", metric), ("graded", graded), ("judges", judges)], vec!["column"])
         }
         "regex" => (vec![("pattern", text("A regular expression of the Rust regex crate."))], vec!["pattern"]),
         "rouge-n" => {
