@@ -67,6 +67,16 @@ BARS = [
     Bar("open a bundle of 10,000 prompts and load one", "bundle_open_and_load_ns", below=5_000_000),
     Bar("resolve through the server; MLflow's server", "serve_per_second", "serve_mlflow_per_second", at_least=20_000),
     Bar("the slowest in a hundred of these; MLflow's server", "serve_p99_s", "serve_mlflow_p99_s", below=0.010),
+    Bar("eval 1,000 cases, no latency; promptfoo", "eval_s", "eval_promptfoo_s", at_least_times=50),
+    Bar("eval 1,000 cases, no latency; inspect-ai", "eval_s", "eval_inspect_s"),
+    Bar("processor time for each of these; promptfoo", "eval_cpu_per_case_s", "eval_cpu_per_case_promptfoo_s", below=0.000_3),
+    Bar("processor time for each of these; inspect-ai", "eval_cpu_per_case_s", "eval_cpu_per_case_inspect_s", below=0.000_3),
+    Bar("eval 1,000 cases, 200 ms latency, 100 at a time (ideal 2 s); promptfoo", "eval_latency_s", "eval_latency_promptfoo_s", below=2.2),
+    Bar("eval 1,000 cases, 200 ms latency, 100 at a time (ideal 2 s); inspect-ai", "eval_latency_s", "eval_latency_inspect_s", below=2.2),
+    Bar("eval 100,000 cases, asked and recorded", "eval_many_s"),
+    Bar("eval 100,000 cases, most memory", "eval_many_peak_rss_mb", below=200),
+    Bar("eval 100,000 cases, replayed", "eval_many_replayed_s"),
+    Bar("start: eval of one recorded case", "eval_start_s", below=0.050),
     Bar("publish 1,000 changed prompts to S3 on loopback", "publish_s3_s", below=20),
 ]
 
@@ -75,7 +85,7 @@ def write(folder: Path, figures: Figures, rounds: int) -> bool:
     """Writes both files, prints the table, and says whether every bar is met."""
     machine = describe_machine()
     # What cannot be measured where it runs is left out of the table, and said on the way.
-    rows = [bar.row(figures) for bar in BARS if bar.figure in figures]
+    rows = [bar.row(figures) for bar in BARS if bar.figure in figures and (bar.peer is None or bar.peer in figures)]
     table = ["| What; next to what | PromptOps | the other | ratio | bar | met |", "|---|---:|---:|---:|---:|---|"]
     table += ["| " + " | ".join(cells) + " |" for cells, _ in rows]
     text = "\n".join([
@@ -83,7 +93,8 @@ def write(folder: Path, figures: Figures, rounds: int) -> bool:
         "",
         f"* Machine: {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, {machine['system']}.",
         f"* Versions: PromptOps {machine['revision']}, {machine['rustc']}, Python {machine['python']}, PyYAML {machine['pyyaml']} "
-        f"(C loader), Jinja2 {figures['jinja2_version']}, Langfuse {figures['langfuse_version']} (its server mocked), MLflow {figures['mlflow_version']}.",
+        f"(C loader), Jinja2 {figures['jinja2_version']}, Langfuse {figures['langfuse_version']} (its server mocked), MLflow {figures['mlflow_version']}, "
+        f"inspect-ai {figures['inspect_version']}, promptfoo {figures['promptfoo_version']}.",
         "",
         *table,
     ])
@@ -95,6 +106,18 @@ def write(folder: Path, figures: Figures, rounds: int) -> bool:
     (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     print("\n".join(table))
     return all(met for _, met in rows)
+
+
+def kept(folder: Path) -> Figures:
+    """Returns the figures of the run before."""
+    return json.loads((folder / "results.json").read_text(encoding="utf-8"))["figures"]
+
+
+def runners(promptfoo: Path | None) -> Figures:
+    """Returns the versions of the tools that run evals."""
+    package = promptfoo and next((folder / "package.json" for folder in promptfoo.parents if (folder / "package.json").exists()), None)
+    known = json.loads(package.read_text(encoding="utf-8"))["version"] if package else "not measured"
+    return {"inspect_version": version("inspect-ai"), "promptfoo_version": known}
 
 
 def human(figure: str, value: float) -> str:

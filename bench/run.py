@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import report
+from evaluations import EvaluationBench
 from generate_prompts import generate
 from registry import RegistryBench
 from timing import CommandRun, run_command
@@ -37,11 +38,19 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, required=True, help="an empty folder for trees of prompts")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--s3", help="JSON of a bucket and the environment that reaches it")
+    parser.add_argument("--promptfoo", type=Path, help="the entry point of promptfoo, a Node program")
+    parser.add_argument("--only", choices=["evaluations"], help="measure this part alone, and leave the other figures as they are")
     options = parser.parse_args()
     bench = Bench(options.promptops, options.bench_load, options.scratch, options.rounds)
 
     registry = RegistryBench(bench.promptops, options.bench_load.parent, options.scratch, bench.environment, options.s3)
-    figures = {**bench.check_many(), **bench.check_few(), **bench.load_and_render(), **registry.measure()}
+    evaluations = EvaluationBench(bench.promptops, options.scratch, bench.environment, options.promptfoo, options.rounds)
+    figures = evaluations.measure()
+    if options.only:
+        figures = {**report.kept(HERE), **figures}
+    else:
+        figures |= {**bench.check_many(), **bench.check_few(), **bench.load_and_render(), **registry.measure()}
+    figures |= report.runners(options.promptfoo)
     all_met = report.write(HERE, figures, options.rounds)
     sys.exit(0 if all_met else 1)
 

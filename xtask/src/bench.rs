@@ -12,6 +12,9 @@ use crate::python::{Profile, Python, remove_folder};
 use crate::services;
 use crate::step::{command_step, step};
 
+/// The version of promptfoo that evals are measured next to.
+const PROMPTFOO: &str = "0.121.20";
+
 /// Measures, and says whether every bar was met. The options go to `bench/run.py` as they are.
 pub(crate) fn run(checkout: &Checkout, options: &[&str]) -> Result<Outcome> {
     let built = |title: &str, arguments: &[&str]| match command_step(title, checkout.cargo().args(arguments)) {
@@ -22,6 +25,8 @@ pub(crate) fn run(checkout: &Checkout, options: &[&str]) -> Result<Outcome> {
     built("build promptops", &["build", "--release", "--locked", "-p", "promptops-cli", "--no-default-features"])?;
     built("build bench_load and bench_bundle", &["build", "--release", "--locked", "-p", "promptops", "--examples"])?;
     built("build load_http", &["build", "--release", "--locked", "-p", "promptops-server", "--example", "load_http"])?;
+    // Without it that column is left out, which the table says.
+    let promptfoo = step("promptfoo", || services::install::npm_package(checkout, "promptfoo", PROMPTFOO));
     // Without it publishing to S3 is not measured, which the measuring says.
     let s3 = step("S3 server on loopback", || services::start_s3(checkout));
     let python = step("Python environment", || Python::for_bench(checkout)).context("nothing was measured")?;
@@ -42,6 +47,9 @@ pub(crate) fn run(checkout: &Checkout, options: &[&str]) -> Result<Outcome> {
         .arg("--scratch")
         .arg(&scratch)
         .args(options);
+    if let Some(package) = &promptfoo {
+        measure.arg("--promptfoo").arg(package.join("dist/src/entrypoint.js"));
+    }
     if let Some(s3) = &s3 {
         let environment: serde_json::Map<_, _> =
             services::s3_variables(s3).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();

@@ -6,7 +6,7 @@
 
 mod azurite;
 mod fake_gcs;
-mod install;
+pub(crate) mod install;
 mod moto;
 mod running;
 mod versitygw;

@@ -235,13 +235,15 @@ impl Server {
         })
     }
 
-    /// Returns an open document with what is known around it, looked at as it is now.
+    /// Returns an open prompt with what is known around it, looked at as it is now; nothing for other files, of which there is nothing
+    /// to say.
     fn view(&mut self, uri: &Uri) -> Option<View<'_>> {
         // A failure to look is shown with the next look; until then the last one counts.
         let _ = self.look_at_changed();
         let (root, workspace) = self.projects.iter().find(|(_, one)| one.documents.values().any(|open| open.uri == *uri))?;
         let (path, document) = workspace.documents.iter().find(|(_, document)| document.uri == *uri)?;
-        Some(View { root, path, document, workspace })
+        let is_prompt = workspace.checked.as_ref().is_some_and(|checked| checked.listing.holds(path));
+        is_prompt.then_some(View { root, path, document, workspace })
     }
 
     /// Looks at every project of which something changed, and shows what was found.

@@ -125,6 +125,9 @@ pub struct ProviderConfig {
     /// The environment variable that holds the key. At Bedrock it is a key of Bedrock; without it requests are signed.
     #[serde(default)]
     pub api_key_env: Option<String>,
+    /// The version of Anthropic's API; otherwise the latest that is known.
+    #[serde(default)]
+    pub api_version: Option<String>,
     /// The region of Bedrock; otherwise that of the AWS settings.
     #[serde(default)]
     pub region: Option<String>,

@@ -80,17 +80,20 @@ fn client(
             return Ok(Box::new(CommandClient::new(settings).map_err(refused)?));
         }
     };
-    let aws = if api == Api::Bedrock { Some(aws(context, project)?) } else { None };
-    let region = config.and_then(|config| config.region.clone()).or_else(|| aws.as_ref()?.region().map(str::to_owned));
+    let key = config.and_then(|config| context.variable(config.api_key_env.as_deref()?)).map(str::to_owned);
+    // A key of Bedrock needs none of AWS.
+    let aws = if api == Api::Bedrock && key.is_none() { Some(aws(context, project)?) } else { None };
+    let of_settings = || context.variable("AWS_REGION").or_else(|| context.variable("AWS_DEFAULT_REGION"));
+    let of_aws = || aws.as_ref().and_then(AwsKeySource::region).or_else(of_settings).map(str::to_owned);
+    let region = config.and_then(|config| config.region.clone()).or_else(of_aws);
     let url = match (options.url.clone().or_else(|| config?.url.clone()), api) {
         (Some(url), _) => url,
         (None, Api::Anthropic) => "https://api.anthropic.com/v1".to_owned(),
         (None, Api::Bedrock) => format!("https://bedrock-runtime.{}.amazonaws.com", region_of(name, region.as_deref())?),
         (None, _) => "https://api.openai.com/v1".to_owned(),
     };
-    let variable = config.and_then(|config| config.api_key_env.as_deref());
-    let credential = match (variable.and_then(|variable| context.variable(variable)), aws) {
-        (Some(key), _) => Credential::Key(key.to_owned()),
+    let credential = match (key, aws) {
+        (Some(key), _) => Credential::Key(key),
         (None, Some(source)) => Credential::Aws(AwsAccess {
             region: region_of(name, region.as_deref())?.to_owned(),
             keys: Arc::new(Keys(source)),
@@ -99,7 +102,8 @@ fn client(
         (None, None) => Credential::None,
     };
     let stream = config.is_some_and(|config| config.stream);
-    let settings = http::Settings { api, url, credential, timeout, stream };
+    let api_version = config.and_then(|config| config.api_version.clone());
+    let settings = http::Settings { api, url, credential, timeout, stream, api_version };
     Ok(Box::new(HttpClient::new(settings).map_err(refused)?))
 }
 

@@ -99,6 +99,12 @@ impl Listing {
         self
     }
 
+    /// Tells whether a path from the project's root is one of the files.
+    pub fn holds(&self, path: &str) -> bool {
+        let in_folder = if self.prefix.is_empty() { Some(path) } else { path.strip_prefix(&format!("{}/", self.prefix)) };
+        in_folder.is_some_and(|path| self.paths.binary_search_by(|known| known.as_str().cmp(path)).is_ok())
+    }
+
     /// Returns the path of one of the files from the project's root.
     pub fn path_from_root(&self, path_in_folder: &str) -> String {
         from_root(&self.prefix, path_in_folder)

@@ -249,7 +249,7 @@ fn sarif_says_all_there_is_to_say() {
         "partialFingerprints": {
           "promptops/v1": "1dcc86ad6245d7cd50af225d:1"
         },
-        "ruleIndex": 23,
+        "ruleIndex": 25,
         "suppressions": [
           {
             "kind": "inSource",
@@ -282,7 +282,7 @@ fn sarif_says_all_there_is_to_say() {
         "partialFingerprints": {
           "promptops/v1": "783bf9a8d3bcc36ebd53dddb:1"
         },
-        "ruleIndex": 23,
+        "ruleIndex": 25,
         "suppressions": [
           {
             "kind": "external",

@@ -339,6 +339,43 @@ fn findings_can_be_mended_and_suppressed() {
 }
 
 #[test]
+fn a_version_that_stands_at_the_base_is_counted_up() {
+    let project = Project::committed();
+    let mut editor = Editor::new(&project, &["--base", "HEAD"]);
+    editor.ask("initialize", json!({"capabilities": {}}));
+    editor.tell("initialized", json!({}));
+    let path = "prompts/support/greeting.yaml";
+    let text = GREETING.replace("one warm", "two warm");
+    editor.open(path, &text);
+    assert_eq!(
+        short(&editor.diagnostics(path)),
+        "1:9-1:10 1 immutable-version: the content of `support.greeting@1` changed under the same version\n"
+    );
+    let range = json!({"start": {"line": 1, "character": 9}, "end": {"line": 1, "character": 9}});
+    let params =
+        json!({"textDocument": {"uri": editor.uri(path)}, "range": range, "context": {"diagnostics": [], "only": ["quickfix"]}});
+    let actions = editor.ask("textDocument/codeAction", params);
+    let mended = apply(&text, &actions[0]["edit"]["changes"][&editor.uri(path)]);
+    assert!(mended.contains("version: 2\nparent: 1\nowner"), "{mended}");
+    editor.retype(path, &mended);
+    assert_eq!(short(&editor.diagnostics(path)), "");
+}
+
+#[test]
+fn of_files_that_are_no_prompts_nothing_is_said() {
+    let project = project();
+    let mut editor = Editor::greeted(&project);
+    editor.open("compose.yaml", "ser\nowner: s\n");
+    assert_eq!(editor.diagnostics("compose.yaml").len(), 0);
+    for place in [(0, 3), (1, 8)] {
+        assert_eq!(editor.ask_at("textDocument/completion", "compose.yaml", place), Value::Null);
+    }
+    // People and teams are looked at as they are typed.
+    editor.open("owners.yaml", "teams: {support-team: {members: [nobody]}}\n");
+    assert_eq!(short(&editor.diagnostics("owners.yaml")).split(' ').nth(2), Some("owners-file:"));
+}
+
+#[test]
 fn other_files_are_shown_and_looked_at_when_they_change() {
     let project = project();
     project.write("prompts/support/tone.yaml", TONE.replace("owner: support-team", "owner: nobody"));

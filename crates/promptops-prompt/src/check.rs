@@ -8,6 +8,8 @@ mod duplicate_id;
 mod duplicate_key;
 mod duplicate_prompt;
 mod empty_template;
+mod eval_dataset;
+mod eval_file;
 mod example;
 mod file_limit;
 mod floating_model;
@@ -74,10 +76,21 @@ pub struct Check {
     pub is_firm: bool,
     /// Whether `promptops check --fix` mends its example.
     pub has_fix: bool,
+    /// Which command finds it.
+    pub found_by: FoundBy,
     /// A project, in the form of [`Example`], in which it finds something, and nothing else does.
     pub bad: &'static str,
     /// The same project, mended: nothing finds anything.
     pub good: &'static str,
+}
+
+/// A command that looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FoundBy {
+    /// `promptops check`.
+    Check,
+    /// `promptops eval`, before it calls a model.
+    Eval,
 }
 
 /// Every check, in the order of the documentation.
@@ -104,6 +117,8 @@ pub const CHECKS: &[Check] = &[
     unknown_owner::CHECK,
     owners_file::CHECK,
     unknown_eval::CHECK,
+    eval_file::CHECK,
+    eval_dataset::CHECK,
     secret::CHECK,
     floating_model::CHECK,
     duplicate_id::CHECK,

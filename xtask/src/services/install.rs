@@ -29,7 +29,7 @@ pub(super) fn go_program(checkout: &Checkout, module: &str, version: &str) -> Re
 }
 
 /// Installs a package of npm, or finds the one installed before; returns the package's own folder.
-pub(super) fn npm_package(checkout: &Checkout, package: &str, version: &str) -> Result<PathBuf> {
+pub(crate) fn npm_package(checkout: &Checkout, package: &str, version: &str) -> Result<PathBuf> {
     let installed = folder(checkout).join("programs").join(format!("{package}-{version}"));
     let found = package_folder(&installed, package);
     if found.is_dir() {

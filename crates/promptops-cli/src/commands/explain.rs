@@ -1,7 +1,7 @@
 //! `promptops explain CHECK`: why a check is there, and what to do about its findings.
 
 use clap::Args;
-use promptops_prompt::check::{CHECKS, Check, Example, Place};
+use promptops_prompt::check::{CHECKS, Check, Example, FoundBy, Place};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -48,6 +48,9 @@ fn page(check: &Check, context: &Context) -> String {
     let style = if check.severity == promptops_prompt::Severity::Error { RED } else { YELLOW };
     let title = |text: &str| format!("\n{}\n", printer.paint(BOLD, text));
     let mut text = format!("{}[{}]: {}\n", printer.paint(style, check.severity.name()), check.id, check.summary);
+    if check.found_by == FoundBy::Eval {
+        text.push_str("\n  Found by `promptops eval`, before it calls a model.\n");
+    }
     text.push_str(&title("Why"));
     text.push_str(&paragraph(check.why));
     text.push_str(&title("What it finds"));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use promptops_eval::report::v1::{Change, EarlyStop, Flip, Metric, Outcome, Report, Side};
+use promptops_eval::report::v1::{Change, EarlyStop, Flip, Metric, Outcome, Prices, Report, Side};
 
 use crate::printer::{BOLD, DIM, GREEN, Printer, RED, YELLOW};
 
@@ -38,7 +38,7 @@ pub fn render(report: &Report, printer: &Printer) -> String {
     text.push_str(&must_pass(report));
     text.push('\n');
     for side in [Some(&report.candidate), report.parent.as_ref()].into_iter().flatten() {
-        let _ = writeln!(text, "  {}", totals(side));
+        let _ = writeln!(text, "  {}", totals(side, report.prices.as_ref()));
     }
     text.push('\n');
     text.push_str(&verdict(report, printer));
@@ -203,8 +203,8 @@ fn must_pass(report: &Report) -> String {
     text
 }
 
-/// Says what a run took.
-pub fn totals(side: &Side) -> String {
+/// Says what a run took, and by which prices it cost that.
+pub fn totals(side: &Side, prices: Option<&Prices>) -> String {
     let totals = &side.totals;
     let mut parts = vec![format!("{}: {} answers", side.prompt, totals.calls)];
     if let Some(tokens) = totals.tokens {
@@ -213,8 +213,12 @@ pub fn totals(side: &Side) -> String {
     if let (Some(p50), Some(p95)) = (totals.latency_ms_p50, totals.latency_ms_p95) {
         parts.push(format!("latency p50 {p50:.0} ms, p95 {p95:.0} ms"));
     }
+    if let (Some(p50), Some(p95)) = (totals.first_token_ms_p50, totals.first_token_ms_p95) {
+        parts.push(format!("first token p50 {p50:.0} ms, p95 {p95:.0} ms"));
+    }
     if let Some(cost) = totals.cost_usd {
-        parts.push(format!("{cost:.4} USD"));
+        let by = prices.map_or_else(String::new, |prices| format!(" (prices: {}, {})", prices.source, prices.date));
+        parts.push(format!("{cost:.4} USD{by}"));
     }
     for (class, count) in &totals.failures {
         parts.push(format!("{count} failed ({class})"));

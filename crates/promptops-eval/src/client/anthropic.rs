@@ -11,8 +11,9 @@ use super::refusal;
 use super::server_sent_events::Event;
 use super::{Answer, Call, ClientError, ToolCall, Usage};
 
-/// The version of the API that every request names.
-pub(super) const VERSION: &str = "2023-06-01";
+/// The version of the API that requests name unless the provider's settings name another. It knows no `temperature`, `top_p`
+/// and `top_k`, which `2023-06-01` does.
+pub const VERSION: &str = "2026-10-21";
 /// The most tokens of an answer, where the prompt does not say: the API demands a number.
 pub const DEFAULT_MAX_TOKENS: u64 = 4096;
 

@@ -30,6 +30,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// Whether to ask for a stream, which tells the time to the first token.
     pub stream: bool,
+    /// The version of the API, where it shall not be [`anthropic::VERSION`]; only Anthropic's has versions.
+    pub api_version: Option<String>,
 }
 
 /// What lets us in at a provider.
@@ -210,7 +212,10 @@ fn headers(settings: &Settings) -> Result<HeaderMap, ClientError> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if settings.api == Api::Anthropic {
-        headers.insert("anthropic-version", HeaderValue::from_static(anthropic::VERSION));
+        let version = settings.api_version.as_deref().unwrap_or(anthropic::VERSION);
+        let version = HeaderValue::from_str(version)
+            .map_err(|_| ClientError::BadRequest { status: 400, message: format!("`{version}` is no version of the API") })?;
+        headers.insert("anthropic-version", version);
     }
     if let Credential::Key(key) = &settings.credential {
         let (name, text) = match settings.api {
@@ -344,6 +349,7 @@ mod tests {
             credential: Credential::Key("sk-secret".into()),
             timeout: Duration::from_secs(1),
             stream: true,
+            api_version: None,
         }
     }
 

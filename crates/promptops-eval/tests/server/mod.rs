@@ -5,6 +5,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -27,6 +28,8 @@ pub enum Behaviour {
     Stall,
     /// Never stops answering.
     Endless,
+    /// Answers after a while, and counts down then.
+    After(Duration, Box<Behaviour>, Arc<AtomicUsize>),
 }
 
 impl Behaviour {
@@ -79,6 +82,20 @@ impl Server {
         Self { address, shared, task, stop }
     }
 
+    /// Starts a server that takes 5 ms for an answer, and refuses what comes while it is at work on `most` others.
+    pub async fn start_bearing(most: usize, answer: impl Fn() -> Behaviour + Send + Sync + 'static) -> Self {
+        let under_way = Arc::new(AtomicUsize::new(0));
+        Self::start(move |_, _| {
+            let (under_way, behaviour) = (Arc::clone(&under_way), answer());
+            if under_way.fetch_add(1, Ordering::SeqCst) >= most {
+                under_way.fetch_sub(1, Ordering::SeqCst);
+                return Behaviour::Answer(429, vec![("retry-after-ms", "1")], "{}".to_owned());
+            }
+            Behaviour::After(Duration::from_millis(5), Box::new(behaviour), under_way)
+        })
+        .await
+    }
+
     pub fn url(&self) -> String {
         format!("http://{}/v1", self.address)
     }
@@ -98,7 +115,16 @@ async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byt
     let number = shared.count.fetch_add(1, Ordering::SeqCst);
     let authorization = headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
     let received = Received { authorization, body: serde_json::from_slice(&body).unwrap() };
-    match (shared.script)(number, &received) {
+    let behaviour = match (shared.script)(number, &received) {
+        Behaviour::After(pause, behaviour, under_way) => {
+            tokio::time::sleep(pause).await;
+            under_way.fetch_sub(1, Ordering::SeqCst);
+            *behaviour
+        }
+        other => other,
+    };
+    match behaviour {
+        Behaviour::Stall | Behaviour::After(..) => std::future::pending().await,
         Behaviour::Answer(status, headers, body) => {
             let mut response = Response::builder().status(status);
             for (name, value) in headers {
@@ -111,11 +137,11 @@ async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byt
             let failing = stream::iter([Ok(half), Err(std::io::Error::other("broken off"))]);
             Response::builder()
                 .status(StatusCode::OK)
+                .header("content-type", if body.contains("data: ") { "text/event-stream" } else { "application/json" })
                 .header("content-length", body.len())
                 .body(Body::from_stream(failing))
                 .unwrap()
         }
-        Behaviour::Stall => std::future::pending().await,
         Behaviour::Endless => {
             let chunk = Bytes::from(vec![b' '; 1 << 20]);
             let endless = stream::repeat(chunk).map(Ok::<_, Infallible>);

@@ -1,6 +1,6 @@
 //! `duplicate-id`: an id belongs to one file. Found on the way by [`super::duplicate_prompt`].
 
-use super::{Check, Summary};
+use super::{Check, FoundBy, Summary};
 use crate::finding::{Finding, Severity};
 
 pub(super) const CHECK: Check = Check {
@@ -12,6 +12,7 @@ pub(super) const CHECK: Check = Check {
           usual case.",
     is_firm: true,
     has_fix: false,
+    found_by: FoundBy::Check,
     bad: "=== prompts/greeting.yaml
 id: greeting
 version: 1

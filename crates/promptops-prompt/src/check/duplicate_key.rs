@@ -2,7 +2,7 @@
 //!
 //! Found by [`crate::yaml`].
 
-use super::Check;
+use super::{Check, FoundBy};
 use crate::finding::Severity;
 
 pub(super) const CHECK: Check = Check {
@@ -13,6 +13,7 @@ pub(super) const CHECK: Check = Check {
     fix: "Remove one of the two. When both have the same value, `promptops check --fix` removes the second.",
     is_firm: true,
     has_fix: true,
+    found_by: FoundBy::Check,
     bad: "=== prompts/greeting.yaml
 id: greeting
 version: 1

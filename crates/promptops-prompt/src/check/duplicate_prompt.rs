@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Check, ContentKey, Summary, duplicate_id};
+use super::{Check, ContentKey, FoundBy, Summary, duplicate_id};
 use crate::finding::{Finding, Severity};
 use crate::id::PromptId;
 
@@ -15,6 +15,7 @@ pub(super) const CHECK: Check = Check {
     fix: "Call the one prompt from both places.",
     is_firm: false,
     has_fix: false,
+    found_by: FoundBy::Check,
     bad: "=== prompts/greeting.yaml
 id: greeting
 version: 1

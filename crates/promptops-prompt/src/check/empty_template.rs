@@ -2,7 +2,7 @@
 //!
 //! Found by [`crate::draft`].
 
-use super::Check;
+use super::{Check, FoundBy};
 use crate::finding::Severity;
 
 pub(super) const CHECK: Check = Check {
@@ -14,6 +14,7 @@ pub(super) const CHECK: Check = Check {
     fix: "Write the text, or remove the message.",
     is_firm: true,
     has_fix: false,
+    found_by: FoundBy::Check,
     bad: r#"=== prompts/greeting.yaml
 id: greeting
 version: 1

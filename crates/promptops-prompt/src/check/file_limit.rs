@@ -2,7 +2,7 @@
 //!
 //! Found by [`crate::yaml`], and by whoever reads the file.
 
-use super::Check;
+use super::{Check, FoundBy};
 use crate::finding::Severity;
 
 pub(super) const CHECK: Check = Check {
@@ -14,6 +14,7 @@ pub(super) const CHECK: Check = Check {
     fix: "Move data out of the prompt into an input or a dataset, and write out what nested aliases repeat.",
     is_firm: true,
     has_fix: false,
+    found_by: FoundBy::Check,
     bad: "=== prompts/greeting.yaml
 id: greeting
 version: 1

@@ -1,6 +1,6 @@
 //! `floating-model`: the model is named so that the provider cannot replace it underneath.
 
-use super::{Check, FileView};
+use super::{Check, FileView, FoundBy};
 use crate::finding::{Finding, Severity};
 
 pub(super) const CHECK: Check = Check {
@@ -12,6 +12,7 @@ pub(super) const CHECK: Check = Check {
     fix: "Name the snapshot that was evaluated. Which one that is, only you know.",
     is_firm: false,
     has_fix: false,
+    found_by: FoundBy::Check,
     bad: "=== prompts/greeting.yaml
 id: greeting
 version: 1

@@ -2,7 +2,7 @@
 //!
 //! Found by [`crate::draft`]; what to write is known here, where the path is.
 
-use super::{Check, FileView};
+use super::{Check, FileView, FoundBy};
 use crate::finding::{Edit, Finding, Severity};
 use crate::id::PromptId;
 
@@ -16,6 +16,7 @@ pub(super) const CHECK: Check = Check {
           the path of the file says, if that one is valid.",
     is_firm: true,
     has_fix: true,
+    found_by: FoundBy::Check,
     bad: "=== prompts/greeting.yaml
 id: Greeting
 version: 1

@@ -1,6 +1,6 @@
 //! `id-path`: the id names the file, so that a prompt is found without an index.
 
-use super::{Check, FileView};
+use super::{Check, FileView, FoundBy};
 use crate::finding::{Edit, Finding, Severity};
 
 pub(super) const CHECK: Check = Check {
@@ -13,6 +13,7 @@ pub(super) const CHECK: Check = Check {
           history, the second makes a new prompt.",
     is_firm: false,
     has_fix: false,
+    found_by: FoundBy::Check,
     bad: "=== prompts/greeting.yaml
 id: support.greeting
 version: 1

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Base, Check, Summary};
+use super::{Base, Check, FoundBy, Summary};
 use crate::finding::{Edit, Finding, Severity};
 
 pub(super) const CHECK: Check = Check {
@@ -14,6 +14,7 @@ pub(super) const CHECK: Check = Check {
     fix: "Count `version` up by one and let `parent` name the version before. `promptops check --base REVISION --fix` does both.",
     is_firm: true,
     has_fix: true,
+    found_by: FoundBy::Check,
     bad: "=== base prompts/greeting.yaml
 id: greeting
 version: 1

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Check, Summary};
+use super::{Check, FoundBy, Summary};
 use crate::finding::{Finding, Severity};
 use crate::id::PromptRef;
 
@@ -14,6 +14,7 @@ pub(super) const CHECK: Check = Check {
     fix: "Move the text that both need into a third prompt, and include that.",
     is_firm: false,
     has_fix: false,
+    found_by: FoundBy::Check,
     bad: r#"=== prompts/tone.yaml
 id: tone
 version: 1

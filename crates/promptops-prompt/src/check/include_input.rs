@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Check, Summary, unused_input};
+use super::{Check, FoundBy, Summary, unused_input};
 use crate::finding::{Finding, Severity};
 use crate::id::PromptRef;
 
@@ -16,6 +16,7 @@ pub(super) const CHECK: Check = Check {
           declare it as a text.",
     is_firm: false,
     has_fix: false,
+    found_by: FoundBy::Check,
     bad: r#"=== prompts/tone.yaml
 id: tone
 version: 1

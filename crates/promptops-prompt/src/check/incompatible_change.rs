@@ -3,7 +3,7 @@
 //! What a version breaks shows in its content and in that of those before it, which summaries do not hold. So whoever has
 //! both compares, and this says what was found.
 
-use super::{Check, Summary};
+use super::{Check, FoundBy, Summary};
 use crate::compatibility::{Break, Level};
 use crate::finding::{Finding, Severity};
 
@@ -17,6 +17,7 @@ pub(super) const CHECK: Check = Check {
           `breaking: {2: pass language}`. `promptops compat --explain` shows an example of what breaks.",
     is_firm: false,
     has_fix: false,
+    found_by: FoundBy::Check,
     bad: r#"=== base prompts/greeting.yaml
 id: greeting
 version: 1

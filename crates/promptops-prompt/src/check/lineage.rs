@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Base, Check, FileView, Summary};
+use super::{Base, Check, FileView, FoundBy, Summary};
 use crate::finding::{Finding, Severity};
 use crate::id::{PromptId, Version};
 
@@ -16,6 +16,7 @@ pub(super) const CHECK: Check = Check {
           this one where none is named.",
     is_firm: false,
     has_fix: true,
+    found_by: FoundBy::Check,
     bad: "=== prompts/greeting.yaml
 id: greeting
 version: 2

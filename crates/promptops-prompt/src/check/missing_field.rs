@@ -2,7 +2,7 @@
 //!
 //! Found by [`crate::draft`].
 
-use super::Check;
+use super::{Check, FoundBy};
 use crate::finding::Severity;
 
 pub(super) const CHECK: Check = Check {
@@ -14,6 +14,7 @@ pub(super) const CHECK: Check = Check {
     fix: "Add the field. `promptops check --fix` writes an `id` that is missing, since the path says it.",
     is_firm: true,
     has_fix: false,
+    found_by: FoundBy::Check,
     bad: "=== prompts/greeting.yaml
 id: greeting
 version: 1

@@ -2,7 +2,7 @@
 //!
 //! Found by [`crate::owners`].
 
-use super::Check;
+use super::{Check, FoundBy};
 use crate::finding::Severity;
 
 pub(super) const CHECK: Check = Check {
@@ -13,6 +13,7 @@ pub(super) const CHECK: Check = Check {
     fix: "Write the field or the name as the message says.",
     is_firm: true,
     has_fix: false,
+    found_by: FoundBy::Check,
     bad: "=== owners.yaml
 people: {ana: {name: Ana}}
 teams: {support-team: {members: [anna]}}

@@ -1,12 +1,15 @@
 //! The documentation of the checks, from their data: what `docs/reference/checks` holds.
 
-use super::{CHECKS, Check, Example, ExampleFile, Place};
+use super::{CHECKS, Check, Example, ExampleFile, FoundBy, Place};
 
 impl Check {
     /// Returns its page, in Markdown.
     pub fn page(&self) -> String {
         let mut page = format!("# {}\n\n{}\n\n", self.id, self.summary);
         page.push_str(&format!("Severity: {}.{}\n\n", self.severity.name(), self.limits()));
+        if self.found_by == FoundBy::Eval {
+            page.push_str("Found by `promptops eval`, before it calls a model.\n\n");
+        }
         page.push_str(&format!("## Why\n\n{}\n\n", self.why));
         page.push_str(&format!("## What it finds\n\n{}", example(self.bad)));
         page.push_str(&format!("## What it lets pass\n\n{}", example(self.good)));
@@ -36,15 +39,15 @@ fn example_file(file: &ExampleFile) -> String {
     match file.place {
         Place::Folder => format!("A folder named `{path}`.\n\n"),
         Place::Base => format!("`{path}` at the base:\n\n```yaml\n{}```\n\n", file.text),
-        Place::Tree => format!("`{path}`:\n\n```yaml\n{}```\n\n", file.text),
+        Place::Tree => format!("`{path}`:\n\n```{}\n{}```\n\n", path.rsplit('.').next().unwrap_or_default(), file.text),
     }
 }
 
 /// Returns the page that lists them all, in Markdown.
 pub fn index_page() -> String {
     let mut page = "# Checks\n\n\
-        What `promptops check` looks for. Each check has a page with its reason, an example, the example mended, and what to do; \
-        `promptops explain CHECK` shows the same. How severities are set, and how single findings are let pass, stands in\n\
+        What `promptops check` looks for, and `promptops eval` before it calls a model. Each check has a page with its reason,\n\
+        an example, the example mended, and what to do; `promptops explain CHECK` shows the same. How severities are set, and how single findings are let pass, stands in\n\
         [the guide](../guides/checks.md).\n\n\
         | Check | Severity | What must hold | `--fix` |\n|---|---|---|---|\n"
         .to_owned();

@@ -2,7 +2,7 @@
 //!
 //! Found by [`crate::suppression`].
 
-use super::Check;
+use super::{Check, FoundBy};
 use crate::finding::Severity;
 
 pub(super) const CHECK: Check = Check {
@@ -15,6 +15,7 @@ pub(super) const CHECK: Check = Check {
           file holds no version cannot be suppressed.",
     is_firm: true,
     has_fix: false,
+    found_by: FoundBy::Check,
     bad: "=== prompts/greeting.yaml
 id: greeting
 version: 1

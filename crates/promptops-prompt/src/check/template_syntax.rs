@@ -1,6 +1,6 @@
 //! `template-syntax`: the template parses.
 
-use super::Check;
+use super::{Check, FoundBy};
 use crate::draft::{Draft, TemplateText};
 use crate::finding::{Finding, Severity};
 use crate::template::SyntaxError;
@@ -14,6 +14,7 @@ pub(super) const CHECK: Check = Check {
           endraw %}`.",
     is_firm: true,
     has_fix: false,
+    found_by: FoundBy::Check,
     bad: "=== prompts/greeting.yaml
 id: greeting
 version: 1

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Check, FileView};
+use super::{Check, FileView, FoundBy};
 use crate::finding::{Edit, Finding, Severity};
 
 pub(super) const CHECK: Check = Check {
@@ -15,6 +15,7 @@ pub(super) const CHECK: Check = Check {
           meant; an editor offers both.",
     is_firm: false,
     has_fix: false,
+    found_by: FoundBy::Check,
     bad: "=== prompts/greeting.yaml
 id: greeting
 version: 1

@@ -1,6 +1,6 @@
 //! `unknown-eval`: the eval files that a prompt names are there.
 
-use super::{Check, Summary};
+use super::{Check, FoundBy, Summary};
 use crate::finding::{Finding, Severity};
 
 pub(super) const CHECK: Check = Check {
@@ -11,6 +11,7 @@ pub(super) const CHECK: Check = Check {
     fix: "Correct the path, which is from the project's root, or add the file.",
     is_firm: false,
     has_fix: false,
+    found_by: FoundBy::Check,
     bad: "=== prompts/greeting.yaml
 id: greeting
 version: 1

@@ -2,7 +2,7 @@
 //!
 //! Found by [`crate::draft`].
 
-use super::Check;
+use super::{Check, FoundBy};
 use crate::finding::Severity;
 
 pub(super) const CHECK: Check = Check {
@@ -14,6 +14,7 @@ pub(super) const CHECK: Check = Check {
     fix: "Correct the name, or remove the field. `promptops check --fix` corrects a name that is one or two letters off.",
     is_firm: false,
     has_fix: true,
+    found_by: FoundBy::Check,
     bad: "=== prompts/greeting.yaml
 id: greeting
 version: 1

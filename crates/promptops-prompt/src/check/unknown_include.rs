@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Base, Check, Summary, include_input};
+use super::{Base, Check, FoundBy, Summary, include_input};
 use crate::finding::{Edit, Finding, Severity};
 use crate::id::{PromptId, PromptRef};
 
@@ -15,6 +15,7 @@ pub(super) const CHECK: Check = Check {
     fix: "Correct the id or the version, or add the prompt first. An editor offers the newest version.",
     is_firm: false,
     has_fix: false,
+    found_by: FoundBy::Check,
     bad: r#"=== prompts/tone.yaml
 id: tone
 version: 1

@@ -1,6 +1,6 @@
 //! `unknown-owner`: the owner is a team or person of `owners.yaml`.
 
-use super::{Check, Summary};
+use super::{Check, FoundBy, Summary};
 use crate::finding::{Edit, Finding, Severity};
 use crate::owners::Owners;
 
@@ -13,6 +13,7 @@ pub(super) const CHECK: Check = Check {
     fix: "Correct the name, or add the team or person. An editor offers the name that is closest.",
     is_firm: false,
     has_fix: false,
+    found_by: FoundBy::Check,
     bad: "=== owners.yaml
 teams: {support-team: {members: []}}
 === prompts/greeting.yaml

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Check, FileView, Summary};
+use super::{Check, FileView, FoundBy, Summary};
 use crate::finding::{Edit, Finding, Severity};
 use crate::id::PromptId;
 use crate::template::Include;
@@ -16,6 +16,7 @@ pub(super) const CHECK: Check = Check {
     fix: "Name the version that was tested. `promptops check --fix` writes the version that the project holds.",
     is_firm: false,
     has_fix: true,
+    found_by: FoundBy::Check,
     bad: r#"=== prompts/tone.yaml
 id: tone
 version: 1

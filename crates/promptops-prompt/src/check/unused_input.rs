@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Check, FileView, Summary, UnusedInput};
+use super::{Check, FileView, FoundBy, Summary, UnusedInput};
 use crate::finding::{Edit, Finding, Severity};
 use crate::id::PromptRef;
 
@@ -16,6 +16,7 @@ pub(super) const CHECK: Check = Check {
           offers it.",
     is_firm: false,
     has_fix: false,
+    found_by: FoundBy::Check,
     bad: "=== prompts/greeting.yaml
 id: greeting
 version: 1

@@ -2,7 +2,7 @@
 //!
 //! Found by [`crate::suppression`].
 
-use super::Check;
+use super::{Check, FoundBy};
 use crate::finding::Severity;
 
 pub(super) const CHECK: Check = Check {
@@ -13,6 +13,7 @@ pub(super) const CHECK: Check = Check {
     fix: "Remove the comment, or the name of the check from it. `promptops check --fix` does.",
     is_firm: false,
     has_fix: true,
+    found_by: FoundBy::Check,
     bad: "=== prompts/greeting.yaml
 id: greeting
 version: 1

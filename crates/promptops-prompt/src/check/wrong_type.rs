@@ -2,7 +2,7 @@
 //!
 //! Found by [`crate::draft`].
 
-use super::Check;
+use super::{Check, FoundBy};
 use crate::finding::Severity;
 
 pub(super) const CHECK: Check = Check {
@@ -15,6 +15,7 @@ pub(super) const CHECK: Check = Check {
           into a list, and puts quotes around a number that has to be a text.",
     is_firm: true,
     has_fix: true,
+    found_by: FoundBy::Check,
     bad: r#"=== prompts/greeting.yaml
 id: greeting
 version: "1"

@@ -64,8 +64,11 @@ fn changes(before: Option<&PriceTable>, now: &PriceTable) -> Vec<String> {
         .iter()
         .filter_map(|(model, price)| {
             let old = before.models.get(model).filter(|old| *old != price)?;
-            let (input, output) = ((old.input, price.input), (old.output, price.output));
-            Some(format!("{model}: input {} → {}, output {} → {}", input.0, input.1, output.0, output.1))
+            let part = |name: &str, old: f64, new: f64| {
+                let change = if old == new { format!("{new}") } else { format!("{old} → {new}") };
+                format!("{name} {change}")
+            };
+            Some(format!("{model}: {}, {}", part("input", old.input, price.input), part("output", old.output, price.output)))
         })
         .collect();
     let count = |from: &PriceTable, to: &PriceTable| to.models.keys().filter(|model| !from.models.contains_key(*model)).count();
@@ -76,7 +79,7 @@ fn changes(before: Option<&PriceTable>, now: &PriceTable) -> Vec<String> {
         lines.push(format!("and {more} more prices change"));
     }
     if new + gone > 0 {
-        lines.push(format!("{new} models are new, {gone} are gone"));
+        lines.push(format!("models: {new} new, {gone} gone"));
     }
     lines
 }
