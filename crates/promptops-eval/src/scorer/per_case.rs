@@ -236,7 +236,8 @@ impl Scorer for PerCase {
         let PerCaseSettings { column, metric, graded, judges } = &self.settings;
         let digest = |judge: &PromptRef| self.judges.get(judge).map(|subject| subject.digest);
         let judges: Vec<Value> = judges.iter().map(|judge| json!([judge, digest(judge)])).collect();
-        json!({"type": "per-case", "column": column, "metric": metric, "graded": graded, "judges": judges})
+        let output = &self.output;
+        json!({"type": "per-case", "column": column, "metric": metric, "graded": graded, "output": output, "judges": judges})
     }
 }
 
