@@ -61,8 +61,10 @@ BARS = [
     Bar("start: check 10 prompts, no cache", "start_s", below=0.050),
     Bar("load by id and version, warm, Rust; Langfuse's SDK", "load_rust_ns", "load_langfuse_ns", below=1_000),
     Bar("load by id and version, warm, Python; Langfuse's SDK", "load_python_ns", "load_langfuse_ns", below=2_000),
+    Bar("load by id and version, warm, Node; Langfuse's SDK for Python", "load_node_ns", "load_langfuse_ns", below=2_000),
     Bar("render 2 KB with a loop, Rust; Jinja2", "render_rust_ns", "render_jinja2_ns", at_least_times=8),
     Bar("render 2 KB with a loop, Python; Jinja2", "render_python_ns", "render_jinja2_ns", at_least_times=4),
+    Bar("render 2 KB with a loop, Node; Jinja2", "render_node_ns", "render_jinja2_ns"),
     Bar("render 2 KB, Rust; str.format without a loop", "render_rust_ns", "render_format_ns"),
     Bar("open a bundle of 10,000 prompts and load one", "bundle_open_and_load_ns", below=5_000_000),
     Bar("resolve through the server; MLflow's server", "serve_per_second", "serve_mlflow_per_second", at_least=20_000),
@@ -81,9 +83,9 @@ BARS = [
 ]
 
 
-def write(folder: Path, figures: Figures, rounds: int) -> bool:
+def write(folder: Path, figures: Figures, rounds: int, machine: dict[str, str | int]) -> bool:
     """Writes both files, prints the table, and says whether every bar is met."""
-    machine = describe_machine()
+    node = f"Node {figures['node_version']}, " if "node_version" in figures else ""
     # What cannot be measured where it runs is left out of the table, and said on the way.
     rows = [bar.row(figures) for bar in BARS if bar.figure in figures and (bar.peer is None or bar.peer in figures)]
     table = ["| What; next to what | PromptOps | the other | ratio | bar | met |", "|---|---:|---:|---:|---:|---|"]
@@ -92,9 +94,10 @@ def write(folder: Path, figures: Figures, rounds: int) -> bool:
         f"{machine['date']}, medians of {rounds} rounds, page cache warm for both sides.",
         "",
         f"* Machine: {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, {machine['system']}.",
-        f"* Versions: PromptOps {machine['revision']}, {machine['rustc']}, Python {machine['python']}, PyYAML {machine['pyyaml']} "
+        f"* Versions: PromptOps {machine['revision']}, {machine['rustc']}, Python {machine['python']}, {node}PyYAML {machine['pyyaml']} "
         f"(C loader), Jinja2 {figures['jinja2_version']}, Langfuse {figures['langfuse_version']} (its server mocked), MLflow {figures['mlflow_version']}, "
         f"inspect-ai {figures['inspect_version']}, promptfoo {figures['promptfoo_version']}.",
+        f"* Evals: PromptOps {figures['eval_revision']}, medians of {figures['eval_rounds']} rounds.",
         "",
         *table,
     ])
@@ -108,16 +111,16 @@ def write(folder: Path, figures: Figures, rounds: int) -> bool:
     return all(met for _, met in rows)
 
 
-def kept(folder: Path) -> Figures:
-    """Returns the figures of the run before."""
-    return json.loads((folder / "results.json").read_text(encoding="utf-8"))["figures"]
+def before(folder: Path) -> dict:
+    """Returns what the run before wrote down."""
+    return json.loads((folder / "results.json").read_text(encoding="utf-8"))
 
 
 def runners(promptfoo: Path | None) -> Figures:
-    """Returns the versions of the tools that run evals."""
+    """Returns the versions of the tools that run evals, ours included: evals may be measured alone, later than the rest."""
     package = promptfoo and next((folder / "package.json" for folder in promptfoo.parents if (folder / "package.json").exists()), None)
     known = json.loads(package.read_text(encoding="utf-8"))["version"] if package else "not measured"
-    return {"inspect_version": version("inspect-ai"), "promptfoo_version": known}
+    return {"inspect_version": version("inspect-ai"), "promptfoo_version": known, "eval_revision": said("git", "rev-parse", "--short", "HEAD")}
 
 
 def human(figure: str, value: float) -> str:

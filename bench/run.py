@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--bench-load", type=Path, required=True, help="the Rust program that times loading and rendering")
     parser.add_argument("--scratch", type=Path, required=True, help="an empty folder for trees of prompts")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--node", action="store_true", help="the Node SDK is built, and measured too")
     parser.add_argument("--s3", help="JSON of a bucket and the environment that reaches it")
     parser.add_argument("--promptfoo", type=Path, help="the entry point of promptfoo, a Node program")
     parser.add_argument("--only", choices=["evaluations"], help="measure this part alone, and leave the other figures as they are")
@@ -45,13 +46,13 @@ def main() -> None:
 
     registry = RegistryBench(bench.promptops, options.bench_load.parent, options.scratch, bench.environment, options.s3)
     evaluations = EvaluationBench(bench.promptops, options.scratch, bench.environment, options.promptfoo, options.rounds)
-    figures = evaluations.measure()
+    measured = {**evaluations.measure(), **report.runners(options.promptfoo), "eval_rounds": options.rounds}
     if options.only:
-        figures = {**report.kept(HERE), **figures}
+        before = report.before(HERE)
+        all_met = report.write(HERE, {**before["figures"], **measured}, before["rounds"], before["machine"])
     else:
-        figures |= {**bench.check_many(), **bench.check_few(), **bench.load_and_render(), **registry.measure()}
-    figures |= report.runners(options.promptfoo)
-    all_met = report.write(HERE, figures, options.rounds)
+        figures = {**bench.check_many(), **bench.check_few(), **bench.load_and_render(), **registry.measure(), **measured}
+        all_met = report.write(HERE, figures, options.rounds, report.describe_machine())
     sys.exit(0 if all_met else 1)
 
 
@@ -127,8 +128,8 @@ class Bench:
             runs.append(self.timed([self.promptops, "check"], project))
         return {"start_s": statistics.median(run.seconds for run in runs)}
 
-    def load_and_render(self) -> dict[str, float | str]:
-        """Loads and renders one published prompt of 2 KB, warm, in Rust and Python, next to other tools."""
+    def load_and_render(self, has_node: bool) -> dict[str, float | str]:
+        """Loads and renders one published prompt of 2 KB, warm, in Rust, Python and Node, next to other tools."""
         say("load and render one prompt")
         project = self.scratch / "project"
         shutil.copytree(HERE / "project", project)
@@ -145,7 +146,7 @@ class Bench:
         python = self.answer([sys.executable, str(HERE / "load_promptops.py"), inputs], project)
         langfuse = self.answer([sys.executable, str(peers / "load_langfuse.py"), str(prompt)], project)
         rendered = self.answer([sys.executable, str(peers / "render_python.py"), str(prompt), inputs], project)
-        return {
+        figures = {
             "load_rust_ns": rust["load_by_version_ns"],
             "load_python_ns": python["load_ns"],
             "load_langfuse_ns": langfuse["load_ns"],
@@ -157,6 +158,10 @@ class Bench:
             "langfuse_version": langfuse["version"],
             "jinja2_version": rendered["version"],
         }
+        if has_node:
+            node = self.answer(["node", str(HERE / "load_promptops.mjs"), inputs], project)
+            figures |= {"load_node_ns": node["load_ns"], "render_node_ns": node["render_ns"], "node_version": node["version"]}
+        return figures
 
     def timed(self, command: list[str], folder: Path) -> CommandRun:
         return run_command(command, folder, self.environment)

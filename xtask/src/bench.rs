@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::Outcome;
 use crate::checkout::Checkout;
+use crate::node::Node;
 use crate::python::{Profile, Python, remove_folder};
 use crate::services;
 use crate::step::{command_step, step};
@@ -31,6 +32,11 @@ pub(crate) fn run(checkout: &Checkout, options: &[&str]) -> Result<Outcome> {
     let s3 = step("S3 server on loopback", || services::start_s3(checkout));
     let python = step("Python environment", || Python::for_bench(checkout)).context("nothing was measured")?;
     step("build the wheel", || python.install_sdk(checkout, Profile::Release)).context("nothing was measured")?;
+    let node = Node::find(checkout);
+    match &node {
+        Ok(node) => step("build the Node SDK", || node.build(checkout, Profile::Release)).context("nothing was measured")?,
+        Err(reason) => println!("    the Node SDK is not measured: {reason:#}"),
+    }
 
     let scratch = checkout.target.join("bench");
     remove_folder(&scratch)?;
@@ -47,6 +53,9 @@ pub(crate) fn run(checkout: &Checkout, options: &[&str]) -> Result<Outcome> {
         .arg("--scratch")
         .arg(&scratch)
         .args(options);
+    if node.is_ok() {
+        measure.arg("--node");
+    }
     if let Some(package) = &promptfoo {
         measure.arg("--promptfoo").arg(package.join("dist/src/entrypoint.js"));
     }

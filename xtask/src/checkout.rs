@@ -41,7 +41,12 @@ impl Checkout {
     /// Returns a cargo command that prints no colour, so that its output can be read by a program.
     pub(crate) fn cargo(&self) -> Command {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = self.command(cargo);
+        self.command_that_builds(cargo)
+    }
+
+    /// Returns a command that runs cargo itself.
+    pub(crate) fn command_that_builds(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = self.command(program);
         // What cargo tells a binary it runs describes xtask; passed on, it makes build scripts run again.
         for (name, _) in std::env::vars_os() {
             if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {

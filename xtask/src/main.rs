@@ -1,6 +1,6 @@
 //! The tasks of this repository, run as `cargo xtask <task>`.
 //!
-//! A task drives what users get (the `promptops` binary, the Python wheel) from outside; it links none of it.
+//! A task drives what users get (the `promptops` binary, the Python wheel, the npm package) from outside; it links none of it.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -12,6 +12,7 @@ mod bench;
 mod checkout;
 mod demo;
 mod lint;
+mod node;
 mod python;
 mod server;
 mod services;

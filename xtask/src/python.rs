@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::checkout::{Checkout, read_stdout};
 use crate::step::quietly;
 
-/// How the wheel of the Python SDK is built.
+/// How the native part of an SDK is built.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profile {
     /// Built fast, for tests and the demo.

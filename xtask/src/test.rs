@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every test, and one line that sums them up.
 
+mod node_tests;
 mod python_tests;
 mod rust_tests;
 mod tally;
@@ -10,6 +11,7 @@ use anyhow::Result;
 
 use crate::Outcome;
 use crate::checkout::Checkout;
+use crate::node::Node;
 use crate::python::{Profile, Python};
 use crate::services;
 use crate::step::{seconds, step};
@@ -37,6 +39,11 @@ pub(crate) fn run(checkout: &Checkout) -> Result<Outcome> {
             tally.add(counted("Python tests", || python_tests::run(checkout, python, &services)));
         }
     }
+
+    match Node::find(checkout) {
+        Ok(node) => run_node_tests(checkout, &node, &mut tally),
+        Err(reason) => tally.skipped.push(format!("Node tests: {reason:#}")),
+    }
     let in_order = tally.setup(step("tidy", || tidy::expect_order(checkout)));
     tally.passed += u64::from(in_order.is_some());
 
@@ -47,6 +54,16 @@ pub(crate) fn run(checkout: &Checkout) -> Result<Outcome> {
     println!("finished in {}", seconds(start.elapsed()));
     println!("{tally}");
     Ok(if tally.failed == 0 { Outcome::InOrder } else { Outcome::NotInOrder })
+}
+
+fn run_node_tests(checkout: &Checkout, node: &Node, tally: &mut Tally) {
+    if tally.setup(step("Node packages", || node.install_packages(checkout))).is_none() {
+        return;
+    }
+    let built = step("Node tests: build the native part", || node.build(checkout, Profile::Dev));
+    if tally.setup(built).is_some() {
+        tally.add(counted("Node tests", || node_tests::run(checkout, node)));
+    }
 }
 
 /// Runs a test runner as a step, and prints what it counted.

@@ -1,13 +1,14 @@
 //! Evaluations of a project's prompts: eval files, datasets, providers and recordings, brought together.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use promptops_eval::client::retry::RetryPolicy;
 use promptops_eval::client::{ClientError, ErrorClass};
+use promptops_eval::compare::plan::ASSUMED_DISCORDANCE;
 use promptops_eval::dataset::{Dataset, DatasetError, Format, Source};
 use promptops_eval::recording::{self, Recording, Redaction, Replay};
 use promptops_eval::report::{self, v1, v1::Report};
@@ -21,13 +22,13 @@ use crate::closure::closure;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::output::human;
+use crate::output::{a_a_report, eval_plan, human};
 use crate::project::{CONFIG_FILE, Project};
 use crate::proposal::{Proposal, Version};
 use crate::providers::{prices, routes};
 
 /// Options of every command that asks a model.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct EvalOptions {
     /// When recorded answers are used [default: auto; in CI, where the variable CI is set: only].
     #[arg(long, value_enum, value_name = "WHEN")]
@@ -41,6 +42,9 @@ pub struct EvalOptions {
     /// Seconds that one call may take.
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3600), value_name = "SECONDS")]
     pub timeout: u64,
+    /// Ask cases in random order and stop as soon as the verdict stands, as `early_stop: true` in the eval file does.
+    #[arg(long)]
+    pub early_stop: bool,
     /// Take answers out of the recordings that this run did not ask for, such as those of older versions.
     #[arg(long)]
     pub prune_recordings: bool,
@@ -95,6 +99,17 @@ pub struct Evaluated {
     pub report: Report,
     /// How the answers were come by.
     pub served: Served,
+    /// Whether the parent's result was kept from an earlier run.
+    pub parent_is_kept: bool,
+}
+
+impl Evaluated {
+    /// Says how the answers were come by.
+    pub fn notice(&self) -> String {
+        let (Served { sent, replayed, .. }, kept) =
+            (self.served, if self.parent_is_kept { ", the parent's result kept" } else { "" });
+        format!("{}: {sent} calls sent, {replayed} answers replayed{kept}", self.report.eval)
+    }
 }
 
 /// Problems in an eval file or a dataset, ready to be shown.
@@ -152,53 +167,156 @@ pub fn run(
     candidate: &Version,
     baseline: Option<&Version>,
 ) -> Result<Evaluated, Stopped> {
-    let (spec, text) = read_spec(project, path, &candidate.prompt.id)?;
-    let texts = HashMap::from([(path.to_owned(), text)]);
-    let dataset = read_dataset(project, &spec, &texts)?;
-    let subject = subject(candidate)?;
-    let baseline = baseline.map(self::subject).transpose()?;
-    let problems = |findings| Stopped::Problems(Problems { findings, texts: texts.clone() });
-    let judges = judges(proposal, &spec)?;
-    let file = project.root.join(path);
-    let folder = file.parent().unwrap_or(&project.root);
-    let surroundings = Surroundings { folder, judges: &judges };
-    let prepared = Prepared::new(&spec, &dataset, &subject, &surroundings).map_err(|error| match error {
-        EvalError::Findings(findings) => problems(findings),
-        other => Stopped::Failure(failure(other)),
-    })?;
+    let file = EvalFile::read(context, (project, proposal), options, path, &candidate.prompt.id)?;
+    let (subject, baseline) = (subject_of(candidate)?, baseline.map(subject_of).transpose()?);
     let replay = options.replay(context);
+    let mut prepared = file.prepare(&subject)?;
+    if replay != ReplayChoice::Off && !options.prune_recordings {
+        prepared = prepared.keeping_results(&results_folder(project));
+    }
     let recording = open_recording(project, path, replay)?;
     let subjects = [Some(&subject), baseline.as_ref()].into_iter().flatten();
-    let asked = subjects.chain(judges.values().map(Arc::as_ref));
-    let models: Vec<&str> = asked.map(|subject| subject.content.model.as_str()).collect();
-    let client = if replay == ReplayChoice::Only { None } else { Some(routes(context, project, options, &models)?) };
+    let models = file.models(subjects);
     let prices = prices(project, options, &models)?;
+    let evaluation = ask(context, project, options, &recording, &models, path, async |settings| {
+        prepared.evaluate(&subject, baseline.as_ref(), settings).await
+    })?;
+    // What was answered is kept, whatever became of the rest.
+    let report = evaluation.and_then(|evaluation| {
+        let report = report::build(&prepared, &subject, baseline.as_ref(), &evaluation, &recording)?;
+        Ok((report, evaluation.served, evaluation.parent_is_kept))
+    });
+    if options.prune_recordings && report.is_ok() {
+        let pruned = recording.prune();
+        context.printer.notice(format!("{path}: {pruned} recorded answers pruned"));
+    }
+    recording.save().map_err(failure)?;
+    let (mut report, served, parent_is_kept) = report.map_err(failure)?;
+    report.prices = prices.table.map(|table| v1::Prices { source: table.source, date: table.date, digest: table.digest });
+    Ok(Evaluated { report, served, parent_is_kept })
+}
+
+/// Holds a version against itself: its run, split at random, so often.
+pub fn compare_with_itself(
+    context: &Context,
+    project: &Project,
+    options: &EvalOptions,
+    path: &str,
+    proposal: &Proposal,
+    (version, comparisons): (&Version, u32),
+) -> Result<a_a_report::AaV1, Stopped> {
+    let file = EvalFile::read(context, (project, proposal), options, path, &version.prompt.id)?;
+    let subject = subject_of(version)?;
+    let prepared = file.prepare(&subject)?;
+    let recording = open_recording(project, path, options.replay(context))?;
+    let models = file.models([&subject].into_iter());
+    let measured = ask(context, project, options, &recording, &models, path, async |settings| {
+        prepared.compare_with_itself(&subject, comparisons, settings).await
+    })?;
+    recording.save().map_err(failure)?;
+    let (alarms, served) = measured.map_err(failure)?;
+    context.printer.notice(format!("{path}: {} calls sent, {} answers replayed", served.sent, served.replayed));
+    Ok(a_a_report::AaV1::new(&file.spec, version.prompt.reference(), &alarms))
+}
+
+/// Works out what an eval file can show, without asking a model.
+pub fn plan(
+    context: &Context,
+    project: &Project,
+    options: &EvalOptions,
+    path: &str,
+    proposal: &Proposal,
+    (candidate, baseline): (&Version, Option<&Version>),
+    discordance: Option<f64>,
+) -> Result<eval_plan::PlanV1, Stopped> {
+    let file = EvalFile::read(context, (project, proposal), options, path, &candidate.prompt.id)?;
+    let (subject, baseline) = (subject_of(candidate)?, baseline.map(subject_of).transpose()?);
+    let prepared = file.prepare(&subject)?;
+    let recording = open_recording(project, path, ReplayChoice::Only)?;
+    // Whoever states how often versions differ is not overruled by two that are there.
+    let baseline = baseline.filter(|_| discordance.is_none());
+    let assumed = discordance.unwrap_or(ASSUMED_DISCORDANCE);
+    let only = EvalOptions { replay: Some(ReplayChoice::Only), ..options.clone() };
+    let plans = ask(context, project, &only, &recording, &[], path, async |settings| {
+        prepared.plan(&subject, baseline.as_ref(), assumed, settings).await
+    })?;
+    Ok(eval_plan::PlanV1::new(&file.spec, &file.dataset, candidate.prompt.reference(), assumed, &plans.map_err(failure)?))
+}
+
+/// An eval file with its dataset and its judges.
+struct EvalFile {
+    spec: Spec,
+    dataset: Dataset,
+    judges: Judges,
+    folder: PathBuf,
+    texts: HashMap<String, String>,
+}
+
+impl EvalFile {
+    fn read(
+        context: &Context,
+        (project, proposal): (&Project, &Proposal),
+        options: &EvalOptions,
+        path: &str,
+        id: &PromptId,
+    ) -> Result<Self, Stopped> {
+        let (mut spec, text) = read_spec(project, path, id)?;
+        spec.early_stop |= options.early_stop;
+        let texts = HashMap::from([(path.to_owned(), text)]);
+        freeze(context, project, &spec)?;
+        let dataset = read_dataset(project, &spec, &texts)?;
+        let judges = judges(proposal, &spec)?;
+        let file = project.root.join(path);
+        let folder = file.parent().unwrap_or(&project.root).to_owned();
+        Ok(Self { spec, dataset, judges, folder, texts })
+    }
+
+    /// Returns the models of these versions and of the judges.
+    fn models<'a>(&'a self, subjects: impl Iterator<Item = &'a Subject>) -> Vec<&'a str> {
+        let asked = subjects.chain(self.judges.values().map(Arc::as_ref));
+        asked.map(|subject| subject.content.model.as_str()).collect()
+    }
+
+    fn prepare(&self, subject: &Subject) -> Result<Prepared<'_>, Stopped> {
+        let surroundings = Surroundings { folder: &self.folder, judges: &self.judges };
+        Prepared::new(&self.spec, &self.dataset, subject, &surroundings).map_err(|error| match error {
+            EvalError::Findings(findings) => Stopped::Problems(Problems { findings, texts: self.texts.clone() }),
+            other => Stopped::Failure(failure(other)),
+        })
+    }
+}
+
+/// Asks by the options of the command, and shows how far it is.
+fn ask<T>(
+    context: &Context,
+    project: &Project,
+    options: &EvalOptions,
+    recording: &Recording,
+    models: &[&str],
+    path: &str,
+    what: impl AsyncFnOnce(&Settings<'_>) -> Result<T, EvalError>,
+) -> Result<Result<T, EvalError>, Stopped> {
+    let is_replayed = options.replay(context) == ReplayChoice::Only;
+    let client = if is_replayed { None } else { Some(routes(context, project, options, models)?) };
+    let prices = prices(project, options, models)?;
     let bar = progress_bar(context, path);
     let settings = Settings {
         client: client.as_ref().map(|client| client as _),
-        recording: &recording,
+        recording,
         retry: RetryPolicy::default(),
         concurrency: options.concurrency.into(),
         prices: &prices.by_model,
         purse: &Purse::new(Budget { calls: options.max_calls, usd: options.max_usd }),
         progress: &|progress: Progress| show(&bar, progress),
     };
-    let evaluation = context.block_on(prepared.evaluate(&subject, baseline.as_ref(), &settings));
+    let result = context.block_on(what(&settings));
     bar.finish_and_clear();
-    // What was answered is kept, whatever became of the rest.
-    let report = evaluation.map(|evaluation| {
-        let evaluation = evaluation.map_err(failure)?;
-        let report = report::build(&prepared, &subject, baseline.as_ref(), &evaluation, &recording).map_err(failure)?;
-        Ok::<_, Failure>((report, evaluation.served))
-    });
-    if options.prune_recordings && matches!(report, Ok(Ok(_))) {
-        let pruned = recording.prune();
-        context.printer.notice(format!("{path}: {pruned} recorded answers pruned"));
-    }
-    recording.save().map_err(failure)?;
-    let (mut report, served) = report??;
-    report.prices = prices.table.map(|table| v1::Prices { source: table.source, date: table.date, digest: table.digest });
-    Ok(Evaluated { report, served })
+    Ok(result?)
+}
+
+/// Returns the folder in which results of runs are kept; it may be deleted at any time.
+fn results_folder(project: &Project) -> PathBuf {
+    project.root.join(".promptops/cache/eval")
 }
 
 fn open_recording(project: &Project, path: &str, replay: ReplayChoice) -> Outcome<Recording> {
@@ -248,6 +366,24 @@ fn read_spec(project: &Project, path: &str, id: &PromptId) -> Result<(Spec, Stri
     }
 }
 
+/// Freezes the slice of the lake that an eval file asks for, unless it is frozen already.
+fn freeze(context: &Context, project: &Project, spec: &Spec) -> Outcome<()> {
+    let file = project.root.join(spec.dataset_path());
+    match &spec.slice {
+        Some(slice) if !file.exists() => freeze_slice(context, project, slice, &file),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(feature = "lake")]
+use crate::lake_slices::freeze as freeze_slice;
+
+#[cfg(not(feature = "lake"))]
+fn freeze_slice(_: &Context, _: &Project, _: &promptops_eval::spec::LakeSlice, file: &Path) -> Outcome<()> {
+    let message = format!("the slice `{}` is not frozen yet, and this build of promptops has no lake to take it from", file.display());
+    Err(Failure::new(Exit::Usage, message).hint("freeze it with a build that has the feature `lake`"))
+}
+
 fn read_dataset(project: &Project, spec: &Spec, texts: &HashMap<String, String>) -> Result<Dataset, Stopped> {
     let path = spec.dataset_path();
     let problem = |message: String| {
@@ -265,7 +401,7 @@ fn read_dataset(project: &Project, spec: &Spec, texts: &HashMap<String, String>)
     })
 }
 
-fn subject(version: &Version) -> Result<Subject, Stopped> {
+fn subject_of(version: &Version) -> Result<Subject, Stopped> {
     Subject::new(version.prompt.reference(), &version.closure).map_err(|error: RenderError| {
         let failure = Failure::new(Exit::Refused, format!("cannot compile `{}`: {error}", version.prompt.reference()));
         Stopped::Failure(failure.hint("`promptops check` shows the place"))
@@ -278,7 +414,7 @@ fn judges(proposal: &Proposal, spec: &Spec) -> Result<Judges, Stopped> {
     for reference in spec.judges().into_keys() {
         let Some(prompt) = proposal.find(reference) else { continue };
         let closure = closure(reference, &|reference| proposal.find(reference))?;
-        judges.insert(reference.clone(), Arc::new(subject(&Version { prompt: prompt.clone(), closure })?));
+        judges.insert(reference.clone(), Arc::new(subject_of(&Version { prompt: prompt.clone(), closure })?));
     }
     Ok(judges)
 }

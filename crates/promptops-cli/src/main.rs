@@ -23,6 +23,8 @@ mod gate;
 mod inventory_access;
 #[cfg(feature = "lake")]
 mod lake_access;
+#[cfg(feature = "lake")]
+mod lake_slices;
 mod language_server;
 mod output;
 mod plan_view;
@@ -35,6 +37,7 @@ mod providers;
 mod registry_access;
 mod release_view;
 mod secret_mask;
+mod selection;
 mod status_view;
 mod text_file;
 mod text_position;

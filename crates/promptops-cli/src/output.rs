@@ -1,8 +1,10 @@
 //! How answers are shown: one file per format.
 
+pub mod a_a_report;
 pub mod csv;
 pub mod eval_human;
 pub mod eval_markdown;
+pub mod eval_plan;
 pub mod findings_markdown;
 pub mod gate;
 pub mod github;

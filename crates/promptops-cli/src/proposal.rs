@@ -74,6 +74,11 @@ impl Proposal {
         Ok(Version { prompt: prompt.clone(), closure: closure::closure(&prompt.reference(), &find)? })
     }
 
+    /// Tells whether there is a base to compare with.
+    pub fn has_base(&self) -> bool {
+        self.base.is_some()
+    }
+
     /// Returns the version at the base revision, with its includes as they were there.
     pub fn at_base(&self, id: &PromptId) -> Outcome<Option<Version>> {
         let Some(base) = &self.base else { return Ok(None) };

@@ -218,7 +218,7 @@ fn recorded_answers_need_no_model_and_give_the_same_report() {
     assert_eq!(replayed.exit, 0, "{}", replayed.stderr);
     assert_eq!(project.read("out/report.json"), recorded.stdout);
     assert!(replayed.stdout.ends_with("support.intent@2: pass\n"), "{}", replayed.stdout);
-    assert_eq!(replayed.stderr, "evals/intents.yaml: 0 calls sent, 160 answers replayed\n");
+    assert_eq!(replayed.stderr, "evals/intents.yaml: 0 calls sent, 80 answers replayed, the parent's result kept\n");
     assert_eq!(project.read("evals/recordings/intents.jsonl"), file);
     let report = &recorded.json()["reports"][0];
     assert_eq!((report["verdict"].as_str(), report["dataset"]["cases"].as_u64()), (Some("pass"), Some(80)));
@@ -427,4 +427,134 @@ note: recorded answers in `evals/recordings/intents.jsonl` come with the proposa
 gate passed
 ";
     assert!(second.stdout.ends_with(notes), "{}", second.stdout);
+}
+
+#[test]
+fn a_kept_result_takes_the_place_of_the_parents_run_until_something_decides_otherwise() {
+    let (project, model) = (Project::new(), Model::start());
+    project.prompt(2, REWORDED, "[billing, technical]");
+    let eval = |more: &[&str]| project.run(&[&["eval", "--url", &model.url, "--format", "json"], more].concat());
+    let first = eval(&[]);
+    assert_eq!(first.stderr, "evals/intents.yaml: 160 calls sent, 0 answers replayed\n");
+    // Another candidate on the same cases: only that one is asked.
+    project.prompt(2, SWAPPED, "[billing, technical]");
+    let second = eval(&[]);
+    assert_eq!(second.stderr, "evals/intents.yaml: 80 calls sent, 0 answers replayed, the parent's result kept\n");
+    assert_eq!(second.json()["reports"][0]["parent"], first.json()["reports"][0]["parent"]);
+    // The cache may be deleted at any time.
+    std::fs::remove_dir_all(project.path().join(".promptops/cache/eval")).unwrap();
+    let third = eval(&[]);
+    assert_eq!(third.stderr, "evals/intents.yaml: 0 calls sent, 160 answers replayed\n");
+    assert_eq!(third.stdout, second.stdout);
+    // Other cases are another result, and whoever does without recordings does without results.
+    let dataset = project.read("datasets/intents.csv");
+    project.write("datasets/intents.csv", &format!("{dataset}c80,one more about refunds,billing,\n"));
+    assert_eq!(eval(&[]).stderr, "evals/intents.yaml: 2 calls sent, 160 answers replayed\n");
+    assert_eq!(eval(&["--replay", "off"]).stderr, "evals/intents.yaml: 162 calls sent, 0 answers replayed\n");
+}
+
+#[test]
+fn a_plan_says_how_many_cases_it_takes_and_asks_nobody() {
+    let project = Project::new();
+    let plan = project.run(&["eval", "--plan"]);
+    assert_eq!((plan.exit, plan.stderr.as_str()), (0, ""), "{}", plan.stderr);
+    insta::assert_snapshot!(plan.stdout, @r"
+    support.intent@1 · evals/intents.yaml · 80 cases
+
+    metric    margin  detects  passes if equal  cases needed  variance
+    accuracy     5.0      8.9              40%           249  0.1000 assumed
+
+      Detects: the smallest true loss found 80 times of 100. Cases needed: so many that a version exactly as good as
+      its parent passes 80 times of 100; one that is worse by the margin passes at most 5 times.
+      accuracy: two versions are taken to differ on 10% of the cases; `--discordance` sets another share, and recorded answers of both versions show the real one
+    ");
+    let json = project.run(&["eval", "--plan", "--discordance", "0.02", "--format", "json"]).json();
+    let metric = &json["plans"][0]["metrics"][0];
+    assert_eq!((metric["basis"].as_str(), metric["variance"].as_f64()), (Some("assumed"), Some(0.02)));
+    assert_eq!(metric["required"][0]["repeats"], 1);
+    let wrong = project.run(&["eval", "--discordance", "0.02"]);
+    assert_eq!(wrong.exit, 2, "{}", wrong.stderr);
+    // Once both versions have answered, their answers tell how much they differ.
+    let model = Model::start();
+    project.prompt(2, SWAPPED, "[billing, technical]");
+    assert_eq!(project.run(&["eval", "--url", &model.url]).exit, 1);
+    model.stop();
+    let json = project.run(&["eval", "--plan", "--format", "json"]).json();
+    assert_eq!(json["plans"][0]["metrics"][0]["basis"], "observed");
+}
+
+#[test]
+fn a_version_held_against_itself_shows_the_gates_own_false_alarms() {
+    let (project, model) = (Project::new(), Model::start());
+    let outcome = project.run(&["eval", "--aa", "50", "--url", &model.url]);
+    assert_eq!(outcome.exit, 0, "{}{}", outcome.stdout, outcome.stderr);
+    insta::assert_snapshot!(outcome.stdout, @r"
+    support.intent@1 against itself · evals/intents.yaml · 50 random splits by cases
+      40 cases a side
+      0 called regressed: 0.0% [0.0, 7.1], promised is at most 1%
+      0 passed, 50 inconclusive
+    ");
+    assert_eq!(outcome.stderr, "evals/intents.yaml: 80 calls sent, 0 answers replayed\n");
+    let json = project.run(&["eval", "--aa", "50", "--replay", "only", "--format", "json"]).json();
+    let found = &json["comparisons"][0];
+    assert_eq!(
+        (found["split"].as_str(), found["cases"].as_u64(), found["kept"].as_bool()),
+        (Some("cases"), Some(40), Some(true))
+    );
+}
+
+#[test]
+fn a_plain_loss_ends_the_run_early() {
+    let (project, model) = (Project::new(), Model::start());
+    project.prompt(2, SWAPPED, "[billing, technical]");
+    let outcome = project.run(&["eval", "--early-stop", "--url", &model.url, "--concurrency", "2", "--format", "json"]);
+    assert_eq!(outcome.exit, 1, "{}", outcome.stderr);
+    let report = &outcome.json()["reports"][0];
+    let (cases, of_cases) = (report["early_stop"]["cases"].as_u64().unwrap(), report["early_stop"]["of_cases"].as_u64().unwrap());
+    assert!(cases < 40 && of_cases == 80, "{cases} of {of_cases}");
+    assert_eq!(report["level"], 0.95);
+    let again = project.run(&["eval", "--early-stop", "--replay", "only", "--concurrency", "2"]);
+    assert!(again.stdout.contains(&format!("Stopped after {cases} of 80 cases")), "{}", again.stdout);
+}
+
+#[test]
+fn what_is_selected_is_evaluated_and_what_is_unknown_is_refused() {
+    let (project, model) = (Project::new(), Model::start());
+    let tone = "id: shared.tone\nversion: 1\nowner: other\nmodel: m\ntags: [tone]\ntemplate: Be kind.\n";
+    project.write("prompts/shared/tone.yaml", tone);
+    let include = "{% include \"shared.tone@1\" %}\n";
+    project.prompt(1, &format!("{include}{GOOD}"), "[billing, technical]");
+    project.commit("tone");
+    let eval = |selector: &str| {
+        let outcome = project.run(&["eval", "--base", "main", "--url", &model.url, "--format", "json", "--select", selector]);
+        assert!(outcome.exit < 2, "{selector}: {}", outcome.stderr);
+        let reports = outcome.json()["reports"].as_array().unwrap().clone();
+        reports.iter().map(|report| report["candidate"]["prompt"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(eval("state:modified"), Vec::<String>::new());
+    // The tone is changed, in a new version that nobody includes yet, and then one that is included.
+    project.write("prompts/shared/tone.yaml", &tone.replace("version: 1", "version: 2\nparent: 1").replace("kind", "brief"));
+    assert_eq!(eval("state:modified+"), Vec::<String>::new());
+    project.prompt(2, &format!("{}{GOOD}", include.replace("@1", "@2")), "[billing, technical]");
+    assert_eq!(eval("state:modified.text,id:shared.*+"), ["support.intent@2"]);
+    assert_eq!(eval("state:modified.includes"), ["support.intent@2"]);
+    assert_eq!(eval("state:modified.model tag:support"), ["support.intent@2"]);
+    assert_eq!(eval("state:modified.model owner:other"), Vec::<String>::new());
+    let refused = |arguments: &[&str]| {
+        let outcome = project.run(arguments);
+        assert_eq!((outcome.exit, outcome.stdout.as_str()), (2, ""), "{arguments:?}");
+        outcome.stderr
+    };
+    let unknown = refused(&["eval", "--select", "state:modified.body"]);
+    assert!(unknown.contains("error: a prompt has no part `body`") && unknown.contains("`state:modified.text`"), "{unknown}");
+    assert!(refused(&["check", "--select", "path:x"]).contains("there is no selector `path:`"));
+    assert!(refused(&["gate", "--select", "state:old"]).contains("there is no state `old`"));
+    assert!(refused(&["eval", "--select", "state:new"]).contains("add `--base REVISION`"));
+    let gate = project.run(&["gate", "--base", "main", "--url", &model.url, "--select", "shared.tone", "--format", "json"]);
+    let notes = gate.json()["notes"].to_string();
+    assert!(notes.contains("not selected, so neither compared nor evaluated: `support.intent`"), "{notes}");
+    project.write("prompts/shared/tone.yaml", "id: shared.tone\n");
+    let check = |selector: &str| project.run(&["check", "--select", selector]).exit;
+    // A file that is no prompt belongs to nobody, and is never left out.
+    assert_eq!(check("tag:support"), 1);
 }

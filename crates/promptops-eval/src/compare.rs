@@ -1,10 +1,10 @@
 //! The verdict: a candidate beside its parent, metric by metric, paired by case.
 //!
 //! For every metric the means over the repeats are compared case by case, and the interval of the mean difference decides:
-//! *pass* when it excludes a loss of the margin or more, *regressed* when it shows a loss and does not exclude that it is as
-//! large as the margin, otherwise *inconclusive*. A version passes when **every** guarded metric does; that needs no correction
-//! for their number. One metric of several is only called *regressed* when its loss still shows after Holm's correction, so
-//! that a version which is not worse is refused at most as often as the error rate says, however many metrics there are.
+//! *pass* when it excludes a loss of the margin or more, *regressed* when it shows a loss beyond doubt and does not exclude that
+//! it is as large as the margin, otherwise *inconclusive*. A version passes when **every** guarded metric does; that needs no
+//! correction for their number. A metric is only called *regressed* when its loss still shows after Holm's correction, so that
+//! a version which is not worse is refused at most as often as [`ALARM`] says, however many metrics there are.
 //! A floor or ceiling and the cases that must pass are hard rules. Slices are scanned and warn; they do not decide.
 //!
 //! What could not be answered or judged for a reason outside the prompt is an error, neither a pass nor a fail: it stays out of
@@ -31,8 +31,13 @@ use crate::scorer::Unit;
 use crate::spec::Metric;
 use slices::{Slice, SliceResult};
 
-/// The error rate of every verdict: intervals are at level `1 - 2 ALPHA`.
+/// The chance that a version which is worse by the margin passes: intervals are at level `1 - 2 ALPHA`.
 pub const ALPHA: f64 = 0.05;
+/// The chance that a version which is not worse is called regressed, over all metrics together.
+///
+/// Smaller than [`ALPHA`], because *regressed* accuses, and because it costs little: what is probably worse is inconclusive
+/// instead, which does not pass either.
+pub const ALARM: f64 = 0.01;
 /// The probability with which the minimum detectable effect would be found.
 pub const POWER: f64 = 0.8;
 /// The seed of what is drawn for a comparison: permutations, bootstraps. A constant, so that equal answers give equal reports.
@@ -258,9 +263,10 @@ fn name_culprits(metrics: &[Metric], results: &mut [MetricResult]) {
     let count = tested.len();
     for ((difference, verdict, reason), adjusted) in tested.iter_mut().zip(adjusted) {
         difference.p_worse_adjusted = adjusted;
-        if **verdict == MetricVerdict::Regressed && adjusted > ALPHA {
+        if **verdict == MetricVerdict::Regressed && adjusted > ALARM {
             **verdict = MetricVerdict::Inconclusive;
-            **reason = Some(format!("worse by itself, but among {count} metrics one as bad comes by chance (p = {adjusted:.3})"));
+            let among = if count > 1 { format!(" among {count} metrics") } else { String::new() };
+            **reason = Some(format!("probably worse, but{among} not beyond doubt (p = {adjusted:.3}, doubted above {ALARM})"));
         }
     }
 }

@@ -5,14 +5,17 @@ use std::path::Path;
 
 use promptops_prompt::finding::Finding;
 use promptops_prompt::{Content, Digest, Severity};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::compare::a_a::{self, FalseAlarms};
 use crate::compare::early_stop::{self, Looks, Watch};
+use crate::compare::plan::{self, MetricPlan};
 use crate::compare::slices::{self, Slice};
 use crate::compare::{Basis, Comparison, Outcomes, compare};
 use crate::dataset::{self, Case, Dataset, DatasetError, inputs};
 use crate::error::EvalError;
+use crate::recording::Replay;
+use crate::results::{Results, is_comparable};
 use crate::run::{Question, Run, Served, Settings, calibrate, run, run_pairs};
 use crate::scorer::calibration::Calibrated;
 use crate::scorer::label::Labels;
@@ -29,6 +32,8 @@ pub struct Prepared<'a> {
     pub dataset: &'a Dataset,
     /// One scorer for each metric. Both versions are judged by the same ones.
     pub scorers: Vec<Box<dyn Scorer>>,
+    /// Where results of runs are kept, if they are.
+    results: Option<Results>,
 }
 
 /// What an eval file refers to besides its dataset.
@@ -59,6 +64,8 @@ pub struct Evaluation {
     pub looks: Option<Looks>,
     /// What a reader must know besides: columns that make no slices.
     pub notes: Vec<String>,
+    /// Whether the parent's result was kept from an earlier run, so that it was not asked again.
+    pub parent_is_kept: bool,
     /// Why the parent was not compared although there is one.
     pub parent_is_incomparable: Option<String>,
     /// How the answers of both were come by.
@@ -119,7 +126,28 @@ impl<'a> Prepared<'a> {
             findings = unknown_labels(spec, dataset, &scorers)?;
             findings.extend(spec.metrics.iter().zip(&scorers).filter_map(|(metric, scorer)| limits(spec, metric, scorer.unit())));
         }
-        if findings.is_empty() { Ok(Self { spec, dataset, scorers }) } else { Err(EvalError::Findings(findings)) }
+        if findings.is_empty() { Ok(Self { spec, dataset, scorers, results: None }) } else { Err(EvalError::Findings(findings)) }
+    }
+
+    /// Keeps results of runs in a folder and takes that of the parent from there, where it is comparable.
+    #[must_use]
+    pub fn keeping_results(self, folder: &Path) -> Self {
+        Self { results: Some(Results::in_folder(folder)), ..self }
+    }
+
+    /// Returns the digest of everything that turns answers into scores.
+    pub fn scorers_digest(&self) -> Digest {
+        let metrics = self.spec.metrics.iter().zip(&self.scorers);
+        let list: Vec<Value> = metrics.map(|(metric, scorer)| json!([metric.name.value, scorer.describe()])).collect();
+        Digest::of_json(&Value::Array(list))
+    }
+
+    /// Returns the key of a version's result: whatever decides it.
+    fn result_key(&self, subject: &Subject, settings: &Settings<'_>) -> Digest {
+        let columns = columns(self.spec, self.dataset, &subject.content);
+        let price = format!("{:?}", settings.prices.get(&subject.content.model));
+        let (dataset, scorers) = (self.dataset.digest, self.scorers_digest());
+        Digest::of_json(&json!([subject.digest, dataset, columns, scorers, self.spec.repeats, price]))
     }
 
     /// Runs candidate and parent over the cases and compares them.
@@ -171,6 +199,7 @@ impl<'a> Prepared<'a> {
             asked: asked.dataset,
             looks: asked.looks,
             notes: too_many.into_iter().map(note).collect(),
+            parent_is_kept: asked.parent_is_kept,
             parent_is_incomparable,
             served,
         })
@@ -194,6 +223,35 @@ impl<'a> Prepared<'a> {
         Ok((a_a::measure(&self.basis(&self.dataset.heads, &units), &repeats, comparisons, seed)?, run.served))
     }
 
+    /// Works out what the dataset can show and how many cases it takes, without asking anybody.
+    ///
+    /// Where the answers of both versions are recorded, how much they vary is taken from them; else two versions are taken to
+    /// differ on a share of `discordance` of the cases.
+    ///
+    /// # Errors
+    /// As [`Prepared::evaluate`]; that answers are missing is none.
+    pub async fn plan(
+        &self,
+        candidate: &Subject,
+        parent: Option<&Subject>,
+        discordance: f64,
+        settings: &Settings<'_>,
+    ) -> Result<Vec<MetricPlan>, EvalError> {
+        let units = self.units();
+        let observed = match parent.filter(|parent| missing_columns(self.spec, self.dataset, &parent.content).is_empty()) {
+            Some(parent) => match self.ask_all(candidate, Some(parent), settings).await {
+                Ok(asked) => Some(asked),
+                Err(EvalError::MissingRecordings { .. }) => None,
+                Err(error) => return Err(error),
+            },
+            None => None,
+        };
+        let repeats = |run: &Run| Outcomes::by_repeat(run, &units);
+        let observed = observed.and_then(|asked| Some((repeats(&asked.parent?), repeats(&asked.candidate))));
+        let observed = observed.as_ref().map(|(parent, candidate)| (parent.as_slice(), candidate.as_slice()));
+        plan::metrics(&self.basis(&self.dataset.heads, &units), self.spec.repeats, observed, discordance)
+    }
+
     /// Returns what each metric is measured in.
     pub fn units(&self) -> Vec<Unit> {
         self.scorers.iter().map(|scorer| scorer.unit()).collect()
@@ -205,14 +263,40 @@ impl<'a> Prepared<'a> {
     }
 
     async fn ask_all(&self, candidate: &Subject, parent: Option<&Subject>, settings: &Settings<'_>) -> Result<Asked, EvalError> {
-        let (candidate, parent) = match parent {
-            Some(parent) => {
-                let (candidate, parent) = self.run_pairs((candidate, parent), self.dataset, settings).await?;
-                (candidate, Some(parent))
-            }
-            None => (self.run(candidate, self.dataset, settings).await?, None),
+        let asked = |candidate, parent| Asked { candidate, parent, dataset: None, looks: None, parent_is_kept: false };
+        let Some(parent) = parent else { return Ok(asked(self.run(candidate, self.dataset, settings).await?, None)) };
+        // Whoever turns recordings off wants answers of now.
+        let results = self.results.as_ref().filter(|_| settings.recording.mode() != Replay::Off && !self.compares_answers());
+        let Some(results) = results else {
+            let (candidate, parent) = self.run_pairs((candidate, parent), self.dataset, settings).await?;
+            return Ok(asked(candidate, Some(parent)));
         };
-        Ok(Asked { candidate, parent, dataset: None, looks: None })
+        let keys = (self.result_key(candidate, settings), self.result_key(parent, settings));
+        let mut parent_is_kept = false;
+        let (after, before) = match results.find(&keys.1).filter(|kept| kept.cases.len() == self.dataset.len()) {
+            None => self.run_pairs((candidate, parent), self.dataset, settings).await?,
+            Some(kept) => {
+                let after = self.run(candidate, self.dataset, settings).await?;
+                if is_comparable(&kept, &parent.content.model, &after, &candidate.content.model) {
+                    parent_is_kept = true;
+                    (after, kept)
+                } else {
+                    (after, self.run(parent, self.dataset, settings).await?)
+                }
+            }
+        };
+        for (key, run) in [(&keys.0, &after), (&keys.1, &before)] {
+            // The verdict stands without it; the next run takes longer.
+            if let Err(error) = results.keep(key, run) {
+                tracing::warn!("the result of `{}` is not kept: {error}", run.reference);
+            }
+        }
+        Ok(Asked { parent_is_kept, ..asked(after, Some(before)) })
+    }
+
+    /// Tells whether a scorer looks at the parent's answers themselves, which are not kept with its result.
+    fn compares_answers(&self) -> bool {
+        self.scorers.iter().any(|scorer| scorer.needs_rival())
     }
 
     /// Asks both versions in random order of the cases, some at a time, until the verdict stands or no case is left.
@@ -268,7 +352,7 @@ impl<'a> Prepared<'a> {
         candidate.reorder(&places);
         let in_order = places.iter().map(|place| cases[asked[*place]].clone()).collect();
         let dataset = has_stopped.then(|| self.dataset.of_cases(in_order));
-        Ok(Asked { candidate, parent: Some(parent), dataset, looks: Some(watch.end(has_stopped)) })
+        Ok(Asked { candidate, parent: Some(parent), dataset, looks: Some(watch.end(has_stopped)), parent_is_kept: false })
     }
 
     /// Refuses a candidate that no case can be put to: that is for its author to correct, and no figure would say so. One that
@@ -318,6 +402,7 @@ struct Asked {
     /// The cases, where they are not all.
     dataset: Option<Dataset>,
     looks: Option<Looks>,
+    parent_is_kept: bool,
 }
 
 /// How often a run that may stop early is looked at, at most.

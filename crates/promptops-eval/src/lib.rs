@@ -30,6 +30,7 @@ pub mod run;
 
 pub mod compare;
 pub mod evaluate;
+pub mod results;
 
 pub mod report;
 

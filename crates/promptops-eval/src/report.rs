@@ -35,7 +35,7 @@ pub fn build(
     evaluation: &Evaluation,
     recording: &Recording,
 ) -> Result<v1::Report, EvalError> {
-    let builder = Builder { prepared, evaluation, recording, scorers: scorers_digest(prepared) };
+    let builder = Builder { prepared, evaluation, recording, scorers: prepared.scorers_digest() };
     let parent_side = evaluation.parent.as_ref().zip(parent).map(|(run, subject)| builder.side(subject, run));
     let metrics: Vec<v1::Metric> =
         evaluation.comparison.metrics.iter().enumerate().map(|(index, result)| builder.metric(index, result)).collect();
@@ -49,6 +49,7 @@ pub fn build(
         reasons,
         // Where half of the error rate went into looking, what is shown at the end has the other half.
         level: if evaluation.looks.is_some() { 1.0 - compare::ALPHA } else { 1.0 - 2.0 * compare::ALPHA },
+        alarm: compare::ALARM,
         power: compare::POWER,
         dataset: v1::Dataset {
             path: prepared.dataset.path.clone(),
@@ -78,13 +79,6 @@ pub fn build(
         more_flips,
         prices: None,
     })
-}
-
-/// Returns the digest of everything that turns answers into scores.
-fn scorers_digest(prepared: &Prepared<'_>) -> Digest {
-    let metrics = prepared.spec.metrics.iter().zip(&prepared.scorers);
-    let list: Vec<Value> = metrics.map(|(metric, scorer)| json!([metric.name.value, scorer.describe()])).collect();
-    Digest::of_json(&Value::Array(list))
 }
 
 /// Says why the version does not pass: first what refuses it, then what is open.

@@ -228,6 +228,11 @@ pub trait Scorer: fmt::Debug + Send + Sync {
         Unit::Share
     }
 
+    /// Tells whether the scorer looks at the parent's answer to judge the candidate's.
+    fn needs_rival(&self) -> bool {
+        false
+    }
+
     /// Returns the labels among which the scorer classifies, if it does.
     fn labels(&self) -> Option<&label::Labels> {
         None

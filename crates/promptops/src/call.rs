@@ -241,12 +241,15 @@ fn new_id(time: DateTime<Utc>) -> Uuid {
 
 /// Returns the `error_type` for the name of an exception or error code, as clients of the providers call them.
 ///
-/// Known ones become `timeout`, `rate_limit`, `connection`, `authentication`, `permission`, `not_found`,
+/// Known ones become `timeout`, `rate_limit`, `connection`, `cancelled`, `authentication`, `permission`, `not_found`,
 /// `invalid_request`, `overloaded` or `server_error`; any other becomes snake case.
 #[must_use]
 pub fn error_type(name: &str) -> String {
     let known = match name {
         "APITimeoutError"
+        | "APIConnectionTimeoutError"
+        | "RequestTimeoutError"
+        | "GatewayTimeoutError"
         | "TimeoutError"
         | "ReadTimeout"
         | "ReadTimeoutError"
@@ -256,7 +259,11 @@ pub fn error_type(name: &str) -> String {
         | "TimeoutException"
         | "ModelTimeoutException"
         | "WriteTimeout"
-        | "PoolTimeout" => "timeout",
+        | "PoolTimeout"
+        | "ETIMEDOUT"
+        | "UND_ERR_CONNECT_TIMEOUT"
+        | "UND_ERR_HEADERS_TIMEOUT"
+        | "UND_ERR_BODY_TIMEOUT" => "timeout",
         "RateLimitError" | "ThrottlingException" | "TooManyRequestsException" | "ServiceQuotaExceededException" => "rate_limit",
         "APIConnectionError"
         | "ConnectionError"
@@ -265,13 +272,24 @@ pub fn error_type(name: &str) -> String {
         | "ConnectionResetError"
         | "ConnectionRefusedError"
         | "ConnectionClosedError"
-        | "RemoteProtocolError" => "connection",
+        | "RemoteProtocolError"
+        | "ECONNREFUSED"
+        | "ECONNRESET"
+        | "EHOSTUNREACH"
+        | "ENOTFOUND"
+        | "EPIPE"
+        | "UND_ERR_SOCKET" => "connection",
+        "APIUserAbortError" | "AbortError" | "ClientClosedRequestError" => "cancelled",
         "AuthenticationError" | "UnrecognizedClientException" | "NoCredentialsError" | "ExpiredTokenException" => {
             "authentication"
         }
         "PermissionDeniedError" | "AccessDeniedException" => "permission",
         "NotFoundError" | "ResourceNotFoundException" => "not_found",
-        "BadRequestError" | "UnprocessableEntityError" | "ValidationException" | "RequestTooLargeError" => "invalid_request",
+        "BadRequestError"
+        | "UnprocessableEntityError"
+        | "ValidationException"
+        | "RequestTooLargeError"
+        | "ContentTooLargeError" => "invalid_request",
         "OverloadedError" | "ServiceUnavailableException" | "ServiceUnavailableError" | "ModelNotReadyException" => "overloaded",
         "InternalServerError" | "InternalServerException" | "ModelErrorException" => "server_error",
         other => return snake_case(other),
@@ -313,6 +331,8 @@ mod tests {
         for (name, expected) in [
             ("APITimeoutError", "timeout"),
             ("ThrottlingException", "rate_limit"),
+            ("ECONNREFUSED", "connection"),
+            ("AbortError", "cancelled"),
             ("KeyError", "key_error"),
             ("HTTPError", "http_error"),
             ("JSONDecodeError", "json_decode_error"),

@@ -14,8 +14,9 @@ use crate::python::Python;
 use crate::services::Services;
 use crate::step::each_line;
 
-/// The Python extension links only where an interpreter loads it; its tests are the Python ones.
-const SELECTION: &[&str] = &["test", "--workspace", "--exclude", "promptops-python", "--locked", "--color=never"];
+/// The bindings link only where an interpreter loads them; their tests are in its language.
+const SELECTION: &[&str] =
+    &["test", "--workspace", "--exclude", "promptops-node", "--exclude", "promptops-python", "--locked", "--color=never"];
 
 /// Builds the tests, cargo's progress shown as it comes.
 pub(super) fn build(checkout: &Checkout) -> Result<()> {

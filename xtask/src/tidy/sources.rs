@@ -6,7 +6,7 @@ use super::{Finding, TextFile};
 const MOST_LINES: usize = 900;
 
 /// Languages whose files people write and read; data and generated schemas may be longer.
-const LANGUAGES: &[&str] = &[".rs", ".py", ".ts", ".tsx"];
+const LANGUAGES: &[&str] = &[".rs", ".py", ".js", ".mjs", ".ts", ".tsx"];
 
 /// Folders of the machines this repository is written on; they mean nothing to its readers. Split, so as not to find
 /// this file.

@@ -16,6 +16,8 @@ use crate::fixes;
 use crate::output::{FindingFormat, findings_markdown, github, human, json, junit, sarif};
 use crate::printer::{GREEN, RED, YELLOW};
 use crate::project::Project;
+use crate::proposal::Proposal;
+use crate::selection::{Selection, other_files};
 use crate::watch;
 
 /// Check the structure of every prompt: fields, versions, templates, includes, owners, secrets.
@@ -49,6 +51,8 @@ pub struct Arguments {
     /// Write the findings there are into the baseline, so that only new ones are refused from now on.
     #[arg(long)]
     write_baseline: bool,
+    #[command(flatten)]
+    selection: Selection,
     /// Check again whenever a prompt, `promptops.toml`, `owners.yaml` or the baseline changes, until it is stopped.
     #[arg(long, conflicts_with_all = ["fix", "write_baseline"])]
     watch: bool,
@@ -60,6 +64,7 @@ pub struct Arguments {
 /// Runs the checks and shows what they found.
 pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let project = context.project()?;
+    arguments.selection.check()?;
     let options = arguments.options(context);
     if arguments.write_baseline {
         return write_baseline(&project, &options, context);
@@ -79,7 +84,8 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     if arguments.watch {
         return watch::watch(&project, |changed| arguments.check_again(&options, changed, context));
     }
-    let checked = checks::run(&project, &options)?;
+    let mut checked = checks::run(&project, &options)?;
+    arguments.leave_out(&project, &mut checked)?;
     arguments.show(&project, &checked, context)
 }
 
@@ -99,13 +105,25 @@ impl Arguments {
         }
     }
 
+    /// Takes out what was found in the files of prompts that are not selected.
+    fn leave_out(&self, project: &Project, checked: &mut Checked) -> Outcome<()> {
+        if self.selection.is_empty() {
+            return Ok(());
+        }
+        let selected = self.selection.of(&Proposal::read(project, self.base.as_deref())?)?;
+        let others = other_files(project, &selected)?;
+        checked.findings.retain(|finding| !others.contains(finding.primary.location.path.as_str()));
+        Ok(())
+    }
+
     /// One look while watching. What stops one, as a configuration that is half written, does not stop the next.
     fn check_again(&self, options: &CheckOptions, changed: &[String], context: &Context) {
         if !changed.is_empty() {
             context.printer.notice(format!("\nchecking again: {} changed", changed.join(", ")));
         }
         let looked = context.project().and_then(|project| {
-            let checked = checks::run(&project, &CheckOptions { goes_on: true, ..options.clone() })?;
+            let mut checked = checks::run(&project, &CheckOptions { goes_on: true, ..options.clone() })?;
+            self.leave_out(&project, &mut checked)?;
             self.show(&project, &checked, context)
         });
         if let Err(failure) = looked {

@@ -12,9 +12,13 @@ use crate::context::Context;
 use crate::evaluations::{self, EvalOptions, write_file};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
+use crate::output::a_a_report::AaV1;
+use crate::output::eval_plan::PlanV1;
 use crate::output::{eval_human, eval_markdown};
+use crate::project::Project;
 use crate::promptfoo;
 use crate::proposal::Proposal;
+use crate::selection::Selection;
 
 /// Evaluate prompts beside the versions they came from: same cases, paired, with an interval and a three-way verdict.
 #[derive(Debug, Args)]
@@ -25,8 +29,19 @@ pub struct Arguments {
     #[arg(long, value_name = "REVISION")]
     base: Option<String>,
     /// Evaluate what this configuration of promptfoo asks for, without importing it [e.g. promptfooconfig.yaml].
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["ids", "base"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["ids", "base", "select", "exclude"])]
     from: Option<PathBuf>,
+    #[command(flatten)]
+    selection: Selection,
+    /// Say what the datasets can show and how many cases it takes, and ask no model.
+    #[arg(long, conflicts_with_all = ["aa", "evidence"])]
+    plan: bool,
+    /// With --plan: the share of cases on which two versions are taken to differ [default: what recorded answers show, else 0.1].
+    #[arg(long, requires = "plan", value_name = "SHARE", value_parser = share)]
+    discordance: Option<f64>,
+    /// Hold each version against itself, split at random this many times, and count how often it is called regressed.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000), conflicts_with = "evidence")]
+    aa: Option<u32>,
     #[command(flatten)]
     options: EvalOptions,
     #[command(flatten)]
@@ -67,8 +82,29 @@ struct ReportsV1<'a> {
     reports: &'a [Report],
 }
 
+/// Reads a share above 0 and below 1.
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| format!("`{text}` is not a number"))?;
+    if share > 0.0 && share < 1.0 { Ok(share) } else { Err(format!("`{text}` is not between 0 and 1")) }
+}
+
+/// Every plan of one run.
+#[derive(Debug, Serialize)]
+struct PlansV1 {
+    version: u32,
+    plans: Vec<PlanV1>,
+}
+
+/// Every comparison of versions with themselves of one run.
+#[derive(Debug, Serialize)]
+struct AasV1 {
+    version: u32,
+    comparisons: Vec<AaV1>,
+}
+
 /// Runs the evaluations and shows what they found.
 pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
+    arguments.selection.check()?;
     let (project, proposal, selected) = match &arguments.from {
         Some(file) => {
             let (project, selected) = promptfoo::project(context, file)?;
@@ -78,18 +114,26 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         None => {
             let project = context.project()?;
             let proposal = Proposal::read(&project, arguments.base.as_deref())?;
-            let selected = selected(&proposal, &arguments.ids)?;
+            let selected = arguments.selected(&proposal)?;
             (project, proposal, selected)
         }
     };
+    if selected.is_empty() {
+        context.printer.notice("no prompt with an eval file is selected: there is nothing to evaluate");
+    }
+    if arguments.plan {
+        return plan(arguments, context, &project, &proposal, &selected);
+    }
+    if let Some(comparisons) = arguments.aa {
+        return hold_against_itself(arguments, context, &project, &proposal, (&selected, comparisons));
+    }
     let mut reports = Vec::new();
-    for (id, path) in selected {
-        let candidate = proposal.candidate(&id)?;
+    for (id, path) in &selected {
+        let candidate = proposal.candidate(id)?;
         let baseline = proposal.baseline(&candidate)?;
-        let evaluated = evaluations::run(context, &project, &arguments.options, &path, &proposal, &candidate, baseline.as_ref())
+        let evaluated = evaluations::run(context, &project, &arguments.options, path, &proposal, &candidate, baseline.as_ref())
             .map_err(|stopped| stopped.into_failure(context))?;
-        let (sent, replayed) = (evaluated.served.sent, evaluated.served.replayed);
-        context.printer.notice(format!("{path}: {sent} calls sent, {replayed} answers replayed"));
+        context.printer.notice(evaluated.notice());
         reports.push(evaluated.report);
     }
     let exit = exit_of(&reports);
@@ -113,6 +157,85 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         write_evidence(context, folder, &reports)?;
     }
     Ok(exit)
+}
+
+impl Arguments {
+    /// Returns the prompts to evaluate, each with one of its eval files.
+    fn selected(&self, proposal: &Proposal) -> Outcome<Vec<(PromptId, String)>> {
+        if self.selection.is_empty() {
+            return selected(proposal, &self.ids);
+        }
+        if !self.ids.is_empty() {
+            return Err(Failure::new(Exit::Usage, "prompts are either named or selected, not both")
+                .hint("`--select` takes ids as well, with `*` for any letters"));
+        }
+        let mut found = Vec::new();
+        for id in self.selection.of(proposal)? {
+            let candidate = proposal.candidate(&id)?;
+            found.extend(candidate.prompt.metadata.evals.iter().map(|path| (id.clone(), path.clone())));
+        }
+        Ok(found)
+    }
+
+    /// Shows what was found in the format that was asked for.
+    fn show(&self, context: &Context, human: &str, json: &impl Serialize) -> Outcome<()> {
+        let text = match self.report.format {
+            ReportFormat::Json => {
+                serde_json::to_string_pretty(json).map_err(|error| Failure::from_error(Exit::Io, error))? + "\n"
+            }
+            ReportFormat::Human => human.to_owned(),
+            ReportFormat::Markdown => format!("```text\n{human}```\n"),
+        };
+        match &self.report.output {
+            Some(file) => {
+                write_file(&context.directory.join(file), &text)?;
+                context.printer.answer(human);
+            }
+            None => context.printer.answer(&text),
+        }
+        Ok(())
+    }
+}
+
+/// Says what the datasets can show.
+fn plan(
+    arguments: &Arguments,
+    context: &Context,
+    project: &Project,
+    proposal: &Proposal,
+    selected: &[(PromptId, String)],
+) -> Outcome<Exit> {
+    let mut plans = Vec::new();
+    for (id, path) in selected {
+        let candidate = proposal.candidate(id)?;
+        let baseline = proposal.baseline(&candidate)?;
+        let (options, discordance) = (&arguments.options, arguments.discordance);
+        let plan = evaluations::plan(context, project, options, path, proposal, (&candidate, baseline.as_ref()), discordance);
+        plans.push(plan.map_err(|stopped| stopped.into_failure(context))?);
+    }
+    let human: Vec<String> = plans.iter().map(|plan| plan.render(&context.printer)).collect();
+    arguments.show(context, &human.join("\n"), &PlansV1 { version: 1, plans })?;
+    Ok(Exit::Success)
+}
+
+/// Measures the gate's own false alarms. More of them than it promises, beyond doubt, is an answer of no.
+fn hold_against_itself(
+    arguments: &Arguments,
+    context: &Context,
+    project: &Project,
+    proposal: &Proposal,
+    (selected, comparisons): (&[(PromptId, String)], u32),
+) -> Outcome<Exit> {
+    let mut found = Vec::new();
+    for (id, path) in selected {
+        let version = proposal.candidate(id)?;
+        let measured = evaluations::compare_with_itself(context, project, &arguments.options, path, proposal, (&version, comparisons));
+        found.push(measured.map_err(|stopped| stopped.into_failure(context))?);
+    }
+    let is_kept = found.iter().all(|found| found.kept);
+    let human: Vec<String> = found.iter().map(|found| found.render(&context.printer)).collect();
+    arguments.show(context, &human.join("\n"), &AasV1 { version: 1, comparisons: found })?;
+    Ok(if is_kept { Exit::Success } else { Exit::Refused })
 }
 
 /// Returns the prompts to evaluate, each with one of its eval files.

@@ -20,6 +20,7 @@ use crate::output::{gate as output, human, json};
 use crate::project::Project;
 use crate::proposal::Proposal;
 use crate::registry_access::policy_at;
+use crate::selection::Selection;
 
 /// Decide about a proposal: structure, compatibility, and how every changed prompt behaves beside its parent.
 #[derive(Debug, Args)]
@@ -40,6 +41,8 @@ pub struct Arguments {
     #[arg(long)]
     deny_warnings: bool,
     #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
     options: EvalOptions,
     #[command(flatten)]
     report: ReportArguments,
@@ -58,6 +61,7 @@ struct Decision {
 /// Runs everything and gives one answer.
 pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let project = context.project()?;
+    arguments.selection.check()?;
     let checked = checks::run(&project, &CheckOptions { base: Some(arguments.base.clone()), ..CheckOptions::default() })?;
     let mut decision = Decision::default();
     let (errors, warnings) = (checked.count(Severity::Error), checked.count(Severity::Warning));
@@ -74,6 +78,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         Err(_) if errors > 0 => Vec::new(),
         Err(failure) => return Err(failure),
     };
+    let changed = only_selected(arguments, &proposal, changed, &mut decision)?;
     judge_changes(arguments, &policy, &changed, &mut decision);
     judge_evals(arguments, context, &project, &changed, &mut decision)?;
     let mut reports = Vec::new();
@@ -106,6 +111,27 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         ("inconclusive", Some(exit)) => exit,
         _ => gate::exit_of(verdict),
     })
+}
+
+/// Leaves out what is not selected, and says so: whoever reads the report must know what nobody looked at.
+fn only_selected(
+    arguments: &Arguments,
+    proposal: &Proposal,
+    changed: Vec<Changed>,
+    decision: &mut Decision,
+) -> Outcome<Vec<Changed>> {
+    if arguments.selection.is_empty() {
+        return Ok(changed);
+    }
+    let selected = arguments.selection.of(proposal)?;
+    // What is removed is no prompt any more that could be selected, and breaks whoever uses it.
+    let (taken, left): (Vec<Changed>, Vec<Changed>) =
+        changed.into_iter().partition(|changed| changed.candidate.is_none() || selected.contains(&changed.report.id));
+    if !left.is_empty() {
+        let names: Vec<String> = left.iter().map(|changed| format!("`{}`", changed.report.id)).collect();
+        decision.notes.push(format!("changed and not selected, so neither compared nor evaluated: {}", names.join(", ")));
+    }
+    Ok(taken)
 }
 
 /// Holds every changed prompt to the promise of its namespace. A break passes when it is accepted where everybody can read it.
@@ -198,8 +224,7 @@ fn evaluate(
     for path in &changed.report.evals {
         match evaluations::run(context, project, &arguments.options, path, proposal, candidate, baseline.as_ref()) {
             Ok(evaluated) => {
-                let (sent, replayed) = (evaluated.served.sent, evaluated.served.replayed);
-                context.printer.notice(format!("{path}: {sent} calls sent, {replayed} answers replayed"));
+                context.printer.notice(evaluated.notice());
                 judge_report(&evaluated.report, decision);
                 reports.push(evaluated.report);
             }

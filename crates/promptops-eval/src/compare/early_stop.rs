@@ -12,7 +12,7 @@ use promptops_stats::{
 };
 
 use super::outcomes::{Observed, shuffle};
-use super::{ALPHA, Outcomes};
+use super::{ALARM, ALPHA, Outcomes};
 use crate::dataset::Head;
 use crate::scorer::Unit;
 use crate::spec::{MarginScale, Metric};
@@ -163,7 +163,7 @@ impl<'a> Watch<'a> {
         }
         // Twice, as half of the error rate is spent here.
         let values: Vec<f64> = watched.iter().map(|watched| (2.0 * watched.p_worse).min(1.0)).collect();
-        let is_culprit = |(watched, adjusted): (&&Watched, f64)| !watched.passes && adjusted <= ALPHA;
+        let is_culprit = |(watched, adjusted): (&&Watched, f64)| !watched.passes && adjusted <= ALARM;
         let named = holm(&values).is_ok_and(|adjusted| watched.iter().zip(adjusted).any(is_culprit));
         named || watched.iter().all(|watched| watched.passes)
     }

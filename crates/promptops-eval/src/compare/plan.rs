@@ -1,15 +1,23 @@
 //! How many cases an eval needs before it is run: from its margin, the error rate, and how often answers change.
 
+use std::collections::HashMap;
+
 use promptops_stats::{
-    CaseVariance, MetricRange, PairedCase, Sides, StatsError, compare_paired, minimum_detectable_effect, power, required_cases,
+    CaseVariance, MetricRange, PairedCase, Sides, StatsError, Unit as Weighted, compare_paired, minimum_detectable_effect, power,
+    ratio_of_sums, required_cases,
 };
 
-use super::{ALPHA, POWER};
+use super::{ALPHA, Basis, Outcomes, POWER, cluster_numbers, statistics};
+use crate::error::EvalError;
+use crate::scorer::Unit;
+use crate::spec::MarginScale;
 
 /// The largest number of cases that [`cases_to_pass`] looks at.
 pub const MOST_CASES: usize = 100_000;
 /// The share of cases on which two versions are taken to differ where nothing is known.
 pub const ASSUMED_DISCORDANCE: f64 = 0.1;
+/// How alike the differences of cases in one cluster are taken to be where nothing is known: the correlation between them.
+pub const ASSUMED_CORRELATION: f64 = 0.2;
 
 /// What is known, or assumed, of a metric before the run.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,6 +47,125 @@ pub struct Plan {
     pub cases_to_pass: Option<u64>,
 }
 
+/// The plan of one metric.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricPlan {
+    /// The number of the metric.
+    pub metric: usize,
+    /// What the plan rests on; none where a quantity was never measured.
+    pub assumption: Option<Assumption>,
+    /// Whether that was seen in answers that are there already.
+    pub is_observed: bool,
+    /// What follows.
+    pub plan: Option<Plan>,
+}
+
+/// Plans every guarded metric: from both versions' outcomes, one for each repeat, where they are known; else from a share of
+/// cases on which two versions are taken to differ.
+///
+/// # Errors
+/// [`EvalError::Statistics`].
+pub fn metrics(
+    basis: &Basis<'_>,
+    repeats: u32,
+    observed: Option<(&[Outcomes], &[Outcomes])>,
+    discordance: f64,
+) -> Result<Vec<MetricPlan>, EvalError> {
+    let mut plans = Vec::new();
+    for (index, metric) in basis.metrics.iter().enumerate().filter(|(_, metric)| metric.guarded) {
+        let seen = match observed {
+            Some((parent, candidate)) => seen(basis, index, parent, candidate).map_err(|source| statistics(metric, source))?,
+            None => None,
+        };
+        let is_observed = seen.is_some();
+        let assumed =
+            || (basis.units[index] == Unit::Share).then(|| (variance_of_discordance(discordance), assumed_effect(basis)));
+        let assumption = seen.or_else(assumed).map(|(variance, design_effect)| Assumption {
+            margin: metric.margin,
+            variance,
+            design_effect,
+            cases: basis.heads.len() as u64,
+            repeats,
+        });
+        let plan = match &assumption {
+            Some(assumption) => Some(plan(assumption).map_err(|source| statistics(metric, source))?),
+            None => None,
+        };
+        plans.push(MetricPlan { metric: index, assumption, is_observed, plan });
+    }
+    Ok(plans)
+}
+
+/// Takes variance and design effect from outcomes; nothing where too few cases are known or a quantity did not vary.
+fn seen(
+    basis: &Basis<'_>,
+    metric: usize,
+    parent: &[Outcomes],
+    candidate: &[Outcomes],
+) -> Result<Option<(CaseVariance, f64)>, StatsError> {
+    let clusters = cluster_numbers(basis.heads);
+    let (mut differences, mut noise, mut numbers, mut parents) = (Vec::new(), (Vec::new(), Vec::new()), Vec::new(), Vec::new());
+    for (case, cluster) in clusters.iter().enumerate() {
+        let values = |side: &[Outcomes]| -> Vec<f64> { side.iter().filter_map(|run| run.observed(case, metric).mean).collect() };
+        let (before, after) = (values(parent), values(candidate));
+        if before.is_empty() || after.is_empty() {
+            continue;
+        }
+        differences.push(mean(&after) - mean(&before));
+        parents.push(mean(&before));
+        noise.0.extend(variance(&before));
+        noise.1.extend(variance(&after));
+        // A case without a cluster is one of its own.
+        numbers.push(cluster.unwrap_or(u32::MAX - case as u32));
+    }
+    if differences.len() < 2 {
+        return Ok(None);
+    }
+    if basis.metrics[metric].scale == MarginScale::Ratio {
+        let level = mean(&parents);
+        let scale = |values: &mut Vec<f64>, by: f64| values.iter_mut().for_each(|value| *value /= by);
+        scale(&mut differences, level);
+        scale(&mut noise.0, level * level);
+        scale(&mut noise.1, level * level);
+    }
+    let repeats = u32::try_from(parent.len().min(candidate.len())).unwrap_or(u32::MAX);
+    let mut found = variance_of_run(&differences, &noise.0, &noise.1, repeats)?;
+    let cases: Vec<Weighted> = differences.iter().map(|sum| Weighted { sum: *sum, weight: 1.0 }).collect();
+    let alone = ratio_of_sums(&cases)?.standard_error;
+    let design_effect = match Weighted::group(&cases, Some(&numbers)).and_then(|units| ratio_of_sums(&units)) {
+        Ok(together) if alone > 0.0 => (together.standard_error / alone).powi(2).max(1.0),
+        _ => 1.0,
+    };
+    if found.deviation(repeats, repeats) == 0.0 {
+        if basis.units[metric] != Unit::Share {
+            return Ok(None);
+        }
+        // That none of n cases differed does not say that none ever will: one in n + 2 is Laplace's guess.
+        found.between = 1.0 / (differences.len() as f64 + 2.0);
+    }
+    Ok(Some((found, design_effect)))
+}
+
+/// The design effect of clusters that were never seen, `1 + (m - 1) correlation` with `m` the size of a case's cluster.
+fn assumed_effect(basis: &Basis<'_>) -> f64 {
+    let mut sizes: HashMap<u32, f64> = HashMap::new();
+    let numbers = cluster_numbers(basis.heads);
+    numbers.iter().flatten().for_each(|number| *sizes.entry(*number).or_default() += 1.0);
+    let total = basis.heads.len().max(1) as f64;
+    let pairs: f64 = sizes.values().map(|size| size * (size - 1.0)).sum();
+    1.0 + pairs / total * ASSUMED_CORRELATION
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+/// Returns the variance between repeats; nothing of one.
+fn variance(values: &[f64]) -> Option<f64> {
+    let centre = mean(values);
+    (values.len() > 1).then(|| values.iter().map(|value| (value - centre).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0))
+}
+
 /// The variance of one case's difference when each side passes or fails and so large a share of the cases differ.
 ///
 /// Of two equally good versions each difference is 1, -1 or 0, with variance `discordance`. How much of it is noise of the
@@ -58,7 +185,6 @@ pub fn variance_of_run(differences: &[f64], parent: &[f64], candidate: &[f64], r
     if differences.len() < 2 {
         return Err(StatsError::TooFew { needed: 2, given: differences.len() });
     }
-    let mean = |values: &[f64]| if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 };
     let centre = mean(differences);
     let total = differences.iter().map(|value| (value - centre).powi(2)).sum::<f64>() / (differences.len() as f64 - 1.0);
     let (parent, candidate) = (mean(parent), mean(candidate));

@@ -26,6 +26,8 @@ pub struct Report {
     pub reasons: Vec<String>,
     /// The confidence level of every interval. Where the run could stop early those of differences hold at every moment at once.
     pub level: f64,
+    /// The chance that a version which is not worse is called regressed on any metric.
+    pub alarm: f64,
     /// The probability with which the minimum detectable effect would be found.
     pub power: f64,
     /// What was asked.
@@ -176,7 +178,7 @@ pub struct Metric {
     pub minimum_detectable_effect: Option<f64>,
     /// The probability of a loss as large as the one seen if both versions were equally good.
     pub p_worse: Option<f64>,
-    /// The same, adjusted for the number of guarded metrics (Holm): at most 1 less [`Report::level`], halved, where it is named.
+    /// The same, adjusted for the number of guarded metrics (Holm): a metric is called regressed at [`Report::alarm`] or below.
     pub p_worse_adjusted: Option<f64>,
     /// The same by a test that assumes less (McNemar's exact one, or random signs by cluster); it decides nothing.
     pub p_exact: Option<f64>,

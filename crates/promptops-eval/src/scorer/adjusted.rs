@@ -106,6 +106,10 @@ impl Scorer for Adjusted {
         if self.adjustment.threshold.is_some() { Unit::Share } else { self.inner.unit() }
     }
 
+    fn needs_rival(&self) -> bool {
+        self.inner.needs_rival()
+    }
+
     fn labels(&self) -> Option<&Labels> {
         self.inner.labels().filter(|_| !self.adjustment.negated)
     }

@@ -114,6 +114,10 @@ impl Scorer for Pairwise {
     fn describe(&self) -> Value {
         json!({"type": "pairwise", "judge": self.judge.describe(), "words": self.words.names()})
     }
+
+    fn needs_rival(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

@@ -239,6 +239,11 @@ impl Scorer for PerCase {
         let output = &self.output;
         json!({"type": "per-case", "column": column, "metric": metric, "graded": graded, "output": output, "judges": judges})
     }
+
+    /// Whether a row compares answers is known only when it is read.
+    fn needs_rival(&self) -> bool {
+        !self.settings.judges.is_empty()
+    }
 }
 
 #[cfg(test)]

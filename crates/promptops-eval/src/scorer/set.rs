@@ -119,6 +119,10 @@ impl Scorer for SetScorer {
     fn unit(&self) -> Unit {
         Unit::Share
     }
+
+    fn needs_rival(&self) -> bool {
+        self.members.iter().any(|member| member.scorer.needs_rival())
+    }
 }
 
 #[cfg(test)]

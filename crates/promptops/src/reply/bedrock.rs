@@ -19,7 +19,8 @@ pub(super) fn read(json: &Value) -> Option<Reply> {
         text: joined(parts.iter().filter_map(|part| part.get("text")?.as_str())),
         // The reply does not name the model, except where a prompt router chose it.
         model: text(json, "/trace/promptRouter/invokedModelId"),
-        request_id: text(json, "/ResponseMetadata/RequestId"),
+        // As boto3 has it, and as AWS's client for JavaScript.
+        request_id: text(json, "/ResponseMetadata/RequestId").or_else(|| text(json, "/$metadata/requestId")),
         fingerprint: None,
         refusal: finish_reason == Some("refusal"),
         finish_reason: finish_reason.map(str::to_owned),

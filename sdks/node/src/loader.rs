@@ -1,0 +1,187 @@
+//! `Loader`, and the loader of the process that `loadPrompt` uses.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use napi::bindgen_prelude::AsyncTask;
+use napi::{Env, Result, Task};
+use napi_derive::napi;
+use promptops::{Settings, settings_from_env};
+
+use crate::error::{Answer, Failure, answer};
+use crate::prompt::Prompt;
+
+/// The loader of `loadPrompt`: made on its first call or by `configure`. Worker threads share it.
+static PROCESS: RwLock<Option<Arc<Opened>>> = RwLock::new(None);
+
+/// A loader, and what it has warned of and JavaScript has not heard yet.
+struct Opened {
+    loader: promptops::Loader,
+    warnings: Arc<Mutex<Vec<String>>>,
+}
+
+/// What is given from JavaScript instead of by the environment.
+#[napi(object, object_to_js = false)]
+#[derive(Default)]
+pub struct Given {
+    pub bundle: Option<String>,
+    pub lock: Option<String>,
+    pub registry: Option<String>,
+    pub prompts: Option<String>,
+    pub strict: Option<bool>,
+    pub cache: Option<String>,
+    pub environment: Option<String>,
+    pub service: Option<String>,
+    pub invocations: Option<String>,
+    pub emf: Option<bool>,
+}
+
+impl Given {
+    fn open(self) -> std::result::Result<Arc<Opened>, promptops::Error> {
+        let warnings = Arc::new(Mutex::new(Vec::new()));
+        let settings = self.settings(&warnings);
+        Ok(Arc::new(Opened { loader: promptops::Loader::from_settings(&settings)?, warnings }))
+    }
+
+    /// Puts what was given over what the environment says.
+    fn settings(self, warnings: &Arc<Mutex<Vec<String>>>) -> Settings {
+        let mut settings = settings_from_env();
+        let heard = Arc::clone(warnings);
+        settings.warn = Arc::new(move |warning| locked(&heard, |heard| heard.push(warning.to_string())));
+        if self.bundle.is_some() || self.lock.is_some() || self.registry.is_some() || self.prompts.is_some() {
+            settings.bundle = self.bundle.map(PathBuf::from);
+            settings.lock = self.lock.map(PathBuf::from);
+            settings.registry = self.registry;
+            settings.folder = self.prompts.map(PathBuf::from);
+        }
+        settings.strict = self.strict.or(settings.strict);
+        settings.cache_dir = self.cache.map(PathBuf::from).or(settings.cache_dir);
+        settings.environment = self.environment.or(settings.environment);
+        settings.service = self.service.or(settings.service);
+        settings.invocations = self.invocations.map(PathBuf::from).or(settings.invocations);
+        settings.emf = self.emf.unwrap_or(settings.emf);
+        settings
+    }
+}
+
+fn locked<T>(warnings: &Mutex<Vec<String>>, act: impl FnOnce(&mut Vec<String>) -> T) -> T {
+    act(&mut warnings.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Looks at the loader of the process. The lock is held for no longer than that.
+fn read_process<T>(look: impl FnOnce(&Arc<Opened>) -> T) -> Option<T> {
+    PROCESS.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(look)
+}
+
+fn replace_process(opened: Arc<Opened>) -> Arc<Opened> {
+    *PROCESS.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&opened));
+    opened
+}
+
+/// A source of prompts: one of its own, or whatever is that of the process at the time.
+#[derive(Clone)]
+enum Source {
+    Own(Arc<Opened>),
+    Process,
+}
+
+impl Source {
+    /// Looks at the loader, if there is one yet.
+    fn read<T>(&self, look: impl FnOnce(&Arc<Opened>) -> T) -> Option<T> {
+        match self {
+            Self::Own(opened) => Some(look(opened)),
+            Self::Process => read_process(look),
+        }
+    }
+
+    /// Loads what is not in memory. Blocks on disks and the network.
+    fn load(&self, id: &str, version: Option<u32>) -> std::result::Result<Arc<promptops::Prompt>, promptops::Error> {
+        let opened = match self.read(Arc::clone) {
+            Some(opened) => opened,
+            None => replace_process(Given::default().open()?),
+        };
+        opened.loader.load(id, version)
+    }
+}
+
+#[napi]
+pub struct Loader {
+    source: Source,
+}
+
+#[napi]
+impl Loader {
+    /// Opens a source of its own.
+    #[napi]
+    pub fn open(given: Given) -> Answer<Loader> {
+        answer(given.open().map(|opened| Self { source: Source::Own(opened) }))
+    }
+
+    /// Returns the one of the process, which `configure` sets.
+    #[napi]
+    pub fn of_process() -> Self {
+        Self { source: Source::Process }
+    }
+
+    /// Sets the one of the process.
+    #[napi]
+    pub fn configure(given: Given) -> Option<Failure> {
+        given.open().map(replace_process).err().map(Failure::from)
+    }
+
+    /// Returns the key of a prompt that was loaded before, if it is still current.
+    #[napi]
+    pub fn kept(&self, id: String, version: Option<u32>) -> Option<f64> {
+        let prompt = self.source.read(|opened| opened.loader.kept(&id, version))??;
+        Some(Prompt::new(prompt).key())
+    }
+
+    #[napi]
+    pub fn load(&self, id: String, version: Option<u32>) -> Answer<Prompt> {
+        answer(self.source.load(&id, version).map(Prompt::new))
+    }
+
+    /// Loads on a thread of Node's pool.
+    #[napi]
+    pub fn load_async(&self, id: String, version: Option<u32>) -> AsyncTask<Load> {
+        AsyncTask::new(Load { source: self.source.clone(), id, version })
+    }
+
+    /// Returns what was warned of since it was last asked.
+    #[napi]
+    pub fn take_warnings(&self) -> Vec<String> {
+        self.source.read(|opened| locked(&opened.warnings, std::mem::take)).unwrap_or_default()
+    }
+
+    #[napi]
+    pub fn flush(&self) {
+        if let Some(opened) = self.source.read(Arc::clone) {
+            opened.loader.flush();
+        }
+    }
+
+    #[napi(getter)]
+    pub fn dropped(&self) -> f64 {
+        // Exact up to 2^53 lost records.
+        self.source.read(|opened| opened.loader.dropped()).unwrap_or_default() as f64
+    }
+}
+
+pub struct Load {
+    source: Source,
+    id: String,
+    version: Option<u32>,
+}
+
+impl Task for Load {
+    type Output = std::result::Result<Arc<promptops::Prompt>, promptops::Error>;
+    type JsValue = Answer<Prompt>;
+
+    fn compute(&mut self) -> Result<Self::Output> {
+        Ok(self.source.load(&self.id, self.version))
+    }
+
+    fn resolve(&mut self, _env: Env, loaded: Self::Output) -> Result<Self::JsValue> {
+        Ok(answer(loaded.map(Prompt::new)))
+    }
+}

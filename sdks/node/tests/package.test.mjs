@@ -1,0 +1,77 @@
+// The package as npm makes it: what is in it, both kinds of module, and types that fit what is there.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { afterEach, beforeEach, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import * as modules from 'promptops';
+
+import { INTENT, ownFolder, writeSources } from './sources.mjs';
+
+ownFolder({ beforeEach, afterEach });
+
+const HOME = fileURLToPath(new URL('..', import.meta.url));
+const read = (path) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
+const run = (program, parameters, cwd) => execFileSync(program, parameters, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+
+test('what npm packs installs alone and is imported in both ways', () => {
+  writeSources();
+  const [{ filename, files }] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', process.cwd()], HOME));
+  const names = files.map((file) => file.path).sort();
+  assert.deepEqual(names, [
+    'README.md', 'index.d.mts', 'index.d.ts', 'index.js', 'index.mjs',
+    'lib/errors.js', 'lib/loader.js', 'lib/native.js', 'lib/prompt.js', 'package.json', 'promptops.node',
+  ]);
+  writeFileSync('package.json', '{"private": true}');
+  run('npm', ['install', '--offline', '--no-audit', '--no-fund', `./${filename}`]);
+  const use = `console.log(loadPrompt('${INTENT}').version, PromptOpsError.name)`;
+  writeFileSync('use.mjs', `import { loadPrompt, PromptOpsError } from 'promptops';\n${use}`);
+  writeFileSync('use.cjs', `const { loadPrompt, PromptOpsError } = require('promptops');\n${use}`);
+  assert.equal(run(process.execPath, ['use.mjs']), '2 PromptOpsError\n');
+  assert.equal(run(process.execPath, ['use.cjs']), '2 PromptOpsError\n');
+});
+
+test('both kinds of module are the same one', () => {
+  const required = createRequire(import.meta.url)('promptops');
+  assert.deepEqual(Object.keys(modules).sort(), Object.keys(required).sort());
+  for (const [name, value] of Object.entries(required)) assert.equal(modules[name], value, name);
+});
+
+test('the types name what is there', () => {
+  const declared = read('index.d.ts').replaceAll(/\/\*[^]*?\*\//g, '');
+  const names = [...declared.matchAll(/^export (?:const|function|class) (\w+)/gm)].map(([, name]) => name);
+  assert.deepEqual([...new Set(names)].sort(), Object.keys(modules).sort());
+  for (const [, name, body] of declared.matchAll(/^export class (\w+)[^{]*{([^]*?)^}/gm)) {
+    const members = [...body.matchAll(/^ {2}(?:get )?(\w+|\[Symbol\.dispose\])(?:<T>)?\(/gm)].map(([, member]) => member);
+    const prototype = modules[name].prototype;
+    const there = Reflect.ownKeys(prototype).filter((key) => key !== Symbol.for('nodejs.util.inspect.custom'));
+    const written = there.map((key) => (key === Symbol.dispose ? '[Symbol.dispose]' : key));
+    // Errors have their name as a getter, which `Error` declares.
+    assert.deepEqual(new Set(['constructor', ...members]), new Set(written.filter((key) => key !== 'name')), name);
+  }
+});
+
+test('the fields of a prompt are those that the types name', () => {
+  writeSources();
+  const [, body] = /^export class Prompt {([^]*?)^}/m.exec(read('index.d.ts'));
+  const fields = [...body.matchAll(/^ {2}readonly (\w+):/gm)].map(([, name]) => name);
+  const prompt = new modules.Loader({ lock: 'promptops.lock' }).loadPrompt(INTENT);
+  assert.deepEqual(Object.keys(prompt), fields);
+});
+
+test('programs in TypeScript compile, and mistakes in them do not', () => {
+  const tsc = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url));
+  run(process.execPath, [tsc, '--project', 'tests/tsconfig.json'], HOME);
+});
+
+test('the version is that of the workspace', () => {
+  const [, version] = /^\[workspace\.package\]\nversion = "(.*)"$/m.exec(read('../../Cargo.toml'));
+  assert.equal(modules.version, version);
+});
+
+test('the lock names no registry', () => {
+  assert.ok(!/"resolved"|https?:/.test(read('package-lock.json').replaceAll(/"url": "https?:[^"]*"/g, '')));
+});
