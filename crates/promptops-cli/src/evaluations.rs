@@ -380,7 +380,8 @@ use crate::lake_slices::freeze as freeze_slice;
 
 #[cfg(not(feature = "lake"))]
 fn freeze_slice(_: &Context, _: &Project, _: &promptops_eval::spec::LakeSlice, file: &Path) -> Outcome<()> {
-    let message = format!("the slice `{}` is not frozen yet, and this build of promptops has no lake to take it from", file.display());
+    let message =
+        format!("the slice `{}` is not frozen yet, and this build of promptops has no lake to take it from", file.display());
     Err(Failure::new(Exit::Usage, message).hint("freeze it with a build that has the feature `lake`"))
 }
 

@@ -229,7 +229,8 @@ fn hold_against_itself(
     let mut found = Vec::new();
     for (id, path) in selected {
         let version = proposal.candidate(id)?;
-        let measured = evaluations::compare_with_itself(context, project, &arguments.options, path, proposal, (&version, comparisons));
+        let measured =
+            evaluations::compare_with_itself(context, project, &arguments.options, path, proposal, (&version, comparisons));
         found.push(measured.map_err(|stopped| stopped.into_failure(context))?);
     }
     let is_kept = found.iter().all(|found| found.kept);
