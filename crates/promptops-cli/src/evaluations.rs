@@ -392,7 +392,7 @@ fn read_dataset(project: &Project, spec: &Spec, texts: &HashMap<String, String>)
         Stopped::Problems(Problems { findings: vec![finding], texts: texts.clone() })
     };
     let Some(format) = Format::of_path(&path) else {
-        return Err(problem(format!("the dataset `{path}` is neither CSV nor JSON Lines")));
+        return Err(problem(format!("the dataset `{path}` has no ending that names its format")));
     };
     let file = project.root.join(&path);
     Dataset::read(&path, format, Source::File(file), &spec.columns()).map_err(|error| match error {

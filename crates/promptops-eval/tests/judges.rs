@@ -133,7 +133,8 @@ impl Bench {
 
 fn client(url: &str) -> HttpClient {
     let (timeout, url) = (Duration::from_secs(30), url.to_owned());
-    let settings = http::Settings { api: Api::OpenaiChat, url, credential: Credential::None, timeout, stream: false };
+    let settings =
+        http::Settings { api: Api::OpenaiChat, url, credential: Credential::None, timeout, stream: false, api_version: None };
     HttpClient::new(settings).unwrap()
 }
 

@@ -84,7 +84,7 @@ async fn results(imported: &Imported) -> Vec<String> {
             let rows = Source::of_bytes(file(&spec.dataset_path()));
             let dataset = Dataset::read(&spec.dataset_path(), Format::JsonLines, rows, &spec.columns()).unwrap();
             assert!(dataset.heads.iter().all(|head| head.must_pass));
-            let (judges, folder) = (Judges::new(), std::path::Path::new(""));
+            let (judges, folder) = (Judges::new(), Path::new(""));
             let building =
                 Building { output: None, folder, columns: &dataset.columns, format: Format::JsonLines, judges: &judges };
             let scorers: Vec<_> = spec.metrics.iter().map(|metric| metric.scorer.build(&building).unwrap()).collect();
