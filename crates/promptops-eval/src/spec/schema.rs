@@ -100,6 +100,10 @@ fn scorer(kind: &str, is_member: bool) -> Value {
     properties.insert("type".into(), json!({"const": kind}));
     properties.insert("not".into(), json!({"type": "boolean", "description": "Whether good is bad and bad is good."}));
     properties.insert("threshold".into(), json!({"type": "number", "minimum": 0, "description": "The value from which an answer passes; of a quantity the largest."}));
+    if kind != "per-case" {
+        let what = "Whether the value stays the grade where a threshold decides.";
+        properties.insert("graded".into(), json!({"type": "boolean", "description": what}));
+    }
     if is_member {
         properties.insert(
             "weight".into(),
