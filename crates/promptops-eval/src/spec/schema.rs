@@ -218,6 +218,7 @@ fn fields(kind: &str) -> (Map<String, Value>, Vec<&'static str>) {
             let measure = json!({"enum": ["f1", "recall", "precision"]});
             ([texts(), vec![("n", n), ("measure", measure)]].concat(), vec![])
         }
+        "refusal" => (vec![("like", json!({"enum": ["promptfoo"], "description": "Whose phrases decide."}))], vec![]),
         "set" => (vec![("of", json!({"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/member"}}))], vec!["of"]),
         "tokens" => (vec![("count", json!({"enum": ["total", "input", "output", "reasoning"]}))], vec![]),
         "tool-call" => {
