@@ -53,11 +53,11 @@ impl JudgeSettings {
             return Err(format!("there is no judge `{}`", self.prompt));
         };
         let declared = &subject.content.inputs;
-        for name in given.iter().filter(|name| !declared.contains_key(**name)) {
+        if let Some(name) = given.iter().find(|name| !declared.contains_key(**name)) {
             return Err(format!("the judge `{}` has no variable `{name}`, so it would not see what it judges", self.prompt));
         }
         let mut columns = self.columns.clone();
-        for name in columns.keys().filter(|name| !declared.contains_key(*name)) {
+        if let Some(name) = columns.keys().find(|name| !declared.contains_key(*name)) {
             return Err(format!("the judge `{}` has no variable `{name}`", self.prompt));
         }
         for (name, schema) in declared {
