@@ -83,9 +83,8 @@ BARS = [
 ]
 
 
-def write(folder: Path, figures: Figures, rounds: int) -> bool:
+def write(folder: Path, figures: Figures, rounds: int, machine: dict[str, str | int]) -> bool:
     """Writes both files, prints the table, and says whether every bar is met."""
-    machine = describe_machine()
     node = f"Node {figures['node_version']}, " if "node_version" in figures else ""
     # What cannot be measured where it runs is left out of the table, and said on the way.
     rows = [bar.row(figures) for bar in BARS if bar.figure in figures and (bar.peer is None or bar.peer in figures)]
@@ -98,6 +97,7 @@ def write(folder: Path, figures: Figures, rounds: int) -> bool:
         f"* Versions: PromptOps {machine['revision']}, {machine['rustc']}, Python {machine['python']}, {node}PyYAML {machine['pyyaml']} "
         f"(C loader), Jinja2 {figures['jinja2_version']}, Langfuse {figures['langfuse_version']} (its server mocked), MLflow {figures['mlflow_version']}, "
         f"inspect-ai {figures['inspect_version']}, promptfoo {figures['promptfoo_version']}.",
+        f"* Evals: PromptOps {figures['eval_revision']}, medians of {figures['eval_rounds']} rounds.",
         "",
         *table,
     ])
@@ -111,16 +111,16 @@ def write(folder: Path, figures: Figures, rounds: int) -> bool:
     return all(met for _, met in rows)
 
 
-def kept(folder: Path) -> Figures:
-    """Returns the figures of the run before."""
-    return json.loads((folder / "results.json").read_text(encoding="utf-8"))["figures"]
+def before(folder: Path) -> dict:
+    """Returns what the run before wrote down."""
+    return json.loads((folder / "results.json").read_text(encoding="utf-8"))
 
 
 def runners(promptfoo: Path | None) -> Figures:
-    """Returns the versions of the tools that run evals."""
+    """Returns the versions of the tools that run evals, ours included: evals may be measured alone, later than the rest."""
     package = promptfoo and next((folder / "package.json" for folder in promptfoo.parents if (folder / "package.json").exists()), None)
     known = json.loads(package.read_text(encoding="utf-8"))["version"] if package else "not measured"
-    return {"inspect_version": version("inspect-ai"), "promptfoo_version": known}
+    return {"inspect_version": version("inspect-ai"), "promptfoo_version": known, "eval_revision": said("git", "rev-parse", "--short", "HEAD")}
 
 
 def human(figure: str, value: float) -> str:

@@ -46,13 +46,13 @@ def main() -> None:
 
     registry = RegistryBench(bench.promptops, options.bench_load.parent, options.scratch, bench.environment, options.s3)
     evaluations = EvaluationBench(bench.promptops, options.scratch, bench.environment, options.promptfoo, options.rounds)
-    figures = evaluations.measure()
+    measured = {**evaluations.measure(), **report.runners(options.promptfoo), "eval_rounds": options.rounds}
     if options.only:
-        figures = {**report.kept(HERE), **figures}
+        before = report.before(HERE)
+        all_met = report.write(HERE, {**before["figures"], **measured}, before["rounds"], before["machine"])
     else:
-        figures |= {**bench.check_many(), **bench.check_few(), **bench.load_and_render(options.node), **registry.measure()}
-    figures |= report.runners(options.promptfoo)
-    all_met = report.write(HERE, figures, options.rounds)
+        figures = {**bench.check_many(), **bench.check_few(), **bench.load_and_render(), **registry.measure(), **measured}
+        all_met = report.write(HERE, figures, options.rounds, report.describe_machine())
     sys.exit(0 if all_met else 1)
 
 

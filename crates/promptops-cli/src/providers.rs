@@ -24,7 +24,9 @@ use crate::project::{Project, ProviderConfig, ProviderKind};
 pub fn routes(context: &Context, project: &Project, options: &EvalOptions, models: &[&str]) -> Outcome<Routes> {
     let mut routes = Routes::default();
     let mut added: Vec<&str> = Vec::new();
-    for model in models {
+    // What `--url` serves besides comes last, for it serves every model.
+    let (named, others): (Vec<&str>, Vec<&str>) = models.iter().copied().partition(|model| provider(project, model).is_some());
+    for model in named.into_iter().chain(others) {
         let found = provider(project, model);
         let name = found.map_or("", |(name, _)| name);
         if found.is_none() && options.url.is_none() || added.contains(&name) {

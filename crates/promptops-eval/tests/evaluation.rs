@@ -422,3 +422,28 @@ async fn the_offline_model_is_named_for_what_it_is_and_its_answers_replay() {
     let raw: Value = serde_json::from_str(&json(&report)).unwrap();
     assert_eq!(raw["format"], "promptops-eval/1");
 }
+
+#[tokio::test]
+async fn no_more_calls_are_under_way_than_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    // It refuses the ninth at the same time, and a refused call is sent again.
+    let server = Server::start_bearing(8, || Behaviour::ok(completion("billing"))).await;
+    let client = client(&server.url());
+    let (candidate, parent) = (subject(2, "b", "m"), subject(1, "a", "m"));
+    let (_, served) = Setup::default().evaluate(Some(&client), &off(folder.path()), &candidate, Some(&parent)).await.unwrap();
+    assert_eq!(served, Served { sent: 120, replayed: 0 });
+}
+
+#[tokio::test]
+async fn a_report_lists_so_many_changes_and_counts_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = labelling(|system, _| system == "worse").await;
+    let client = client(&server.url());
+    let (candidate, parent) = (subject(2, "worse", "m"), subject(1, "good", "m"));
+    let setup = Setup { cases: report::MOST_FLIPS + 100, ..Setup::default() };
+    let (report, _) = setup.evaluate(Some(&client), &off(folder.path()), &candidate, Some(&parent)).await.unwrap();
+    assert_eq!((report.flips.len(), report.more_flips), (report::MOST_FLIPS, 100));
+    let last = report.flips.last().unwrap();
+    // Answers are read again, though nothing was recorded.
+    assert_eq!((last.case.as_str(), last.candidate.answer.as_deref()), ("c999", Some("billing")));
+}

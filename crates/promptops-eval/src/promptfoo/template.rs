@@ -182,10 +182,8 @@ pub(super) fn translate(template: &str) -> Result<Translated, Refused> {
                 let mut parser = Parser::new(template, from..to)?;
                 translator.printed(&mut parser)?;
             }
-            "{%" => {
-                if translator.tag(template, from..to)? {
-                    at = skip_raw(template, at).ok_or_else(|| refused("`{% raw %}` is not closed".to_owned(), start..at))?;
-                }
+            "{%" if translator.tag(template, from..to)? => {
+                at = skip_raw(template, at).ok_or_else(|| refused("`{% raw %}` is not closed".to_owned(), start..at))?;
             }
             _ => {}
         }

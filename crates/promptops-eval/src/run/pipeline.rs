@@ -21,6 +21,12 @@ type Planned = Result<(Call, Digest), Failure>;
 /// What came of one call, and what it cost.
 type Answered = (Result<Answer, Failure>, Option<f64>);
 
+/// What one version came to in one case: the attempts, and what their answers said, which is forgotten at once.
+struct Asked {
+    attempts: Vec<Attempt>,
+    answers: Vec<Answer>,
+}
+
 /// Puts every case to all of `questions`, which are over the same cases: the parent's first, if there is one.
 pub(super) async fn ask_all(questions: &[&Question<'_>], settings: &Settings<'_>) -> Result<Vec<Run>, EvalError> {
     let Some(first) = questions.first() else { return Ok(Vec::new()) };
@@ -42,10 +48,10 @@ pub(super) async fn ask_all(questions: &[&Question<'_>], settings: &Settings<'_>
             }
         }
         let Some((index, sides)) = under_way.next().await else { break };
-        for (run, attempts) in runs.iter_mut().zip(sides) {
-            progress.done += attempts.len();
-            progress.failed += attempts.iter().filter(|(attempt, _)| attempt.answer.is_err()).count();
-            run.fold(index, attempts);
+        for (run, asked) in runs.iter_mut().zip(sides) {
+            progress.done += asked.attempts.len();
+            progress.failed += asked.attempts.iter().filter(|attempt| attempt.answer.is_err()).count();
+            run.fold(index, asked);
         }
         progress.sent = asker.served().sent;
         progress.spent_usd = settings.purse.spent_usd();
@@ -59,11 +65,13 @@ pub(super) async fn ask_all(questions: &[&Question<'_>], settings: &Settings<'_>
     Ok(runs)
 }
 
-/// Asks for all answers to one case and lets the scorers judge them. Returns the attempts of each side.
-async fn ask(questions: &[&Question<'_>], case: &Case, asker: &Asker<'_>) -> Vec<Vec<(Attempt, Option<Answer>)>> {
+/// Asks for all answers to one case and lets the scorers judge them. Returns what each side came to.
+async fn ask(questions: &[&Question<'_>], case: &Case, asker: &Asker<'_>) -> Vec<Asked> {
     let calls: Vec<Planned> = questions.iter().map(|question| call(question, case)).collect();
-    let mut sides: Vec<Vec<(Attempt, Option<Answer>)>> = questions.iter().map(|_| Vec::new()).collect();
     let repeats = questions.first().map_or(0, |question| question.repeats);
+    // Of just the size that is needed: the attempts of all cases stay.
+    let empty = || Asked { attempts: Vec::with_capacity(repeats as usize), answers: Vec::new() };
+    let mut sides: Vec<Asked> = questions.iter().map(|_| empty()).collect();
     let all = (0..repeats).map(|repeat| {
         let of_sides = questions.iter().zip(&calls).map(move |(question, call)| answer(question, call, repeat, case, asker));
         join_all(of_sides)
@@ -80,7 +88,8 @@ async fn ask(questions: &[&Question<'_>], case: &Case, asker: &Asker<'_>) -> Vec
         });
         let judged = join_all(judged).await;
         for (side, (attempt, (result, _))) in sides.iter_mut().zip(judged.into_iter().zip(answers)) {
-            side.push((attempt, result.ok()));
+            side.attempts.push(attempt);
+            side.answers.extend(result.ok());
         }
     }
     sides
@@ -128,7 +137,8 @@ async fn judge(
     let asks = ForScorers::new(asker, &question.subject.reference, &case.head.name);
     let judged = Judged { answer, case, call, repeat, cost_usd, rival, asks: Some(&asks) };
     // Judges of several metrics are asked at the same time.
-    let scores = join_all(question.scorers.iter().map(|scorer| scorer.score(&judged).settle())).await;
+    let mut scores = join_all(question.scorers.iter().map(|scorer| scorer.score(&judged).settle())).await;
+    scores.shrink_to_fit();
     Attempt { answer: Ok(()), scores, cost_usd }
 }
 
@@ -149,11 +159,9 @@ impl Folding {
         Self { run, cases: vec![None; question.dataset.len()] }
     }
 
-    fn fold(&mut self, index: usize, attempts: Vec<(Attempt, Option<Answer>)>) {
-        for answer in attempts.iter().filter_map(|(_, answer)| answer.as_ref()) {
-            self.run.told.add(answer);
-        }
-        self.cases[index] = Some(CaseResult { attempts: attempts.into_iter().map(|(attempt, _)| attempt).collect() });
+    fn fold(&mut self, index: usize, asked: Asked) {
+        asked.answers.iter().for_each(|answer| self.run.told.add(answer));
+        self.cases[index] = Some(CaseResult { attempts: asked.attempts });
     }
 
     fn finish(mut self) -> Run {
