@@ -2,8 +2,6 @@
 //!
 //! `cargo run --release -p promptops-stats --example measure` measures by many runs and writes the tables.
 
-#![expect(clippy::unwrap_used, reason = "a broken argument should fail the test")]
-
 mod simulations;
 
 use simulations::{
