@@ -118,8 +118,10 @@ def before(folder: Path) -> dict:
 
 def runners(promptfoo: Path | None) -> Figures:
     """Returns the versions of the tools that run evals, ours included: evals may be measured alone, later than the rest."""
-    package = promptfoo and next((folder / "package.json" for folder in promptfoo.parents if (folder / "package.json").exists()), None)
-    known = json.loads(package.read_text(encoding="utf-8"))["version"] if package else "not measured"
+    # Below its root lie others, which only tell how its files are read.
+    files = [folder / "package.json" for folder in promptfoo.parents] if promptfoo else []
+    packages = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()]
+    known = next((package["version"] for package in packages if package.get("name") == "promptfoo"), "not measured")
     return {"inspect_version": version("inspect-ai"), "promptfoo_version": known, "eval_revision": said("git", "rev-parse", "--short", "HEAD")}
 
 

@@ -8,6 +8,7 @@ mod azurite;
 mod fake_gcs;
 pub(crate) mod install;
 mod moto;
+pub(crate) mod programs;
 mod running;
 mod versitygw;
 

@@ -14,6 +14,7 @@ use crate::checkout::Checkout;
 use crate::node::Node;
 use crate::python::{Profile, Python};
 use crate::services;
+use crate::services::programs::Programs;
 use crate::step::{seconds, step};
 use crate::tidy;
 use tally::Tally;
@@ -28,9 +29,11 @@ pub(crate) fn run(checkout: &Checkout) -> Result<Outcome> {
     // The servers end when this function is left, however it is.
     let services = services::start(checkout, python.as_ref());
     tally.skipped.extend(services.missing.iter().cloned());
+    let programs = Programs::install(checkout);
+    tally.skipped.extend(programs.missing.iter().cloned());
 
     if tally.setup(step("Rust tests: build", || rust_tests::build(checkout))).is_some() {
-        tally.add(counted("Rust tests", || rust_tests::run(checkout, &services, python.as_ref())));
+        tally.add(counted("Rust tests", || rust_tests::run(checkout, &services, &programs, python.as_ref())));
     }
 
     if let Some(python) = &python {

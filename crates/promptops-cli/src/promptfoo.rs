@@ -56,7 +56,7 @@ pub fn read(context: &Context, file: &Path) -> Outcome<Suite> {
     let errors = read.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     read.suite.ok_or_else(|| {
         let problems = if errors == 1 { "1 problem".to_owned() } else { format!("{errors} problems") };
-        Failure::new(Exit::Refused, format!("`{shown}` has {problems} that stand against running it here"))
+        Failure::new(Exit::Refused, format!("`{shown}` has {problems}"))
             .hint("`docs/guides/promptfoo.md` says what is read and what is refused")
     })
 }

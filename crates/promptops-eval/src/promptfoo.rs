@@ -14,7 +14,6 @@ mod asserts;
 mod cases;
 mod config;
 mod csv_tests;
-mod judges;
 mod prompts;
 mod providers;
 mod reader;

@@ -165,7 +165,7 @@ tests:
     assert: [{type: regex, value: '(?<=a)b'}, {type: is-json, value: 'type: 3'}]
   - vars: {name: '{\"a\": 1}'}
     prompts: [other]
-    assert: [{type: equals, value: '{{ name | dump }}'}, {type: latency}, {type: word-count, value: {}}]
+    assert: [{type: equals, value: '{{ name | dump }}'}, {type: latency}, {type: word-count, value: {}}, {type: llm-rubric, value: is polite}]
 ";
     let expected = [
         "note c.yaml:3 `maxConcurrency` has no effect: options of the command say how calls are sent",
@@ -174,6 +174,7 @@ tests:
         "error c.yaml:8 the configuration has no prompt `other`",
         "error c.yaml:10 `equals`: the filter `dump` with 0 arguments is not taken over",
         "error c.yaml:10 `latency`: it lacks `threshold`",
+        "error c.yaml:10 `llm-rubric`: a judge is a prompt of its own here, with an owner and versions; write it, and a scorer of type `judge`",
         "error c.yaml:10 `word-count`: `value` has neither `min` nor `max`",
         "error c.yaml:5 case 1: `list` is empty, which is true in JavaScript",
         "error c.yaml:6 case 2: `name` is printed, and JavaScript writes it in another way",

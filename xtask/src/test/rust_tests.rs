@@ -12,6 +12,7 @@ use super::tally::Tally;
 use crate::checkout::Checkout;
 use crate::python::Python;
 use crate::services::Services;
+use crate::services::programs::Programs;
 use crate::step::each_line;
 
 /// The bindings link only where an interpreter loads them; their tests are in its language.
@@ -26,12 +27,13 @@ pub(super) fn build(checkout: &Checkout) -> Result<()> {
 }
 
 /// Runs the tests and counts them; prints each test binary's name, and the output of what fails.
-pub(super) fn run(checkout: &Checkout, services: &Services, python: Option<&Python>) -> Result<Tally> {
+pub(super) fn run(checkout: &Checkout, services: &Services, programs: &Programs, python: Option<&Python>) -> Result<Tally> {
     let mut command = checkout.cargo();
     command.args(SELECTION).args(["--no-fail-fast", "--", "--show-output"]);
     // A changed snapshot is a failure to look at, not a file to write.
     command.env("INSTA_UPDATE", "no");
     services.announce(&mut command);
+    programs.announce(&mut command);
     if let Some(python) = python {
         command.env("PROMPTOPS_TEST_PYTHON", python.program("python"));
     }

@@ -55,7 +55,33 @@ pub fn render(report: &Report) -> String {
         if models.is_empty() { "no model".to_owned() } else { models.join(", ") },
         100.0 * report.level
     );
+    text.push_str(&costs(report));
     text.push_str(&flips(report));
+    text
+}
+
+/// Shows what either version takes: it may be as good and cost twice as much.
+fn costs(report: &Report) -> String {
+    let mut text =
+        "\n| version | answers | tokens in | tokens out | cost | latency p50 | p95 |\n|---|---:|---:|---:|---:|---:|---:|\n"
+            .to_owned();
+    for side in report.parent.iter().chain([&report.candidate]) {
+        let totals = &side.totals;
+        let number = |number: Option<u64>| number.map_or_else(|| "–".to_owned(), |number| number.to_string());
+        let milliseconds = |time: Option<f64>| time.map_or_else(|| "–".to_owned(), |time| format!("{time:.0} ms"));
+        let failed: u64 = totals.failures.values().sum();
+        let answers = if failed == 0 { totals.calls.to_string() } else { format!("{} ({failed} failed)", totals.calls) };
+        let _ = writeln!(
+            text,
+            "| `{}` | {answers} | {} | {} | {} | {} | {} |",
+            side.prompt,
+            number(totals.tokens.map(|tokens| tokens.input)),
+            number(totals.tokens.map(|tokens| tokens.output)),
+            totals.cost_usd.map_or_else(|| "–".to_owned(), |cost| format!("{cost:.4} USD")),
+            milliseconds(totals.latency_ms_p50),
+            milliseconds(totals.latency_ms_p95),
+        );
+    }
     text
 }
 

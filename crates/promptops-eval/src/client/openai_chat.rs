@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn a_stream_that_ends_early_or_in_an_error_is_no_answer() {
         let start = json!({"choices": [{"delta": {"content": "bil"}, "finish_reason": null}]});
-        assert!(matches!(assemble(&stream(&[start.clone()])), Err(ClientError::Malformed(_))));
+        assert!(matches!(assemble(&stream(std::slice::from_ref(&start))), Err(ClientError::Malformed(_))));
         let error = json!({"error": {"type": "server_error", "message": "sorry"}});
         assert!(matches!(assemble(&stream(&[start, error])), Err(ClientError::Server { status: 500, .. })));
     }

@@ -177,7 +177,7 @@ mod tests {
         assert!(answer(&json!({"choices": []})).is_err());
         let event = |data: Value| Event { name: String::new(), data: data.to_string() };
         let started = event(json!({"type": "response.created", "response": {}}));
-        assert!(matches!(assemble(&[started.clone()]), Err(ClientError::Malformed(_))));
+        assert!(matches!(assemble(std::slice::from_ref(&started)), Err(ClientError::Malformed(_))));
         let error = event(json!({"type": "error", "code": "rate_limit_exceeded", "message": "slow down"}));
         assert!(matches!(assemble(&[started, error]), Err(ClientError::RateLimit { .. })));
     }

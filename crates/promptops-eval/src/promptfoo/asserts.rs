@@ -3,7 +3,6 @@
 use serde_json::{Map, Value, json};
 
 use super::csv_tests::number;
-use super::providers::{self, Provider};
 use super::reader::{At, Place, Reader, ending, is_code};
 use super::regex_dialect;
 use super::render::Engine;
@@ -22,8 +21,6 @@ pub(super) struct Assert {
     pub(super) threshold: Option<f64>,
     weight: Option<f64>,
     pub(super) metric: Option<String>,
-    grader: Option<Provider>,
-    rubric_prompt: Option<(Value, Place)>,
 }
 
 #[derive(Debug, Clone)]
@@ -148,8 +145,9 @@ fn read(at: At<'_>, reader: &mut Reader<'_>) -> Option<Assert> {
             "threshold" => assert.threshold = reader.number("`threshold`", value),
             "weight" => assert.weight = reader.number("`weight`", value),
             "metric" => assert.metric = reader.text("`metric`", value).map(str::to_owned),
-            "provider" => assert.grader = providers::read(value, reader).pop(),
-            "rubricPrompt" => assert.rubric_prompt = Some((reader.value(value), value.place())),
+            "provider" | "rubricPrompt" => {
+                reader.note(&place, format!("`{key}` has an effect on assertions alone that a model judges"));
+            }
             "assert" => match &mut assert.kind {
                 Kind::Set(of) => *of = read_list(value, reader),
                 Kind::One(_) => reader.error(&place, "only an `assert-set` has assertions of its own"),
@@ -186,17 +184,7 @@ impl Assert {
             return None;
         }
         let kind = if kind == "assert-set" { Kind::Set(Vec::new()) } else { Kind::One(kind.to_owned()) };
-        Some(Self {
-            place,
-            kind,
-            is_negated,
-            value: None,
-            threshold: None,
-            weight: None,
-            metric: None,
-            grader: None,
-            rubric_prompt: None,
-        })
+        Some(Self { place, kind, is_negated, value: None, threshold: None, weight: None, metric: None })
     }
 }
 
@@ -349,10 +337,6 @@ pub(super) struct Scoring<'a, 'f> {
     pub(super) vars: &'a Map<String, Value>,
     pub(super) engine: &'a mut Engine,
     pub(super) reader: &'a mut Reader<'f>,
-    pub(super) judges: &'a mut super::judges::Judges,
-    /// The judge of the test, where an assertion names none.
-    pub(super) grader: Option<&'a Provider>,
-    pub(super) rubric_prompt: Option<&'a (Value, Place)>,
 }
 
 impl Assert {
@@ -464,13 +448,12 @@ impl Assert {
                 json!({"type": kind, "threshold": number_of(threshold)})
             }
             "finish-reason" => json!({"type": "finish-reason", "value": text()?.to_lowercase()}),
-            "llm-rubric" => scoring.judges.scorer(
-                expected.as_ref(),
-                self.threshold,
-                self.grader.as_ref().or(scoring.grader),
-                self.rubric_prompt.as_ref().or(scoring.rubric_prompt),
-                scoring.vars,
-            )?,
+            "llm-rubric" => {
+                return Err(
+                    "a judge is a prompt of its own here, with an owner and versions; write it, and a scorer of type `judge`"
+                        .to_owned(),
+                );
+            }
             other => return Err(format!("`{other}` has no counterpart")),
         })
     }

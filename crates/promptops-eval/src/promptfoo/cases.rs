@@ -4,7 +4,6 @@ use serde_json::{Map, Value};
 
 use super::asserts::{self, Assert};
 use super::csv_tests;
-use super::providers::{self, Provider};
 use super::reader::{At, Document, Place, Reader, ending, is_code};
 
 /// One test, or the part of one that `defaultTest` and scenarios give.
@@ -32,8 +31,6 @@ pub(super) struct Options {
     pub(super) prefix: Option<String>,
     pub(super) suffix: Option<String>,
     pub(super) repeat: Option<u32>,
-    pub(super) rubric_prompt: Option<(Value, Place)>,
-    pub(super) grader: Option<Provider>,
     pub(super) keeps_lists: Option<bool>,
     pub(super) without_default_asserts: Option<bool>,
 }
@@ -73,8 +70,6 @@ impl Test {
             prefix: own.prefix.or_else(|| other.prefix.clone()),
             suffix: own.suffix.or_else(|| other.suffix.clone()),
             repeat: own.repeat.or(other.repeat),
-            rubric_prompt: own.rubric_prompt.or_else(|| other.rubric_prompt.clone()),
-            grader: own.grader.or_else(|| other.grader.clone()),
             keeps_lists: own.keeps_lists.or(other.keeps_lists),
             without_default_asserts: own.without_default_asserts.or(other.without_default_asserts),
         };
@@ -300,8 +295,9 @@ fn options(at: At<'_>, reader: &mut Reader<'_>) -> Options {
             "prefix" => options.prefix = reader.text("`prefix`", value).map(str::to_owned),
             "suffix" => options.suffix = reader.text("`suffix`", value).map(str::to_owned),
             "repeat" => options.repeat = repeat(value, reader),
-            "rubricPrompt" => options.rubric_prompt = Some((reader.value(value), value.place())),
-            "provider" => options.grader = providers::read(value, reader).pop(),
+            "rubricPrompt" | "provider" => {
+                reader.note(&place, format!("`{key}` of `options` has an effect on assertions alone that a model judges"));
+            }
             "disableVarExpansion" => options.keeps_lists = Some(reader.flag("`disableVarExpansion`", value)),
             "disableDefaultAsserts" => {
                 options.without_default_asserts = Some(reader.flag("`disableDefaultAsserts`", value));

@@ -8,7 +8,6 @@ use serde_json::{Map, Value, json};
 use super::asserts::{Scoring, number_of};
 use super::cases::{Test, Vars};
 use super::config::Config;
-use super::judges::{Judge, Judges};
 use super::prompts::{self, Body, Prompt};
 use super::providers::{self, Provider};
 use super::reader::{Place, Reader, ending, is_code};
@@ -22,7 +21,6 @@ pub struct Suite {
     /// What the configuration says of itself.
     pub description: Option<String>,
     pub(super) prompts: Vec<SuitePrompt>,
-    pub(super) judges: Vec<Judge>,
 }
 
 /// One prompt with one provider.
@@ -39,8 +37,7 @@ pub(super) struct SuitePrompt {
 impl Suite {
     /// Returns every model that is asked, each once.
     pub fn models(&self) -> Vec<String> {
-        let contents = self.prompts.iter().map(|prompt| &prompt.content).chain(self.judges.iter().map(|judge| &judge.content));
-        let models: BTreeSet<&str> = contents.map(|content| content.model.as_str()).collect();
+        let models: BTreeSet<&str> = self.prompts.iter().map(|prompt| prompt.content.model.as_str()).collect();
         models.into_iter().map(str::to_owned).collect()
     }
 }
@@ -92,14 +89,13 @@ pub(super) fn build(config: &Config, reader: &mut Reader<'_>) -> Option<Suite> {
         .collect();
     tests.iter().for_each(|test| refuse_unknown(test, config, reader));
     let mut engine = Engine::default();
-    let mut judges = Judges::default();
     let mut choices = Vec::new();
     for test in &tests {
         for mut vars in combinations(test, reader) {
             if let Err(problem) = render::resolve(&mut vars) {
                 reader.error(&test.place, problem);
             }
-            let (asserts, metrics) = asserts_of(test, &vars, &mut engine, &mut judges, reader)?;
+            let (asserts, metrics) = asserts_of(test, &vars, &mut engine, reader)?;
             let number = choices.len() + 1;
             choices.push(Choice { number, name: String::new(), test, vars, asserts, metrics });
         }
@@ -129,7 +125,7 @@ pub(super) fn build(config: &Config, reader: &mut Reader<'_>) -> Option<Suite> {
             }
         }
     }
-    Some(Suite { description: config.description.clone(), prompts: suite_prompts, judges: judges.finish() })
+    Some(Suite { description: config.description.clone(), prompts: suite_prompts })
 }
 
 /// Refuses names of prompts and providers that the configuration does not have: promptfoo does, too.
@@ -208,21 +204,8 @@ fn plain(value: Value, place: &Place, reader: &mut Reader<'_>) -> Value {
 }
 
 /// Returns what is expected of a choice, as the cell of its column.
-fn asserts_of(
-    test: &Test,
-    vars: &Vars,
-    engine: &mut Engine,
-    judges: &mut Judges,
-    reader: &mut Reader<'_>,
-) -> Option<(Value, BTreeSet<String>)> {
-    let mut scoring = Scoring {
-        vars,
-        engine,
-        reader,
-        judges,
-        grader: test.options.grader.as_ref(),
-        rubric_prompt: test.options.rubric_prompt.as_ref(),
-    };
+fn asserts_of(test: &Test, vars: &Vars, engine: &mut Engine, reader: &mut Reader<'_>) -> Option<(Value, BTreeSet<String>)> {
+    let mut scoring = Scoring { vars, engine, reader };
     let members: Vec<Value> = test.asserts.iter().filter_map(|assert| assert.member(&mut scoring)).collect();
     let counts = |member: &Value| member.get("weight").is_none_or(|weight| weight.as_f64() != Some(0.0));
     if !members.is_empty() && !members.iter().any(counts) {

@@ -49,11 +49,6 @@ impl Suite {
     /// A message when a name makes no id.
     pub fn write(&self, target: &Target<'_>) -> Result<Imported, String> {
         let mut imported = Imported { files: Vec::new(), prompts: Vec::new() };
-        for judge in &self.judges {
-            let id = id(target, &judge.slug)?;
-            let purpose = Some("Judge answers, as promptfoo's `llm-rubric` does");
-            imported.files.push(prompt_file(target, &id, &judge.content, purpose, &[]));
-        }
         for prompt in &self.prompts {
             let id = id(target, &prompt.slug)?;
             let evals = prompt.evals.iter().map(|eval| eval_files(target, &id, prompt, eval));

@@ -1,0 +1,44 @@
+//! Programs that tests run: nektos/act runs GitHub's workflows here, actionlint looks at them.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::install;
+use crate::checkout::Checkout;
+use crate::step::step;
+
+/// Each with the variable by which tests are told where it is.
+const PROGRAMS: [(&str, &str, &str); 2] = [
+    ("PROMPTOPS_TEST_ACT", "github.com/nektos/act", "v0.2.89"),
+    ("PROMPTOPS_TEST_ACTIONLINT", "github.com/rhysd/actionlint/cmd/actionlint", "v1.7.12"),
+];
+
+/// Programs that are there.
+#[derive(Default)]
+pub(crate) struct Programs {
+    found: Vec<(&'static str, PathBuf)>,
+    /// Those that could not be had, and why.
+    pub(crate) missing: Vec<String>,
+}
+
+impl Programs {
+    /// Builds those that were not built before; the others are in [`Programs::missing`].
+    pub(crate) fn install(checkout: &Checkout) -> Self {
+        let mut programs = Self::default();
+        for (variable, module, version) in PROGRAMS {
+            let name = module.rsplit('/').next().unwrap_or(module);
+            match step(&format!("{name} {version}"), || install::go_program(checkout, module, version)) {
+                Some(program) => programs.found.push((variable, program)),
+                None => programs.missing.push(format!("{name}: see above; its tests are skipped")),
+            }
+        }
+        programs
+    }
+
+    /// Tells a test runner where they are; tests that need one are skipped without this.
+    pub(crate) fn announce(&self, runner: &mut Command) {
+        for (variable, program) in &self.found {
+            runner.env(variable, program);
+        }
+    }
+}
