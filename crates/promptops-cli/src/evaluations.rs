@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -12,16 +13,18 @@ use promptops_eval::dataset::{Dataset, DatasetError, Format, Source};
 use promptops_eval::recording::{self, Recording, Redaction, Replay};
 use promptops_eval::report::{self, v1, v1::Report};
 use promptops_eval::run::{Budget, Progress, Purse, Served, Settings};
-use promptops_eval::{EvalError, Prepared, Spec, Subject};
+use promptops_eval::scorer::Judges;
+use promptops_eval::{EvalError, Prepared, Spec, Subject, Surroundings};
 use promptops_prompt::finding::{Finding, Severity};
 use promptops_prompt::{PromptId, RenderError};
 
+use crate::closure::closure;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output::{a_a_report, eval_plan, human};
 use crate::project::{CONFIG_FILE, Project};
-use crate::proposal::Version;
+use crate::proposal::{Proposal, Version};
 use crate::providers::{prices, routes};
 
 /// Options of every command that asks a model.
@@ -160,10 +163,11 @@ pub fn run(
     project: &Project,
     options: &EvalOptions,
     path: &str,
+    proposal: &Proposal,
     candidate: &Version,
     baseline: Option<&Version>,
 ) -> Result<Evaluated, Stopped> {
-    let file = EvalFile::read(project, options, path, &candidate.prompt.id)?;
+    let file = EvalFile::read(context, (project, proposal), options, path, &candidate.prompt.id)?;
     let (subject, baseline) = (subject_of(candidate)?, baseline.map(subject_of).transpose()?);
     let replay = options.replay(context);
     let mut prepared = file.prepare(&subject)?;
@@ -172,7 +176,7 @@ pub fn run(
     }
     let recording = open_recording(project, path, replay)?;
     let subjects = [Some(&subject), baseline.as_ref()].into_iter().flatten();
-    let models: Vec<&str> = subjects.map(|subject| subject.content.model.as_str()).collect();
+    let models = file.models(subjects);
     let prices = prices(project, options, &models)?;
     let evaluation = ask(context, project, options, &recording, &models, path, async |settings| {
         prepared.evaluate(&subject, baseline.as_ref(), settings).await
@@ -198,14 +202,14 @@ pub fn compare_with_itself(
     project: &Project,
     options: &EvalOptions,
     path: &str,
-    version: &Version,
-    comparisons: u32,
+    proposal: &Proposal,
+    (version, comparisons): (&Version, u32),
 ) -> Result<a_a_report::AaV1, Stopped> {
-    let file = EvalFile::read(project, options, path, &version.prompt.id)?;
+    let file = EvalFile::read(context, (project, proposal), options, path, &version.prompt.id)?;
     let subject = subject_of(version)?;
     let prepared = file.prepare(&subject)?;
     let recording = open_recording(project, path, options.replay(context))?;
-    let models = [subject.content.model.as_str()];
+    let models = file.models([&subject].into_iter());
     let measured = ask(context, project, options, &recording, &models, path, async |settings| {
         prepared.compare_with_itself(&subject, comparisons, settings).await
     })?;
@@ -221,11 +225,11 @@ pub fn plan(
     project: &Project,
     options: &EvalOptions,
     path: &str,
-    candidate: &Version,
-    baseline: Option<&Version>,
+    proposal: &Proposal,
+    (candidate, baseline): (&Version, Option<&Version>),
     discordance: Option<f64>,
 ) -> Result<eval_plan::PlanV1, Stopped> {
-    let file = EvalFile::read(project, options, path, &candidate.prompt.id)?;
+    let file = EvalFile::read(context, (project, proposal), options, path, &candidate.prompt.id)?;
     let (subject, baseline) = (subject_of(candidate)?, baseline.map(subject_of).transpose()?);
     let prepared = file.prepare(&subject)?;
     let recording = open_recording(project, path, ReplayChoice::Only)?;
@@ -239,24 +243,43 @@ pub fn plan(
     Ok(eval_plan::PlanV1::new(&file.spec, &file.dataset, candidate.prompt.reference(), assumed, &plans.map_err(failure)?))
 }
 
-/// An eval file with its dataset.
+/// An eval file with its dataset and its judges.
 struct EvalFile {
     spec: Spec,
     dataset: Dataset,
+    judges: Judges,
+    folder: PathBuf,
     texts: HashMap<String, String>,
 }
 
 impl EvalFile {
-    fn read(project: &Project, options: &EvalOptions, path: &str, id: &PromptId) -> Result<Self, Stopped> {
+    fn read(
+        context: &Context,
+        (project, proposal): (&Project, &Proposal),
+        options: &EvalOptions,
+        path: &str,
+        id: &PromptId,
+    ) -> Result<Self, Stopped> {
         let (mut spec, text) = read_spec(project, path, id)?;
         spec.early_stop |= options.early_stop;
         let texts = HashMap::from([(path.to_owned(), text)]);
+        freeze(context, project, &spec)?;
         let dataset = read_dataset(project, &spec, &texts)?;
-        Ok(Self { spec, dataset, texts })
+        let judges = judges(proposal, &spec)?;
+        let file = project.root.join(path);
+        let folder = file.parent().unwrap_or(&project.root).to_owned();
+        Ok(Self { spec, dataset, judges, folder, texts })
+    }
+
+    /// Returns the models of these versions and of the judges.
+    fn models<'a>(&'a self, subjects: impl Iterator<Item = &'a Subject>) -> Vec<&'a str> {
+        let asked = subjects.chain(self.judges.values().map(Arc::as_ref));
+        asked.map(|subject| subject.content.model.as_str()).collect()
     }
 
     fn prepare(&self, subject: &Subject) -> Result<Prepared<'_>, Stopped> {
-        Prepared::new(&self.spec, &self.dataset, subject).map_err(|error| match error {
+        let surroundings = Surroundings { folder: &self.folder, judges: &self.judges };
+        Prepared::new(&self.spec, &self.dataset, subject, &surroundings).map_err(|error| match error {
             EvalError::Findings(findings) => Stopped::Problems(Problems { findings, texts: self.texts.clone() }),
             other => Stopped::Failure(failure(other)),
         })
@@ -343,6 +366,25 @@ fn read_spec(project: &Project, path: &str, id: &PromptId) -> Result<(Spec, Stri
     }
 }
 
+/// Freezes the slice of the lake that an eval file asks for, unless it is frozen already.
+fn freeze(context: &Context, project: &Project, spec: &Spec) -> Outcome<()> {
+    let file = project.root.join(spec.dataset_path());
+    match &spec.slice {
+        Some(slice) if !file.exists() => freeze_slice(context, project, slice, &file),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(feature = "lake")]
+use crate::lake_slices::freeze as freeze_slice;
+
+#[cfg(not(feature = "lake"))]
+fn freeze_slice(_: &Context, _: &Project, _: &promptops_eval::spec::LakeSlice, file: &Path) -> Outcome<()> {
+    let message =
+        format!("the slice `{}` is not frozen yet, and this build of promptops has no lake to take it from", file.display());
+    Err(Failure::new(Exit::Usage, message).hint("freeze it with a build that has the feature `lake`"))
+}
+
 fn read_dataset(project: &Project, spec: &Spec, texts: &HashMap<String, String>) -> Result<Dataset, Stopped> {
     let path = spec.dataset_path();
     let problem = |message: String| {
@@ -350,7 +392,7 @@ fn read_dataset(project: &Project, spec: &Spec, texts: &HashMap<String, String>)
         Stopped::Problems(Problems { findings: vec![finding], texts: texts.clone() })
     };
     let Some(format) = Format::of_path(&path) else {
-        return Err(problem(format!("the dataset `{path}` is neither CSV nor JSON Lines")));
+        return Err(problem(format!("the dataset `{path}` has no ending that names its format")));
     };
     let file = project.root.join(&path);
     Dataset::read(&path, format, Source::File(file), &spec.columns()).map_err(|error| match error {
@@ -365,6 +407,17 @@ fn subject_of(version: &Version) -> Result<Subject, Stopped> {
         let failure = Failure::new(Exit::Refused, format!("cannot compile `{}`: {error}", version.prompt.reference()));
         Stopped::Failure(failure.hint("`promptops check` shows the place"))
     })
+}
+
+/// Returns the judges that an eval file names and that there are; the eval says which are missing.
+fn judges(proposal: &Proposal, spec: &Spec) -> Result<Judges, Stopped> {
+    let mut judges = Judges::new();
+    for reference in spec.judges().into_keys() {
+        let Some(prompt) = proposal.find(reference) else { continue };
+        let closure = closure(reference, &|reference| proposal.find(reference))?;
+        judges.insert(reference.clone(), Arc::new(subject_of(&Version { prompt: prompt.clone(), closure })?));
+    }
+    Ok(judges)
 }
 
 /// Turns an error of the evaluation into a failure of the command.

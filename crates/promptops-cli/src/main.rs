@@ -23,6 +23,8 @@ mod gate;
 mod inventory_access;
 #[cfg(feature = "lake")]
 mod lake_access;
+#[cfg(feature = "lake")]
+mod lake_slices;
 mod language_server;
 mod output;
 mod plan_view;

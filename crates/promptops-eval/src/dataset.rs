@@ -6,8 +6,11 @@
 mod builder;
 mod csv_rows;
 mod jsonl_rows;
+#[cfg(feature = "parquet")]
+mod parquet_rows;
 mod rows;
 mod source;
+mod yaml_rows;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -34,15 +37,26 @@ pub enum Format {
     Csv,
     /// One JSON object per line.
     JsonLines,
+    /// A list of mappings.
+    Yaml,
+    /// Parquet.
+    Parquet,
 }
 
 impl Format {
+    /// Returns what the places of rows are counted in.
+    fn place(self) -> &'static str {
+        if self == Self::Parquet { "row" } else { "line" }
+    }
+
     /// Returns the format that the ending of `path` names.
     pub fn of_path(path: &str) -> Option<Self> {
         let (_, ending) = path.rsplit_once('.')?;
         match ending.to_ascii_lowercase().as_str() {
             "csv" => Some(Self::Csv),
             "jsonl" | "ndjson" => Some(Self::JsonLines),
+            "yaml" | "yml" => Some(Self::Yaml),
+            "parquet" => Some(Self::Parquet),
             _ => None,
         }
     }
@@ -77,7 +91,7 @@ impl Columns {
 pub struct Head {
     /// Its name, unique in the dataset.
     pub name: String,
-    /// Where it starts in the file, from 1.
+    /// The line on which it starts, from 1; of a Parquet file the number of the row.
     pub line: u64,
     /// Whether it must pass every metric.
     pub must_pass: bool,
@@ -153,7 +167,7 @@ impl Dataset {
     /// [`DatasetError::Findings`] with all problems, up to [`MAX_FINDINGS`]; [`DatasetError::Io`].
     pub fn read(path: &str, format: Format, source: Source, columns: &Columns) -> Result<Self, DatasetError> {
         let (events, hash) = rows::open(format, &source).map_err(DatasetError::Io)?;
-        let built = builder::build(path, columns, events)?;
+        let built = builder::build(path, format.place(), columns, events)?;
         let (path, roles) = (path.to_owned(), columns.clone());
         Ok(Self { path, digest: hash.digest(), format, columns: built.columns, heads: built.heads, roles, source })
     }

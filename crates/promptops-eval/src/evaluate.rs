@@ -16,9 +16,10 @@ use crate::dataset::{self, Case, Dataset, DatasetError, inputs};
 use crate::error::EvalError;
 use crate::recording::Replay;
 use crate::results::{Results, is_comparable};
-use crate::run::{Question, Run, Served, Settings, run, run_pairs};
+use crate::run::{Question, Run, Served, Settings, calibrate, run, run_pairs};
+use crate::scorer::calibration::Calibrated;
 use crate::scorer::label::Labels;
-use crate::scorer::{Building, Scorer, Unit};
+use crate::scorer::{Building, Judges, Scorer, Unit};
 use crate::spec::{CHECK, MarginScale, Metric, Spec};
 use crate::subject::Subject;
 
@@ -35,6 +36,15 @@ pub struct Prepared<'a> {
     results: Option<Results>,
 }
 
+/// What an eval file refers to besides its dataset.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// The folder of the eval file: programs run in it, and paths start from it.
+    pub folder: &'a Path,
+    /// The prompts that [`Spec::judges`] names.
+    pub judges: &'a Judges,
+}
+
 /// Two runs and what they show.
 #[derive(Debug)]
 pub struct Evaluation {
@@ -44,6 +54,8 @@ pub struct Evaluation {
     pub parent: Option<Run>,
     /// What they show.
     pub comparison: Comparison,
+    /// How well the judge of each metric agrees with people, where it is held against them.
+    pub calibrations: Vec<Option<Calibrated>>,
     /// The parts of the dataset that were looked at besides the whole.
     pub slices: Vec<Slice>,
     /// The cases that were asked, where the run stopped early.
@@ -76,7 +88,12 @@ impl<'a> Prepared<'a> {
     /// # Errors
     /// [`EvalError::Findings`] with every problem: variables without a column, scorers without what they need, expected
     /// labels that are none.
-    pub fn new(spec: &'a Spec, dataset: &'a Dataset, candidate: &Subject) -> Result<Self, EvalError> {
+    pub fn new(
+        spec: &'a Spec,
+        dataset: &'a Dataset,
+        candidate: &Subject,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Self, EvalError> {
         let mut findings = Vec::new();
         if spec.prompt.value != candidate.reference.id {
             let message = format!("the eval file is about `{}`, not `{}`", spec.prompt.value, candidate.reference.id);
@@ -93,9 +110,12 @@ impl<'a> Prepared<'a> {
             let hint = format!("add `inputs: {{{name}: <column>}}`; the columns are `{columns}`");
             findings.push(Finding::new(CHECK, Severity::Error, &spec.path, spec.dataset.span.clone(), message).hint(hint));
         }
+        let output = candidate.content.output.as_ref();
+        let Surroundings { folder, judges } = *surroundings;
+        let building = Building { output, folder, columns: &dataset.columns, format: dataset.format, judges };
         let mut scorers = Vec::new();
         for metric in &spec.metrics {
-            match metric.scorer.build(&Building { output: candidate.content.output.as_ref() }) {
+            match metric.scorer.build(&building) {
                 Ok(scorer) => scorers.push(scorer),
                 Err(message) => {
                     findings.push(Finding::new(CHECK, Severity::Error, &spec.path, metric.scorer_span.clone(), message));
@@ -154,6 +174,7 @@ impl<'a> Prepared<'a> {
             Some(parent) if self.spec.early_stop => self.ask_until_it_stands(candidate, parent, settings).await?,
             _ => self.ask_all(candidate, parent, settings).await?,
         };
+        let (calibrations, judged) = calibrate(&candidate.reference, &self.scorers, settings).await?;
         let dataset = asked.dataset.as_ref().unwrap_or(self.dataset);
         let (slices, too_many) = slices::read(dataset, &self.spec.slice_columns())?;
         let units = self.units();
@@ -161,6 +182,8 @@ impl<'a> Prepared<'a> {
         let parent_outcomes = asked.parent.as_ref().map(|run| Outcomes::of(run, units.clone()));
         let comparison = compare(&basis, &Outcomes::of(&asked.candidate, units.clone()), parent_outcomes.as_ref())?;
         let mut served = asked.candidate.served;
+        served.sent += judged.sent;
+        served.replayed += judged.replayed;
         if let Some(parent) = &asked.parent {
             served.sent += parent.served.sent;
             served.replayed += parent.served.replayed;
@@ -171,6 +194,7 @@ impl<'a> Prepared<'a> {
             candidate: asked.candidate,
             parent: asked.parent,
             comparison,
+            calibrations,
             slices,
             asked: asked.dataset,
             looks: asked.looks,

@@ -18,6 +18,8 @@ pub mod spec;
 pub mod dataset;
 pub mod subject;
 
+mod program;
+
 pub mod client;
 pub mod price;
 pub mod recording;
@@ -37,6 +39,6 @@ pub mod promptfoo;
 pub mod evidence;
 
 pub use error::EvalError;
-pub use evaluate::{Evaluation, Prepared};
+pub use evaluate::{Evaluation, Prepared, Surroundings};
 pub use spec::Spec;
 pub use subject::Subject;

@@ -5,7 +5,7 @@ pub mod v1;
 use std::collections::BTreeMap;
 
 use promptops_prompt::Digest;
-use promptops_stats::{Interval, PairedComparison, SortedSample};
+use promptops_stats::{Interval, PairedComparison, Proportion, SortedSample};
 use serde_json::{Map, Value, json};
 
 use crate::client::decode;
@@ -152,6 +152,7 @@ impl Builder<'_> {
             p_worse_adjusted: result.difference.map(|difference| rounded(difference.p_worse_adjusted)),
             p_exact: result.difference.and_then(|difference| difference.p_exact).map(rounded),
             labels: self.labels(index),
+            judge: self.judge(index, result),
         }
     }
 
@@ -208,6 +209,30 @@ impl Builder<'_> {
             labels: labels.names().to_vec(),
             candidate: confusion(&self.evaluation.candidate),
             parent: self.evaluation.parent.as_ref().map(confusion),
+        })
+    }
+
+    /// Says how far the judge of a metric agrees with people, and what the shares are once its errors are taken out.
+    fn judge(&self, index: usize, result: &MetricResult) -> Option<v1::Judge> {
+        let found = self.evaluation.calibrations[index].as_ref()?;
+        let corrected = |run: &Run| {
+            let passed = run.cases.iter().filter(|case| passes(case, index)).count() as u64;
+            let judged = Proportion::new(passed, run.cases.len() as u64).ok()?;
+            // A judge that is no better than a coin corrects nothing.
+            let (estimate, found) = found.calibration.corrected(judged, 1.0 - 2.0 * compare::ALPHA).ok()?;
+            Some(v1::Value { estimate: Some(rounded(estimate)), interval: Some(interval(&found)) })
+        };
+        let slope = found.calibration.slope();
+        let estimate = result.difference.as_ref().and_then(|difference| difference.paired).map(|paired| paired.estimate);
+        Some(v1::Judge {
+            labelled: found.calibration.good.trials() + found.calibration.bad.trials() + found.unjudged,
+            unjudged: found.unjudged,
+            sensitivity: rounded(found.calibration.good.share()),
+            specificity: rounded(found.calibration.bad.share()),
+            kappa: found.kappa.map(rounded),
+            candidate: corrected(&self.evaluation.candidate),
+            parent: self.evaluation.parent.as_ref().and_then(corrected),
+            difference: estimate.filter(|_| slope > 0.0).map(|estimate| rounded(estimate / slope)),
         })
     }
 

@@ -17,6 +17,7 @@ use crate::dataset::Dataset;
 use crate::error::EvalError;
 use crate::price::Price;
 use crate::recording::Recording;
+use crate::scorer::calibration::Calibrated;
 use crate::scorer::{Score, Scorer, Unjudged};
 use crate::subject::Subject;
 
@@ -262,4 +263,25 @@ pub async fn run_pairs(
     let mut runs = pipeline::ask_all(&[parent, candidate], settings).await?;
     let parent = runs.remove(0);
     Ok((runs.remove(0), parent))
+}
+
+/// Lets the judges among the scorers judge what people have judged: one result for each scorer, none for those without labels.
+///
+/// # Errors
+/// As [`run`]; `reference` is the version on whose behalf they are asked.
+pub async fn calibrate(
+    reference: &PromptRef,
+    scorers: &[Box<dyn Scorer>],
+    settings: &Settings<'_>,
+) -> Result<(Vec<Option<Calibrated>>, Served), EvalError> {
+    let asker = Asker::new(settings);
+    let asks = ForScorers::new(&asker, reference, "calibration");
+    let mut found = Vec::with_capacity(scorers.len());
+    for scorer in scorers {
+        found.push(match scorer.calibrate(Some(&asks)) {
+            Some(agreements) => Calibrated::of(&agreements.await?),
+            None => None,
+        });
+    }
+    Ok((found, asker.end()?))
 }

@@ -4,10 +4,13 @@
 //! a price or a program.
 
 mod adjusted;
+pub mod calibration;
 pub mod expected;
 mod json_text;
+mod judging;
 
 pub mod bleu;
+pub mod command;
 pub mod contains;
 pub mod contains_json;
 pub mod cost;
@@ -16,10 +19,12 @@ pub mod finish_reason;
 pub mod json_path;
 pub mod json_schema;
 pub mod json_valid;
+pub mod judge;
 pub mod label;
 pub mod latency;
 pub mod levenshtein;
 pub mod numeric;
+pub mod pairwise;
 pub mod per_case;
 pub mod refusal;
 pub mod regex;
@@ -30,19 +35,24 @@ pub mod tokens;
 pub mod tool_call;
 pub mod word_count;
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use promptops_prompt::PromptRef;
 use promptops_prompt::yaml::Node;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::adjusted::Adjustment;
+use self::calibration::Agreement;
 use crate::client::{Answer, Call};
-use crate::dataset::Case;
+use crate::dataset::{Case, DatasetError, Format};
 use crate::run::Failure;
 use crate::spec::fields::{Fields, Findings};
+use crate::subject::Subject;
 
 /// What a scorer says about one answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -227,13 +237,29 @@ pub trait Scorer: fmt::Debug + Send + Sync {
     fn labels(&self) -> Option<&label::Labels> {
         None
     }
+
+    /// Judges the answers that people have judged too; none unless the scorer is a judge with a calibration.
+    fn calibrate<'a>(&'a self, _asks: Option<&'a dyn Ask>) -> Option<BoxFuture<'a, Result<Vec<Agreement>, DatasetError>>> {
+        None
+    }
 }
 
+/// Versions of prompts that judge, ready to be rendered.
+pub type Judges = BTreeMap<PromptRef, Arc<Subject>>;
+
 /// What a scorer is fitted to.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub struct Building<'a> {
     /// The `output` of the candidate, from which defaults are taken.
     pub output: Option<&'a Value>,
+    /// The folder of the eval file: programs run in it, and paths start from it.
+    pub folder: &'a Path,
+    /// The columns of the dataset.
+    pub columns: &'a [String],
+    /// How the dataset is written.
+    pub format: Format,
+    /// The judges that the eval file names.
+    pub judges: &'a Judges,
 }
 
 /// How a scorer grades before any threshold.
@@ -254,6 +280,11 @@ pub(crate) trait Settings: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// Returns the prompts that judge for the scorer.
+    fn judges(&self) -> Vec<&PromptRef> {
+        Vec::new()
+    }
+
     /// Returns how the scorer grades.
     fn grading(&self) -> Grading {
         Grading::PassOrFail
@@ -267,8 +298,9 @@ type Shared = Arc<dyn Settings>;
 type Read = fn(&str, &mut Fields<'_, '_>) -> Option<Shared>;
 
 /// The scorers, as eval files name them.
-const KINDS: [(&str, Read); 27] = [
+const KINDS: [(&str, Read); 30] = [
     ("bleu", |_, fields| share(bleu::Bleu::read(fields)?)),
+    ("command", |_, fields| share(command::CommandSettings::read(fields)?)),
     ("contains", |kind, fields| share(contains::Contains::read(kind, fields)?)),
     ("contains-all", |kind, fields| share(contains::Contains::read(kind, fields)?)),
     ("contains-any", |kind, fields| share(contains::Contains::read(kind, fields)?)),
@@ -282,10 +314,12 @@ const KINDS: [(&str, Read); 27] = [
     ("json-path", |_, fields| share(json_path::JsonPath::read(fields)?)),
     ("json-schema", |_, fields| share(json_schema::JsonSchemaSettings::read(fields))),
     ("json-valid", |_, fields| share(json_valid::JsonValid::read(fields))),
+    ("judge", |_, fields| share(judge::JudgeScorerSettings::read(fields)?)),
     ("label", |_, fields| share(label::LabelSettings::read(fields)?)),
     ("latency", |_, _| share(latency::Latency)),
     ("levenshtein", |_, fields| share(levenshtein::Levenshtein::read(fields)?)),
     ("numeric", |_, fields| share(numeric::Numeric::read(fields)?)),
+    ("pairwise", |_, fields| share(pairwise::PairwiseSettings::read(fields)?)),
     ("per-case", |_, fields| share(per_case::PerCaseSettings::read(fields)?)),
     ("refusal", |_, _| share(refusal::Refusal)),
     ("regex", |_, fields| share(regex::Regex::read(fields)?)),
@@ -368,6 +402,11 @@ impl ScorerSpec {
         self.settings.columns()
     }
 
+    /// Returns the prompts that judge for the scorer.
+    pub fn judges(&self) -> Vec<&PromptRef> {
+        self.settings.judges()
+    }
+
     /// Returns the scorer at work, with its defaults from the `output` of the prompt.
     ///
     /// # Errors
@@ -387,147 +426,4 @@ pub(crate) fn excerpt(text: &str) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::sync::LazyLock;
-
-    use promptops_prompt::yaml;
-
-    use super::*;
-    use crate::dataset::Head;
-
-    /// Reads a scorer from its YAML.
-    pub(crate) fn scorer(text: &str, output: Option<&Value>) -> Result<Box<dyn Scorer>, String> {
-        let mut findings = Findings::new("e.yaml");
-        let spec = ScorerSpec::read(&yaml::parse(text).0.unwrap(), &mut findings);
-        if let Some(finding) = findings.list.first() {
-            return Err(finding.message.clone());
-        }
-        spec.unwrap().build(&Building { output })
-    }
-
-    /// Returns a case with these values.
-    pub(crate) fn case(values: Value) -> Case {
-        let head = Head { name: "1".into(), line: 1, must_pass: false, cluster: None, stratum: None, weight: 1.0 };
-        Case { head, values: values.as_object().unwrap().clone() }
-    }
-
-    /// Returns an answer with this text.
-    pub(crate) fn answer(text: &str) -> Answer {
-        Answer { text: text.into(), model: "m".into(), latency_ms: 1, ..Answer::default() }
-    }
-
-    /// Judges a text with a scorer that needs nothing but the text and the case.
-    pub(crate) fn judge(scorer: &dyn Scorer, text: &str, case: &Case) -> Score {
-        judge_answer(scorer, &answer(text), case).unwrap()
-    }
-
-    /// Judges an answer with a scorer that is ready at once.
-    pub(crate) fn judge_answer(scorer: &dyn Scorer, answer: &Answer, case: &Case) -> Result<Score, Unjudged> {
-        judge_with(scorer, answer, case, |judged| judged)
-    }
-
-    /// Judges an answer with a scorer that is ready at once and looks at more than answer and case.
-    pub(crate) fn judge_with<'a>(
-        scorer: &dyn Scorer,
-        answer: &'a Answer,
-        case: &'a Case,
-        with: impl FnOnce(Judged<'a>) -> Judged<'a>,
-    ) -> Result<Score, Unjudged> {
-        static CALL: LazyLock<Call> =
-            LazyLock::new(|| Call { model: "m".into(), messages: Vec::new(), parameters: serde_json::Map::new(), tools: None });
-        let judged = with(Judged { answer, case, call: &CALL, repeat: 0, cost_usd: None, rival: None, asks: None });
-        match scorer.score(&judged) {
-            Judgement::Ready(score) => score,
-            Judgement::Pending(_) => panic!("the scorer is not ready at once"),
-        }
-    }
-
-    #[test]
-    fn settings_that_decide_a_score_decide_the_description() {
-        let output = serde_json::json!({"enum": ["a", "b"]});
-        let texts = [
-            "{type: equals, expected: x}",
-            "{type: equals, expected: y}",
-            "{type: equals, value: x}",
-            "{type: equals, value: x, trim: true}",
-            "{type: equals, value: x, ignore_case: true}",
-            "{type: equals, value: x, not: true}",
-            "{type: contains, value: x}",
-            "{type: contains, expected: x}",
-            "{type: contains-all, value: x}",
-            "{type: contains-any, value: x}",
-            "{type: icontains-any, value: x}",
-            "{type: starts-with, value: x}",
-            "{type: starts-with, value: x, ignore_case: true}",
-            "{type: regex, pattern: x}",
-            "{type: json-valid}",
-            "{type: json-valid, anywhere: true}",
-            "{type: json-schema}",
-            "{type: json-schema, anywhere: true}",
-            "{type: json-schema, schema: {type: string}}",
-            "{type: json-path, path: $.x}",
-            "{type: json-path, path: $.x, value: 1}",
-            "{type: json-path, path: $.x, value: 1, anywhere: true}",
-            "{type: label, expected: x}",
-            "{type: label, expected: x, labels: [a, c]}",
-            "{type: numeric, value: 1}",
-            "{type: numeric, value: 1, absolute: 1}",
-            "{type: numeric, value: 1, relative: 1}",
-            "{type: numeric, value: 1, pick: first}",
-            "{type: numeric, value: 1, pick: last}",
-            "{type: levenshtein, value: x}",
-            "{type: levenshtein, value: x, max_distance: 1}",
-            "{type: levenshtein, value: x, ignore_case: true}",
-            "{type: levenshtein, value: x, threshold: 0.9}",
-            "{type: rouge-n, value: x}",
-            "{type: rouge-n, value: x, n: 2}",
-            "{type: rouge-n, value: x, measure: recall}",
-            "{type: rouge-n, value: x, measure: precision}",
-            "{type: bleu, value: x}",
-            "{type: word-count, min: 1}",
-            "{type: word-count, max: 1}",
-            "{type: refusal}",
-            "{type: tool-call}",
-            "{type: tool-call, value: x}",
-            "{type: tool-call, value: x, arguments: subset}",
-            "{type: tool-call, value: x, arguments: ignore}",
-            "{type: tool-call, value: x, in_order: true}",
-            "{type: finish-reason, value: stop}",
-            "{type: latency}",
-            "{type: latency, threshold: 1}",
-            "{type: cost}",
-            "{type: tokens}",
-            "{type: tokens, count: output}",
-            "{type: set, of: [{type: refusal}]}",
-            "{type: set, of: [{type: refusal}, {type: latency, threshold: 1}]}",
-            "{type: set, of: [{type: refusal}, {type: latency, threshold: 1, weight: 2}]}",
-        ];
-        let mut seen = Vec::new();
-        for text in texts {
-            let description = scorer(text, Some(&output)).unwrap().describe().to_string();
-            assert!(!seen.contains(&description), "{text}");
-            seen.push(description);
-        }
-    }
-
-    #[test]
-    fn the_names_are_sorted_and_unknown_ones_are_told_with_them() {
-        assert!(names().is_sorted());
-        let mut findings = Findings::new("e.yaml");
-        assert!(ScorerSpec::read(&yaml::parse("{type: exactly, value: x, else: 1}").0.unwrap(), &mut findings).is_none());
-        let [finding] = findings.list.as_slice() else { panic!("one finding") };
-        assert_eq!(finding.message, "there is no scorer `exactly`");
-        assert!(finding.hint.as_deref().unwrap().starts_with("the scorers are `bleu`, `contains`, "), "{finding:?}");
-    }
-
-    #[test]
-    fn every_unknown_setting_is_told() {
-        for kind in names() {
-            let error = scorer(&format!("{{type: {kind}, sertain: 1}}"), None).unwrap_err();
-            let mut findings = Findings::new("e.yaml");
-            ScorerSpec::read(&yaml::parse(&format!("{{type: {kind}, sertain: 1}}")).0.unwrap(), &mut findings);
-            let is_told = findings.list.iter().any(|finding| finding.message == "the scorer has no field `sertain`");
-            assert!(is_told, "{kind}: {error}");
-        }
-    }
-}
+pub(crate) mod tests;

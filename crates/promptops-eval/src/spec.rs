@@ -1,15 +1,19 @@
 //! Eval files: what is asked, how the answers are judged, and how much worse a new version may be.
 
 pub(crate) mod fields;
+pub mod lake_slice;
 mod parse;
+mod schema;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use promptops_prompt::PromptId;
 use promptops_prompt::draft::Spanned;
 use promptops_prompt::finding::Finding;
+use promptops_prompt::{PromptId, PromptRef};
 
+pub use self::lake_slice::LakeSlice;
+pub use self::schema::schema;
 use crate::dataset::Columns;
 use crate::scorer::ScorerSpec;
 
@@ -32,6 +36,8 @@ pub struct Spec {
     pub prompt: Spanned<PromptId>,
     /// The dataset, relative to the eval file.
     pub dataset: Spanned<String>,
+    /// Which invocations of the lake the dataset holds, where it is a slice of it.
+    pub slice: Option<LakeSlice>,
     /// The column that names a case; otherwise the number of the row does.
     pub case: Option<Spanned<String>>,
     /// The column of each template variable that is not named like its column.
@@ -108,6 +114,12 @@ impl Spec {
             weight: value(&self.weight),
             needed: needed.map(str::to_owned).collect(),
         }
+    }
+
+    /// Returns the prompts that judge answers, each once, with the place where one is named.
+    pub fn judges(&self) -> BTreeMap<&PromptRef, Range<usize>> {
+        let metrics = self.metrics.iter();
+        metrics.flat_map(|metric| metric.scorer.judges().into_iter().map(|judge| (judge, metric.scorer_span.clone()))).collect()
     }
 
     /// Returns the columns that make slices: that of the stratum first.

@@ -17,7 +17,8 @@ use promptops_eval::price::Price;
 use promptops_eval::recording::{Recording, Redaction, Replay};
 use promptops_eval::report::{self, v1};
 use promptops_eval::run::{Budget, Purse, Served, Settings};
-use promptops_eval::{EvalError, Prepared, Spec, Subject, evidence};
+use promptops_eval::scorer::Judges;
+use promptops_eval::{EvalError, Prepared, Spec, Subject, Surroundings, evidence};
 use promptops_offline_model as offline;
 use promptops_prompt::{Body, Closure, Content, Message, Role};
 use serde_json::{Value, json};
@@ -101,7 +102,7 @@ impl Setup {
     ) -> Result<(v1::Report, Served), EvalError> {
         let spec = Spec::parse("evals/intents.yaml", &self.text).0.unwrap();
         let dataset = dataset(&spec, self.cases);
-        let prepared = Prepared::new(&spec, &dataset, candidate)?;
+        let prepared = Prepared::new(&spec, &dataset, candidate, &alone())?;
         let prices = self.price.map(|price| ("m".to_owned(), price)).into_iter().collect();
         let done = AtomicUsize::new(0);
         let settings = Settings {
@@ -121,6 +122,12 @@ impl Setup {
         let evaluation = evaluation?;
         Ok((report::build(&prepared, candidate, parent, &evaluation, recording)?, evaluation.served))
     }
+}
+
+/// An eval without judges and programs.
+fn alone() -> Surroundings<'static> {
+    static NONE: Judges = Judges::new();
+    Surroundings { folder: Path::new(""), judges: &NONE }
 }
 
 fn off(folder: &Path) -> Recording {
@@ -327,7 +334,7 @@ async fn cases_that_ask_the_same_share_one_answer() {
     let text = "id,message,intent,critical\na,hello,billing,\nb,hello,billing,\n";
     let dataset = Dataset::read("d.csv", Format::Csv, Source::of_bytes(text), &spec.columns()).unwrap();
     let subject = subject(1, "good", "m");
-    let prepared = Prepared::new(&spec, &dataset, &subject).unwrap();
+    let prepared = Prepared::new(&spec, &dataset, &subject, &alone()).unwrap();
     let client = client(&server.url());
     let recording = off(folder.path());
     let settings = Settings {
@@ -373,16 +380,16 @@ fn an_eval_that_does_not_fit_is_told_all_at_once() {
         EvalError::Findings(findings) => findings.into_iter().map(|finding| finding.message).collect::<Vec<_>>(),
         other => panic!("{other}"),
     };
-    let found = messages(Prepared::new(&spec, &dataset, &subject(1, "x", "m")).unwrap_err());
+    let found = messages(Prepared::new(&spec, &dataset, &subject(1, "x", "m"), &alone()).unwrap_err());
     assert_eq!(found, ["`support.intent@1` has no variable `massage`"]);
     let spec = self::spec();
     let text = "id,text,intent,critical\na,hello,sales,\n";
     let dataset = Dataset::read("d.csv", Format::Csv, Source::of_bytes(text), &spec.columns()).unwrap();
-    let found = messages(Prepared::new(&spec, &dataset, &subject(1, "x", "m")).unwrap_err());
+    let found = messages(Prepared::new(&spec, &dataset, &subject(1, "x", "m"), &alone()).unwrap_err());
     assert_eq!(found, ["variable `message` of `support.intent@1` has no column in `d.csv`"]);
     let text = "id,message,intent,critical\na,hello,sales,\nb,x,sales,\n";
     let dataset = Dataset::read("d.csv", Format::Csv, Source::of_bytes(text), &spec.columns()).unwrap();
-    let found = messages(Prepared::new(&spec, &dataset, &subject(1, "x", "m")).unwrap_err());
+    let found = messages(Prepared::new(&spec, &dataset, &subject(1, "x", "m"), &alone()).unwrap_err());
     assert_eq!(found, ["line 2: column `intent` expects `sales`, which is not a label (and 1 more cases like it)"]);
 }
 

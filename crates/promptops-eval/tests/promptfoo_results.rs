@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use promptops_eval::client::Answer;
 use promptops_eval::dataset::{Dataset, Format, Source, inputs};
 use promptops_eval::promptfoo::{self, Files, Imported, Target};
-use promptops_eval::scorer::{Building, Judged};
+use promptops_eval::scorer::{Building, Judged, Judges};
 use promptops_eval::{Spec, Subject};
 use promptops_prompt::draft::Draft;
 use promptops_prompt::{Closure, Content, Severity};
@@ -84,8 +84,10 @@ async fn results(imported: &Imported) -> Vec<String> {
             let rows = Source::of_bytes(file(&spec.dataset_path()));
             let dataset = Dataset::read(&spec.dataset_path(), Format::JsonLines, rows, &spec.columns()).unwrap();
             assert!(dataset.heads.iter().all(|head| head.must_pass));
-            let scorers: Vec<_> =
-                spec.metrics.iter().map(|metric| metric.scorer.build(&Building { output: None }).unwrap()).collect();
+            let (judges, folder) = (Judges::new(), Path::new(""));
+            let building =
+                Building { output: None, folder, columns: &dataset.columns, format: Format::JsonLines, judges: &judges };
+            let scorers: Vec<_> = spec.metrics.iter().map(|metric| metric.scorer.build(&building).unwrap()).collect();
             let columns: BTreeMap<String, String> =
                 subject.content.inputs.keys().map(|name| (name.clone(), name.clone())).collect();
             for case in dataset.rows() {

@@ -131,7 +131,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     for (id, path) in &selected {
         let candidate = proposal.candidate(id)?;
         let baseline = proposal.baseline(&candidate)?;
-        let evaluated = evaluations::run(context, &project, &arguments.options, path, &candidate, baseline.as_ref())
+        let evaluated = evaluations::run(context, &project, &arguments.options, path, &proposal, &candidate, baseline.as_ref())
             .map_err(|stopped| stopped.into_failure(context))?;
         context.printer.notice(evaluated.notice());
         reports.push(evaluated.report);
@@ -210,7 +210,7 @@ fn plan(
         let candidate = proposal.candidate(id)?;
         let baseline = proposal.baseline(&candidate)?;
         let (options, discordance) = (&arguments.options, arguments.discordance);
-        let plan = evaluations::plan(context, project, options, path, &candidate, baseline.as_ref(), discordance);
+        let plan = evaluations::plan(context, project, options, path, proposal, (&candidate, baseline.as_ref()), discordance);
         plans.push(plan.map_err(|stopped| stopped.into_failure(context))?);
     }
     let human: Vec<String> = plans.iter().map(|plan| plan.render(&context.printer)).collect();
@@ -229,7 +229,8 @@ fn hold_against_itself(
     let mut found = Vec::new();
     for (id, path) in selected {
         let version = proposal.candidate(id)?;
-        let measured = evaluations::compare_with_itself(context, project, &arguments.options, path, &version, comparisons);
+        let measured =
+            evaluations::compare_with_itself(context, project, &arguments.options, path, proposal, (&version, comparisons));
         found.push(measured.map_err(|stopped| stopped.into_failure(context))?);
     }
     let is_kept = found.iter().all(|found| found.kept);

@@ -222,7 +222,7 @@ fn evaluate(
     let baseline = proposal.baseline(candidate)?;
     let mut reports = Vec::new();
     for path in &changed.report.evals {
-        match evaluations::run(context, project, &arguments.options, path, candidate, baseline.as_ref()) {
+        match evaluations::run(context, project, &arguments.options, path, proposal, candidate, baseline.as_ref()) {
             Ok(evaluated) => {
                 context.printer.notice(evaluated.notice());
                 judge_report(&evaluated.report, decision);

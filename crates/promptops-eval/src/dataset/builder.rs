@@ -18,8 +18,8 @@ pub(super) struct Built {
 }
 
 /// Reads every row.
-pub(super) fn build(path: &str, columns: &Columns, events: Events) -> Result<Built, DatasetError> {
-    let mut builder = Builder::new(path, columns);
+pub(super) fn build(path: &str, place: &'static str, columns: &Columns, events: Events) -> Result<Built, DatasetError> {
+    let mut builder = Builder::new(path, place, columns);
     for event in events {
         if !builder.take(event.map_err(DatasetError::Io)?) || builder.is_full() {
             break;
@@ -35,6 +35,8 @@ pub(super) fn build(path: &str, columns: &Columns, events: Events) -> Result<Bui
 
 struct Builder<'a> {
     path: &'a str,
+    /// What the places of rows are counted in.
+    place: &'static str,
     columns: &'a Columns,
     has_header: bool,
     heads: Vec<Head>,
@@ -46,9 +48,10 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(path: &'a str, columns: &'a Columns) -> Self {
+    fn new(path: &'a str, place: &'static str, columns: &'a Columns) -> Self {
         Self {
             path,
+            place,
             columns,
             has_header: false,
             heads: Vec::new(),
@@ -114,7 +117,7 @@ impl<'a> Builder<'a> {
     fn head(&mut self, row: &Row) -> Result<Head, String> {
         let name = name(self.columns, self.heads.len(), &row.values)?;
         if let Some(first) = self.lines_by_name.insert(name.clone(), row.line) {
-            return Err(format!("case `{name}` was already on line {first}"));
+            return Err(format!("case `{name}` was already on {} {first}", self.place));
         }
         let columns = self.columns;
         let must_pass = match &columns.must_pass {
@@ -156,7 +159,7 @@ impl<'a> Builder<'a> {
         if self.is_full() {
             return;
         }
-        let message = format!("line {}: {}", problem.line, problem.message);
+        let message = format!("{} {}: {}", self.place, problem.line, problem.message);
         let finding = Finding::new(CHECK, Severity::Error, self.path, problem.span, message);
         self.findings.push(match problem.hint {
             Some(hint) => finding.hint(hint),

@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde_json::{Map, Value};
 
 use super::source::{Hash, Hashing, Source};
-use super::{Case, Dataset, DatasetError, Format, builder, csv_rows, jsonl_rows};
+use super::{Case, Dataset, DatasetError, Format, builder, csv_rows, jsonl_rows, yaml_rows};
 
 /// A row before its meaning is known.
 pub(super) struct Row {
@@ -50,6 +50,9 @@ pub(super) type Events = Box<dyn Iterator<Item = io::Result<Event>> + Send>;
 
 /// Starts to read; the hash is that of the source once the last event was taken.
 pub(super) fn open(format: Format, source: &Source) -> io::Result<(Events, Hash)> {
+    if format == Format::Parquet {
+        return open_parquet(source);
+    }
     let hash = Hash::default();
     let mut reader = BufReader::new(Hashing::new(source.open()?, hash.clone()));
     if let Some(problem) = super::source::wide_text(&mut reader)? {
@@ -58,8 +61,25 @@ pub(super) fn open(format: Format, source: &Source) -> io::Result<(Events, Hash)
     let events: Events = match format {
         Format::Csv => Box::new(csv_rows::events(reader)),
         Format::JsonLines => Box::new(jsonl_rows::events(reader)),
+        Format::Yaml => Box::new(yaml_rows::events(reader)),
+        // Read above.
+        Format::Parquet => Box::new(std::iter::empty()),
     };
     Ok((events, hash))
+}
+
+/// Parquet is not read from its start to its end, so it is hashed beforehand.
+#[cfg(feature = "parquet")]
+fn open_parquet(source: &Source) -> io::Result<(Events, Hash)> {
+    let hash = Hash::default();
+    io::copy(&mut Hashing::new(source.open()?, hash.clone()), &mut io::sink())?;
+    Ok((super::parquet_rows::events(source)?, hash))
+}
+
+#[cfg(not(feature = "parquet"))]
+fn open_parquet(_: &Source) -> io::Result<(Events, Hash)> {
+    let problem = Problem::new(1, 0..0, "this build of promptops reads no Parquet");
+    Ok((Box::new(std::iter::once(Ok(Event::Problem(problem)))), Hash::default()))
 }
 
 /// The cases of a dataset, read again.

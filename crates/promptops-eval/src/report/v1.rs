@@ -184,6 +184,30 @@ pub struct Metric {
     pub p_exact: Option<f64>,
     /// Details of a classification.
     pub labels: Option<Labels>,
+    /// How far the judge agrees with people, where it is held against them.
+    pub judge: Option<Judge>,
+}
+
+/// A judge held against people, and the share of answers that pass once its errors are taken out (Rogan and Gladen).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Judge {
+    /// Answers that people have judged.
+    pub labelled: u64,
+    /// Those about which the judge said nothing of use.
+    pub unjudged: u64,
+    /// The share of good answers that the judge passes (q1).
+    pub sensitivity: f64,
+    /// The share of bad answers that the judge fails (q0).
+    pub specificity: f64,
+    /// Cohen's kappa; none where all are judged alike.
+    pub kappa: Option<f64>,
+    /// The candidate's corrected share; its interval counts the uncertainty of the calibration. None for a judge that is no better
+    /// than a coin.
+    pub candidate: Option<Value>,
+    /// The parent's corrected share.
+    pub parent: Option<Value>,
+    /// The difference of the metric divided by `sensitivity + specificity - 1`: what it is if the judge errs alike on both sides.
+    pub difference: Option<f64>,
 }
 
 /// Whether a figure is in the metric's unit or relative to the parent's value.

@@ -1,10 +1,13 @@
 //! What every scorer takes besides its own settings: `threshold`, `graded` and `not`.
 
 use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
+use super::calibration::Agreement;
 use super::label::Labels;
-use super::{Grading, Judged, Judgement, Score, Scorer, Unit};
+use super::{Ask, Grading, Judged, Judgement, Score, Scorer, Unit};
+use crate::dataset::DatasetError;
 use crate::spec::fields::Fields;
 
 /// What is made of a scorer's own score.
@@ -103,8 +106,22 @@ impl Scorer for Adjusted {
         if self.adjustment.threshold.is_some() { Unit::Share } else { self.inner.unit() }
     }
 
+    fn needs_rival(&self) -> bool {
+        self.inner.needs_rival()
+    }
+
     fn labels(&self) -> Option<&Labels> {
         self.inner.labels().filter(|_| !self.adjustment.negated)
+    }
+
+    fn calibrate<'a>(&'a self, asks: Option<&'a dyn Ask>) -> Option<BoxFuture<'a, Result<Vec<Agreement>, DatasetError>>> {
+        // What is good for people is what would score well: turned around where the scorer is.
+        let adjust = |one: Agreement| Agreement {
+            human: one.human != self.adjustment.negated,
+            judged: one.judged.map(|score| self.adjust(score)),
+        };
+        let agreements = self.inner.calibrate(asks)?;
+        Some(agreements.map(move |list| list.map(|list| list.into_iter().map(adjust).collect())).boxed())
     }
 }
 

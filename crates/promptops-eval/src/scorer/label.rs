@@ -50,7 +50,7 @@ pub struct Labels {
 }
 
 impl Labels {
-    fn new(names: Vec<String>) -> Result<Self, String> {
+    pub(crate) fn new(names: Vec<String>) -> Result<Self, String> {
         let mut by_normal_form = BTreeMap::new();
         for (index, name) in names.iter().enumerate() {
             if let Some(other) = by_normal_form.insert(normal(name), index) {

@@ -1,9 +1,12 @@
 //! `per-case`: what each case's own row asks for.
 
-use promptops_prompt::yaml;
+use std::path::PathBuf;
+
+use promptops_prompt::{PromptRef, yaml};
 use serde_json::{Value, json};
 
-use super::{Building, Grading, Judged, Judgement, Score, Scorer, ScorerSpec, Settings, Unjudged, UnjudgedClass};
+use super::{Building, Grading, Judged, Judgement, Judges, Score, Scorer, ScorerSpec, Settings, Unjudged, UnjudgedClass};
+use crate::dataset::Format;
 use crate::spec::fields::{Fields, Findings};
 
 /// Judges every answer by the scorers in a column of its row.
@@ -11,12 +14,14 @@ use crate::spec::fields::{Fields, Findings};
 /// A cell holds a list of scorers, as the members of a `set` are written, or the mapping of a whole `set` with its `threshold`. An
 /// empty list asks for nothing, and every answer passes. Members may have a `metric`, a name for what they measure: with the
 /// same `metric` the scorer grades by these members alone, in whatever set they stand, and never fails an answer. Without it, the
-/// value is 1 for an answer that passes and 0 for another; with `graded`, it is the grade.
+/// value is 1 for an answer that passes and 0 for another; with `graded`, it is the grade. Judges that rows name stand in `judges`
+/// of the eval file too, for whoever runs it must know them beforehand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PerCaseSettings {
     column: String,
     metric: Option<String>,
     graded: bool,
+    judges: Vec<PromptRef>,
 }
 
 impl PerCaseSettings {
@@ -25,8 +30,19 @@ impl PerCaseSettings {
         if metric.is_some() && graded {
             fields.findings.error(fields.span(), "with a `metric` the value is a grade in any case, so `graded` says nothing");
         }
+        let span = fields.node("judges").map(|node| node.span.clone());
+        let mut judges = Vec::new();
+        for name in fields.texts("judges").unwrap_or_default() {
+            match name.parse() {
+                Ok(judge) => judges.push(judge),
+                Err(error) => {
+                    let span = span.clone().unwrap_or_default();
+                    fields.findings.error(span, format!("`judges` lists versions of prompts; `{name}` is none: {error}"));
+                }
+            }
+        }
         let column = fields.required_text("column")?.value;
-        Some(Self { column, metric, graded })
+        Some(Self { column, metric, graded, judges })
     }
 }
 
@@ -35,12 +51,23 @@ impl Settings for PerCaseSettings {
         vec![&self.column]
     }
 
+    fn judges(&self) -> Vec<&PromptRef> {
+        self.judges.iter().collect()
+    }
+
     fn grading(&self) -> Grading {
         if self.metric.is_some() || self.graded { Grading::Share } else { Grading::PassOrFail }
     }
 
     fn build(&self, building: &Building<'_>) -> Result<Box<dyn Scorer>, String> {
-        Ok(Box::new(PerCase { settings: self.clone(), output: building.output.cloned() }))
+        Ok(Box::new(PerCase {
+            settings: self.clone(),
+            output: building.output.cloned(),
+            folder: building.folder.to_owned(),
+            columns: building.columns.to_vec(),
+            format: building.format,
+            judges: building.judges.clone(),
+        }))
     }
 }
 
@@ -48,6 +75,10 @@ impl Settings for PerCaseSettings {
 struct PerCase {
     settings: PerCaseSettings,
     output: Option<Value>,
+    folder: PathBuf,
+    columns: Vec<String>,
+    format: Format,
+    judges: Judges,
 }
 
 /// What a case asks for.
@@ -81,8 +112,13 @@ impl PerCase {
         if self.settings.metric.is_some() && !set["of"].as_array().into_iter().flatten().any(weighs) {
             return Ok(Asked::Weightless);
         }
+        if names_program(&set) {
+            return Err(unreadable("data may not start programs; a `command` belongs into the eval file".to_owned()));
+        }
         let spec = read(&set).map_err(unreadable)?;
-        spec.build(&Building { output: self.output.as_ref() }).map(Asked::Of).map_err(unreadable)
+        let (output, folder, columns, judges) = (self.output.as_ref(), &self.folder, &self.columns, &self.judges);
+        let building = Building { output, folder, columns, format: self.format, judges };
+        spec.build(&building).map(Asked::Of).map_err(unreadable)
     }
 
     fn finish(&self, score: Score) -> Score {
@@ -92,6 +128,12 @@ impl PerCase {
             (None, false) => Score { value: f64::from(u8::from(score.passed)), ..score },
         }
     }
+}
+
+/// Tells whether a set has a scorer that is a program, however deep: whoever may write data may not therefore run code.
+fn names_program(set: &Value) -> bool {
+    let is_program = set.get("type").and_then(Value::as_str) == Some("command");
+    is_program || set.get("of").and_then(Value::as_array).into_iter().flatten().any(names_program)
 }
 
 /// Reads a scorer out of JSON.
@@ -191,8 +233,16 @@ impl Scorer for PerCase {
     }
 
     fn describe(&self) -> Value {
-        let PerCaseSettings { column, metric, graded } = &self.settings;
-        json!({"type": "per-case", "column": column, "metric": metric, "graded": graded, "output": self.output})
+        let PerCaseSettings { column, metric, graded, judges } = &self.settings;
+        let digest = |judge: &PromptRef| self.judges.get(judge).map(|subject| subject.digest);
+        let judges: Vec<Value> = judges.iter().map(|judge| json!([judge, digest(judge)])).collect();
+        let output = &self.output;
+        json!({"type": "per-case", "column": column, "metric": metric, "graded": graded, "output": output, "judges": judges})
+    }
+
+    /// Whether a row compares answers is known only when it is read.
+    fn needs_rival(&self) -> bool {
+        !self.settings.judges.is_empty()
     }
 }
 
@@ -207,6 +257,15 @@ mod tests {
         let scorer = scorer(scorer_text, None).unwrap();
         let score = judge(scorer.as_ref(), answer, &case(json!({"asks": cell})));
         (score.value, score.passed)
+    }
+
+    #[test]
+    fn data_starts_no_programs() {
+        let per_case = scorer("{type: per-case, column: asks}", None).unwrap();
+        let cell = json!([{"type": "set", "of": [{"type": "command", "command": ["touch", "/tmp/x"]}]}]);
+        let unjudged = judge_answer(per_case.as_ref(), &answer("x"), &case(json!({"asks": cell}))).unwrap_err();
+        let message = "column `asks`: data may not start programs; a `command` belongs into the eval file";
+        assert_eq!(unjudged.message, message);
     }
 
     #[test]

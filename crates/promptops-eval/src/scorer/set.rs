@@ -2,6 +2,7 @@
 
 use futures::FutureExt as _;
 use futures::future::join_all;
+use promptops_prompt::PromptRef;
 use promptops_prompt::yaml::Kind;
 use serde_json::{Value, json};
 
@@ -47,6 +48,10 @@ impl Set {
 impl Settings for Set {
     fn columns(&self) -> Vec<&str> {
         self.members.iter().flat_map(|member| member.spec.columns()).collect()
+    }
+
+    fn judges(&self) -> Vec<&PromptRef> {
+        self.members.iter().flat_map(|member| member.spec.judges()).collect()
     }
 
     fn grading(&self) -> Grading {
@@ -113,6 +118,10 @@ impl Scorer for SetScorer {
 
     fn unit(&self) -> Unit {
         Unit::Share
+    }
+
+    fn needs_rival(&self) -> bool {
+        self.members.iter().any(|member| member.scorer.needs_rival())
     }
 }
 

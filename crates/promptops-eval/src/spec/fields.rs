@@ -1,6 +1,6 @@
 //! The fields of a YAML mapping, taken one by one; whatever is wrong or left over becomes a finding.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use promptops_prompt::Severity;
@@ -149,7 +149,8 @@ impl<'a, 'f> Fields<'a, 'f> {
         let found = options.iter().position(|option| *option == text.value);
         if found.is_none() {
             let (last, others) = options.split_last()?;
-            let message = format!("`{key}` is `{}` or `{last}`, not `{}`", others.join("`, `"), text.value);
+            let or = if others.is_empty() { String::new() } else { format!("`{}` or ", others.join("`, `")) };
+            let message = format!("`{key}` is {or}`{last}`, not `{}`", text.value);
             self.findings.error(text.span, message);
         }
         found
@@ -176,6 +177,17 @@ impl<'a, 'f> Fields<'a, 'f> {
             self.findings.error(problem.span, problem.message);
         }
         Some(Spanned { value, span: node.span.clone() })
+    }
+
+    /// Returns a field that maps variables to columns; empty where it is not there.
+    pub(crate) fn columns(&mut self, key: &'static str) -> BTreeMap<String, String> {
+        let Some(node) = self.node(key) else { return BTreeMap::new() };
+        let Kind::Mapping(pairs) = &node.kind else {
+            self.wrong_type(key, "a mapping of variables to columns", node, None);
+            return BTreeMap::new();
+        };
+        let column = |(name, column): &(Node, Node)| Some((name.key_text().to_owned(), self.text_of(key, column)?.value));
+        pairs.iter().filter_map(column).collect()
     }
 
     fn wrong_type(&mut self, key: &str, expected: &str, node: &Node, hint: Option<&str>) {

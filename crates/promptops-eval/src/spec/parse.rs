@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use promptops_prompt::PromptId;
 use promptops_prompt::draft::Spanned;
 use promptops_prompt::finding::{self, Finding};
 use promptops_prompt::yaml::{self, Kind, Node};
 
 use super::fields::{Fields, Findings};
-use super::{MAX_ERROR_SHARE, MAX_REPEATS, MarginScale, Metric, Spec};
+use super::{LakeSlice, MAX_ERROR_SHARE, MAX_REPEATS, MarginScale, Metric, Spec};
 use crate::dataset::Format;
 use crate::scorer::ScorerSpec;
 
@@ -39,11 +40,8 @@ fn read(path: &str, node: &Node, findings: &mut Findings) -> Option<Spec> {
             None
         }
     });
-    let dataset = fields.required_text("dataset");
-    if let Some(dataset) = dataset.as_ref().filter(|dataset| Format::of_path(&dataset.value).is_none()) {
-        let message = format!("the dataset `{}` ends neither in `.csv` nor in `.jsonl`", dataset.value);
-        fields.findings.error(dataset.span.clone(), message);
-    }
+    let own = prompt.as_ref().map(|prompt| &prompt.value);
+    let (dataset, slice) = dataset(path, &mut fields, own);
     let case = fields.text("case");
     let inputs = inputs(&mut fields);
     let repeats = repeats(&mut fields);
@@ -61,6 +59,7 @@ fn read(path: &str, node: &Node, findings: &mut Findings) -> Option<Spec> {
         path: path.to_owned(),
         prompt: prompt?,
         dataset: dataset?,
+        slice,
         case,
         inputs,
         repeats,
@@ -73,6 +72,26 @@ fn read(path: &str, node: &Node, findings: &mut Findings) -> Option<Spec> {
         early_stop,
         metrics: metrics?,
     })
+}
+
+/// Reads the path of the dataset, or which invocations make it and where they are frozen.
+fn dataset(path: &str, fields: &mut Fields<'_, '_>, prompt: Option<&PromptId>) -> (Option<Spanned<String>>, Option<LakeSlice>) {
+    let Some(node) = fields.required("dataset") else { return (None, None) };
+    if let Kind::Mapping(_) = node.kind {
+        let Some(mut inner) = Fields::of(node, "the dataset", fields.findings) else { return (None, None) };
+        let span = inner.span();
+        let slice = LakeSlice::read(&mut inner, prompt);
+        inner.finish();
+        let name = path.rsplit('/').next().and_then(|file| file.rsplit_once('.')).map_or("eval", |(name, _)| name);
+        let frozen = slice.as_ref().map(|slice| Spanned { value: slice.path(name), span });
+        return (frozen, slice);
+    }
+    let dataset = fields.text("dataset");
+    if let Some(dataset) = dataset.as_ref().filter(|dataset| Format::of_path(&dataset.value).is_none()) {
+        let message = format!("the dataset `{}` ends in none of `.csv`, `.jsonl`, `.yaml` and `.parquet`", dataset.value);
+        fields.findings.error(dataset.span.clone(), message);
+    }
+    (dataset, None)
 }
 
 fn inputs(fields: &mut Fields<'_, '_>) -> BTreeMap<String, Spanned<String>> {
@@ -280,7 +299,7 @@ metrics:
         let found = findings(text);
         let expected = [
             "1: `prompt` is no id of a prompt",
-            "2: the dataset `intents.xlsx` ends neither in `.csv` nor in `.jsonl`",
+            "2: the dataset `intents.xlsx` ends in none of `.csv`, `.jsonl`, `.yaml` and `.parquet`",
             "3: `repeats` is a whole number from 1 to 100, not 0",
             "4: `inputs` is a mapping of variables to columns, not a list",
             "5: the eval file has no field `metric`",
