@@ -407,10 +407,10 @@ impl Reader<'_> {
         self.findings.push(match close {
             Some((distance, field)) if distance <= 2 => {
                 let finding = finding.hint(format!("did you mean `{field}`?"));
-                match root.get(field) {
-                    // Renamed, it would stand there twice.
-                    Some(_) => finding,
-                    None => finding.fix(format!("rename to `{field}`"), vec![Edit::new(key.span.clone(), field)]),
+                // Renamed to what is there, it would stand there twice.
+                match self.source(key).filter(|_| root.get(field).is_none()) {
+                    Some(_) => finding.fix(format!("rename to `{field}`"), vec![Edit::new(key.span.clone(), field)]),
+                    None => finding,
                 }
             }
             _ => finding.hint(format!("known fields are {}", FIELDS.map(|field| format!("`{field}`")).join(", "))),
@@ -431,10 +431,17 @@ impl Reader<'_> {
         });
     }
 
-    /// Returns what stands in the file for a value of one line.
+    /// Returns what stands in the file for a scalar that can be replaced there: on one line, with neither a tag nor an anchor, and
+    /// neither in a block nor behind an alias.
     fn source(&self, node: &Node) -> Option<&str> {
-        let is_one_line = |source: &&str| !source.is_empty() && !source.contains('\n');
-        self.text.get(node.span.clone()).filter(is_one_line)
+        let source = self.text.get(node.span.clone()).filter(|source| !source.contains('\n'))?;
+        let is_itself = source.starts_with(['"', '\'']) || source == node.key_text();
+        let before = &self.text[..node.span.start];
+        let before = before[before.rfind('\n').map_or(0, |end| end + 1)..].trim_end_matches([' ', '\t']);
+        // The content of a block has nothing before it on its line, and neither have keys.
+        let is_key_or_block = before.is_empty() || before == "\u{feff}";
+        let is_plain_key = is_key_or_block && self.text[node.span.end..].trim_start_matches([' ', '\t']).starts_with(':');
+        (!source.is_empty() && is_itself && (is_plain_key || before.ends_with([':', '-', '[', ',', '{']))).then_some(source)
     }
 
     fn text(&mut self, node: &Node, what: &str) -> Option<Spanned<String>> {
@@ -478,7 +485,8 @@ impl Reader<'_> {
                     if node.key_text().is_empty() { node.type_name().to_owned() } else { format!("`{}`", node.key_text()) };
                 let message = format!("`version` must be a whole number from 1, not {shown}");
                 let finding = self.finding("wrong-type", node.span.clone(), message);
-                self.findings.push(without_quotes(finding, node));
+                let mended = self.without_quotes(finding, node);
+                self.findings.push(mended);
                 None
             }
         }
@@ -501,17 +509,31 @@ impl Reader<'_> {
             Some(Err(_)) | None => {
                 let message = "`parent` must be a version from 1, or `other.prompt@3`";
                 let finding = self.finding("wrong-type", node.span.clone(), message.to_owned());
-                self.findings.push(without_quotes(finding, node));
+                let mended = self.without_quotes(finding, node);
+                self.findings.push(mended);
                 None
             }
+        }
+    }
+
+    /// Adds the change that takes the quotes off a version.
+    fn without_quotes(&self, finding: Finding, node: &Node) -> Finding {
+        match self.source(node).and_then(|_| node.as_text()?.trim().parse::<Version>().ok()) {
+            Some(version) => {
+                let written = version.to_string();
+                finding.fix(format!("write `{written}`"), vec![Edit::new(node.span.clone(), written)])
+            }
+            None => finding,
         }
     }
 
     fn texts(&mut self, node: &Node, what: &str) -> Option<Vec<Spanned<String>>> {
         let Kind::Sequence(items) = &node.kind else {
             // Within brackets a plain text ends at a comma or a bracket.
-            let fits =
-                |source: &&str| node.as_text().is_some() && !source.contains([',', '[', ']', '{', '}', '&', '*', '|', '>']);
+            let fits = |source: &&str| {
+                let is_quoted = source.starts_with(['"', '\'']);
+                node.as_text().is_some() && (is_quoted || !source.contains([',', '[', ']', '{', '}', ':', '#']))
+            };
             let mended = self.source(node).filter(fits).map(|source| format!("[{source}]"));
             self.wrong_and_mended(node, what, "a list of texts", mended);
             return None;
@@ -653,7 +675,7 @@ impl Reader<'_> {
             let message = format!("a message has `role` and `content`, not `{}`", key.key_text());
             let finding = self.finding("unknown-field", key.span.clone(), message);
             let is_close = |field: &&str| strsim::damerau_levenshtein(field, key.key_text()) <= 2 && item.get(field).is_none();
-            self.findings.push(match ["role", "content"].into_iter().find(is_close) {
+            self.findings.push(match ["role", "content"].into_iter().find(is_close).filter(|_| self.source(key).is_some()) {
                 Some(field) => finding.fix(format!("rename to `{field}`"), vec![Edit::new(key.span.clone(), field)]),
                 None => finding,
             });
@@ -682,16 +704,5 @@ impl Reader<'_> {
             Some(_) => {}
             None => self.error("missing-field", item.span.clone(), format!("`{name}` has no `content`")),
         }
-    }
-}
-
-/// Adds the change that takes the quotes off a version.
-fn without_quotes(finding: Finding, node: &Node) -> Finding {
-    match node.as_text().and_then(|text| text.trim().parse::<Version>().ok()) {
-        Some(version) => {
-            let written = version.to_string();
-            finding.fix(format!("write `{written}`"), vec![Edit::new(node.span.clone(), written)])
-        }
-        None => finding,
     }
 }

@@ -246,7 +246,7 @@ fn collect_scalars<'node>(node: &'node Node, scalars: &mut Vec<(Range<usize>, &'
 /// Tells whether a `#` begins a comment: after white space, and outside of texts.
 fn is_comment(text: &str, at: usize, scalars: &[(Range<usize>, &Scalar)]) -> bool {
     let before = text[..at].chars().next_back();
-    if before.is_some_and(|before| !before.is_whitespace() && before != '\u{feff}') {
+    if before.is_some_and(|before| ![' ', '\t', '\n', '\r', '\u{feff}'].contains(&before)) {
         return false;
     }
     let next = scalars.partition_point(|(span, _)| span.start <= at);

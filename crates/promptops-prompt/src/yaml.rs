@@ -326,7 +326,8 @@ impl<'text> Places<'text> {
     fn span(&self, span: Span) -> Range<usize> {
         let start = self.marker(span.start);
         let end = self.marker(span.end).max(start);
-        let trimmed = self.text[start..end].trim_end().len();
+        // What else Unicode counts as white space belongs to the text of a scalar.
+        let trimmed = self.text[start..end].trim_end_matches([' ', '\t', '\r', '\n']).len();
         start..start + trimmed
     }
 

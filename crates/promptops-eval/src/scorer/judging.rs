@@ -53,11 +53,11 @@ impl JudgeSettings {
             return Err(format!("there is no judge `{}`", self.prompt));
         };
         let declared = &subject.content.inputs;
-        for name in given.iter().filter(|name| !declared.contains_key(**name)) {
+        if let Some(name) = given.iter().find(|name| !declared.contains_key(**name)) {
             return Err(format!("the judge `{}` has no variable `{name}`, so it would not see what it judges", self.prompt));
         }
         let mut columns = self.columns.clone();
-        for name in columns.keys().filter(|name| !declared.contains_key(*name)) {
+        if let Some(name) = columns.keys().find(|name| !declared.contains_key(*name)) {
             return Err(format!("the judge `{}` has no variable `{name}`", self.prompt));
         }
         for (name, schema) in declared {
@@ -108,7 +108,7 @@ impl Judge {
 
     /// Asks about an answer and returns what the judge says.
     pub(crate) async fn ask(&self, judged: &Judged<'_>, given: Vec<(&str, &str)>) -> Result<Value, Unjudged> {
-        let mut variables = self.from_row(judged.case)?;
+        let mut variables = self.row_variables(judged.case)?;
         let declared = &self.subject.content.inputs;
         for name in OWN.into_iter().filter(|name| declared.contains_key(*name)) {
             let text = || if name == "question" { question(judged.call) } else { conversation(judged.call) };
@@ -119,7 +119,7 @@ impl Judge {
     }
 
     /// Returns the variables that columns and the reference fill.
-    fn from_row(&self, case: &Case) -> Result<Map<String, Value>, Unjudged> {
+    fn row_variables(&self, case: &Case) -> Result<Map<String, Value>, Unjudged> {
         let declared = &self.subject.content.inputs;
         let mut variables = inputs(case, self.format, &self.columns, declared);
         if let Some(reference) = self.settings.reference.as_ref().filter(|_| declared.contains_key(REFERENCE)) {

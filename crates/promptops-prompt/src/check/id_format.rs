@@ -48,10 +48,19 @@ pub(super) fn mend(view: &FileView<'_>, findings: &mut [Finding]) {
     let written = format!("id: {by_path}");
     for finding in findings {
         let edit = match (finding.check.as_str(), view.draft.first_field) {
-            ("id-format", _) => Edit::new(finding.primary.location.span.clone(), by_path.as_str()),
+            ("id-format", _) if is_beside_its_key(view.text, &finding.primary.location.span) => {
+                Edit::new(finding.primary.location.span.clone(), by_path.as_str())
+            }
             ("missing-field", Some(first)) if finding.message.contains("`id`") => first.insert(&written),
             _ => continue,
         };
         *finding = finding.clone().fix(format!("write `{written}`, which the path says"), vec![edit]);
     }
+}
+
+/// Tells whether a value stands on the line of its key with nothing between, so that it can be replaced there.
+fn is_beside_its_key(text: &str, span: &std::ops::Range<usize>) -> bool {
+    let before = &text[..span.start];
+    let line = before[before.rfind('\n').map_or(0, |end| end + 1)..].trim_end();
+    !text[span.clone()].contains('\n') && line.ends_with(':')
 }
