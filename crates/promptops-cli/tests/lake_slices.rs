@@ -1,6 +1,7 @@
 //! Evals over slices of the lake: chosen once, frozen beside the eval file, and never chosen again.
 
-#![cfg(all(test, feature = "lake"))]
+#![cfg(test)]
+#![cfg(feature = "lake")]
 
 mod support;
 
@@ -29,7 +30,7 @@ fn eval(limit: usize) -> String {
 /// Records of ten minutes, of which every second has its input.
 fn records(from: u32) -> String {
     let record = |minute: u32| {
-        let input = if minute % 2 == 0 { format!(",\"input\":\"message {minute}\"") } else { String::new() };
+        let input = if minute.is_multiple_of(2) { format!(",\"input\":\"message {minute}\"") } else { String::new() };
         format!(
             "{{\"schema_version\":1,\"time\":\"2026-05-01T10:{minute:02}:00Z\",\"invocation_id\":\"019f0000-0000-7000-8000-{minute:012}\",\
              \"prompt_id\":\"support.routing\",\"prompt_version\":1,\"status\":\"ok\",\"label\":\"billing\"{input}}}\n"
