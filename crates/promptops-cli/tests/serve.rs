@@ -78,7 +78,8 @@ impl Served {
             .pattern(time, "[MOMENT]")
             .pattern(r"\d{4}-\d\d-\d\d", "[DAY]")
             .pattern(r"\b[0-9a-f]{16}\b", "[KEY]")
-            .pattern(r"index/\d{20}", "index/[NUMBER]")
+            // Index and log are read at the same time; either may be refused first.
+            .pattern(r"(index|log)/\d{20}", "[INDEX OR LOG]/[NUMBER]")
             .pattern(r"\b[0-9a-f]{12}\b", "[DIGEST]")
     }
 
@@ -331,7 +332,7 @@ fn keys_are_shown_once_listed_and_revoked() {
     exit: 6
     ----- stdout -----
     ----- stderr -----
-    error: permission denied for `index/[NUMBER].json`
+    error: permission denied for `[INDEX OR LOG]/[NUMBER].json`
       cause: the server answered with status code: 401 (the API key was revoked)
     hint: set `PROMPTOPS_API_KEY` to a key of this server that covers it; `promptops key create` makes one
     "#);
