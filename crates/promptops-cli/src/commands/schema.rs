@@ -26,7 +26,7 @@ enum Of {
 /// Prints the schema.
 pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let schema = match arguments.of {
-        Of::Prompt => promptops_prompt::schema::prompt_file(),
+        Of::Prompt => promptops_prompt::schema::prompt_file().to_value(),
         Of::Eval => promptops_eval::spec::schema(),
     };
     let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::from_error(Exit::Io, error))?;
