@@ -7,7 +7,7 @@ use promptops_prompt::digest::canonical_json;
 use promptops_prompt::render::Rendering;
 use promptops_prompt::template_value::TemplateValue;
 use promptops_prompt::{Body, Digest, Message, Metadata, PromptId, PromptRef, RenderError, Rendered, Renderer, Version};
-use promptops_telemetry::content_hash;
+use promptops_telemetry::{Invocation, content_hash};
 use serde_json::{Map, Value};
 
 use crate::call::{Call, Recorder};
@@ -203,6 +203,12 @@ impl Prompt {
     /// Begins a call of the model: latency runs from here.
     pub fn invocation(self: &Arc<Self>) -> Call {
         Call::begin(Arc::clone(self), &self.recorder)
+    }
+
+    /// Begins a call of the model that is part of another call: its record has `outer` as the parent, and is of the same
+    /// session, agent and trace. So the run of an agent is a tree.
+    pub fn invocation_within(self: &Arc<Self>, outer: &Invocation) -> Call {
+        Call::within(outer, Arc::clone(self), &self.recorder)
     }
 
     pub(crate) fn prompt_id(&self) -> &PromptId {
