@@ -63,7 +63,10 @@ fn is_plain(value: &Bound<'_, PyAny>, room: usize) -> bool {
     if let Ok(tuple) = value.cast::<PyTuple>() {
         return tuple.iter().all(|item| is_plain(&item, room));
     }
-    value.is_none() || value.is_instance_of::<PyFloat>() || value.is_exact_instance_of::<PyBool>() || value.extract::<i64>().is_ok()
+    value.is_none()
+        || value.is_instance_of::<PyFloat>()
+        || value.is_exact_instance_of::<PyBool>()
+        || value.extract::<i64>().is_ok()
 }
 
 struct InPlace<'py>(Bound<'py, PyAny>);
