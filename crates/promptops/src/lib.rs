@@ -38,7 +38,7 @@ pub use error::Error;
 pub use error_type::error_type;
 pub use loader::Loader;
 pub use prompt::Prompt;
-pub use promptops_prompt::render::Rendering;
+pub use promptops_prompt::render::{Rendering, Seen, View};
 pub use promptops_prompt::template_value::{Mappings, Pairs, TemplateValue};
 pub use promptops_prompt::{Body, Digest, Message, Metadata, RenderError, Rendered, Role};
 pub use promptops_telemetry::sink::Sink;
