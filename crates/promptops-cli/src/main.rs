@@ -4,6 +4,7 @@
 //! stderr is everything else. Only this crate prints, reads the environment and knows the clock.
 
 mod allowances;
+mod base_revision;
 mod callers;
 mod check_cache;
 mod check_levels;
@@ -44,6 +45,7 @@ mod text_position;
 mod time_argument;
 mod watch;
 mod working_tree;
+mod yardstick;
 
 use std::process::ExitCode;
 
