@@ -31,7 +31,7 @@ mod version_record;
 mod warning;
 
 pub use call::{Call, error_type};
-pub use environment::settings_from_env;
+pub use environment::{settings_from_env, settings_from_env_beside};
 pub use error::Error;
 pub use loader::Loader;
 pub use prompt::Prompt;
