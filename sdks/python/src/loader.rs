@@ -1,9 +1,9 @@
 //! `Loader`, and the loader of the process that `load_prompt` uses.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use promptops::{Settings, settings_from_env};
+use promptops::{Settings, settings_from_env_beside};
 use pyo3::prelude::*;
 
 use crate::error;
@@ -34,13 +34,13 @@ struct Given {
 
 impl Given {
     fn open(self, py: Python<'_>) -> PyResult<promptops::Loader> {
-        let settings = self.settings();
+        let settings = self.settings(own_folder(py).as_deref());
         py.detach(|| promptops::Loader::from_settings(&settings)).map_err(|error| error::to_python(py, &error))
     }
 
     /// Puts what was given over what the environment says.
-    fn settings(self) -> Settings {
-        let mut settings = settings_from_env();
+    fn settings(self, own_folder: Option<&Path>) -> Settings {
+        let mut settings = settings_from_env_beside(own_folder);
         settings.warn = Arc::new(error::warn);
         if self.bundle.is_some() || self.lock.is_some() || self.registry.is_some() || self.prompts.is_some() {
             settings.bundle = self.bundle;
@@ -56,6 +56,12 @@ impl Given {
         settings.emf = self.emf.unwrap_or(settings.emf);
         settings
     }
+}
+
+/// Returns the folder where this native part lies, beside which a bundle may have been packaged.
+fn own_folder(py: Python<'_>) -> Option<PathBuf> {
+    let file: PathBuf = py.import("promptops._promptops").ok()?.getattr("__file__").ok()?.extract().ok()?;
+    file.parent().map(Path::to_owned)
 }
 
 #[pymethods]
