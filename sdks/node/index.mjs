@@ -12,8 +12,11 @@ export {
   RegistryUnavailableError,
   RenderError,
   configure,
+  currentInvocation,
+  dropped,
   flush,
   loadPrompt,
   loadPromptAsync,
   version,
+  wrap,
 } from './index.js';
