@@ -745,3 +745,49 @@ fn forcing_is_allowed_by_the_base_revision_and_not_by_the_proposal() {
     hint: correct `promptops.toml`
     "#);
 }
+
+#[test]
+fn a_prompt_is_split_between_two_versions() {
+    let project = published();
+    stage(&project, "shared.tone");
+    stage(&project, "support.reply@1");
+    let split = ["plan", "--env", "staging", "--split", "support.reply=1:90,2:10"];
+    assert_snapshot!(run(&project, &[&split[..], &["--explain", "--out", "plan.json"]].concat()), @"");
+    assert_snapshot!(run(&project, &["deploy", "plan.json"]), @"");
+    assert_snapshot!(run(&project, &["deploy", "--env", "staging", "--split", "support.reply=1:75,2:25", "--no-text"]), @"");
+    assert_snapshot!(run(&project, &["environment", "history", "support.reply", "--env", "staging"]), @"");
+    assert_snapshot!(run(&project, &["at", "--env", "staging", "0h"]), @"");
+    assert_snapshot!(run(&project, &["list", "--env", "staging"]), @"");
+    let at = json(&project, &["at", "--env", "staging", "0h", "support.reply", "--format", "json"]);
+    assert_eq!(at["prompts"]["support.reply"]["rollout"]["buckets"], 2500);
+    well(&project, &["lock", "--env", "staging"]);
+    let lock: serde_json::Value = serde_json::from_str(&project.read("promptops.lock")).unwrap();
+    assert_eq!(lock["prompts"]["support.reply"]["rollout"], at["prompts"]["support.reply"]["rollout"]);
+    assert_snapshot!(run(&project, &["rollback", "--env", "staging"]), @"");
+    assert_snapshot!(run(&project, &["yank", "support.reply@2", "--reason", "rude"]), @"");
+    assert_snapshot!(run(&project, &["registry", "verify"]), @"");
+}
+
+#[test]
+fn what_is_no_split_is_refused_before_anything_is_done() {
+    let project = published();
+    let refused = |split: &str| {
+        let run = run(&project, &["plan", "--env", "staging", "--split", split]);
+        assert_eq!((run.exit, run.stdout.as_str()), (1, ""), "{split}");
+        run.stderr.lines().next().unwrap_or_default().to_owned()
+    };
+    let lines: Vec<String> = [
+        "support.reply",
+        "support.reply=1:90",
+        "support.reply=1:90,2:20",
+        "support.reply=1:100,2:0",
+        "support.reply=1:90,2:10,3:5",
+        "Support=1:90,2:10",
+        "support.reply=0:90,2:10",
+        "support.reply=2:90,2:10",
+        "support.reply=1:90,9:10",
+    ]
+    .map(refused)
+    .into();
+    assert_snapshot!(lines.join("\n"), @"");
+}
