@@ -3,7 +3,7 @@
 use std::io::stdout;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 use chrono::{DateTime, Utc};
@@ -108,6 +108,7 @@ impl Loader {
             runtime: settings.runtime.clone(),
             clock: Arc::clone(&settings.clock),
             warnings: Arc::clone(&warnings),
+            failures: AtomicU64::new(0),
         };
         let (state, strict) = (ArcSwapOption::from(state), settings.is_strict());
         Ok(Self { inner: Arc::new(Inner { state, follower, strict, recorder: Arc::new(recorder), warnings }) })
@@ -183,7 +184,7 @@ impl Loader {
 
     /// Returns how many invocations could not be recorded.
     pub fn dropped(&self) -> u64 {
-        self.inner.recorder.sinks.iter().map(|sink| sink.dropped()).sum()
+        self.inner.recorder.dropped()
     }
 }
 

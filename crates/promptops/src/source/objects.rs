@@ -93,10 +93,9 @@ impl Objects {
     pub(crate) fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         match self {
             Self::LocalFolder { folder } => read_file(folder, key),
-            Self::Bundle { bundle } => match bundle.get(key) {
-                Ok(bytes) => Ok(bytes.map(Into::into)),
-                Err(error) => Err(Error::Corrupt { place: format!("`{key}` in {}", self.place()), source: error.into() }),
-            },
+            Self::Bundle { bundle } => read_entry(bundle, key),
+            // What only a bundle has, the registry need not be asked for.
+            Self::Bundled { bundle, .. } if key.starts_with("logged/") || is_bundled_pins(key) => read_entry(bundle, key),
             Self::Bundled { registry, .. } => registry.get(key),
             Self::Remote { store, .. } => store.get(key),
         }
@@ -166,6 +165,18 @@ impl Objects {
         }
         Ok((bytes, self.origin()))
     }
+}
+
+fn read_entry(bundle: &Bundle, name: &str) -> Result<Option<Vec<u8>>, Error> {
+    bundle.get(name).map(|bytes| bytes.map(Into::into)).map_err(|error| Error::Corrupt {
+        place: format!("`{name}` in bundle `{}`", bundle.path().display()),
+        source: error.into(),
+    })
+}
+
+/// Says whether a name is that of pins in a bundle; those of a registry are named by their digest.
+fn is_bundled_pins(key: &str) -> bool {
+    key.starts_with("pins/") && key.ends_with(".json")
 }
 
 /// Returns the name that an object of a registry has in a bundle.
