@@ -134,7 +134,7 @@ def build():
     rollout = {"version": 3, "digest": digest("content of a candidate"), "record": digest("record of a candidate"), "buckets": 1000}
     split = {**pins, "support.reply": {**pins["support.reply"], "rollout": rollout}}
     split_release = release_of(split)
-    split_log = log[:10] + [entry("deploy", f"environments/prod/{7:020}.json", digest(canonical(split_release)))]
+    split_log = log[:10] + [entry("deploy", f"environments/prod/{7:020}.json", digest(canonical(split_release)), environment="prod", release="7")]
     split_proof = prove(split_log, 10, 11)
     logged_split = {"environment": "prod", "sequence": 7, "logged": {"record": split_release, "proof": split_proof}}
     split_lock = {**lock, "prompts": split, "release": logged_split}

@@ -20,5 +20,6 @@ fn _promptops(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<invocation::Invocation>()?;
     module.add_function(wrap_pyfunction!(loader::load_prompt, module)?)?;
     module.add_function(wrap_pyfunction!(loader::configure, module)?)?;
+    module.add_function(wrap_pyfunction!(loader::refresh, module)?)?;
     module.add_function(wrap_pyfunction!(loader::flush, module)?)
 }

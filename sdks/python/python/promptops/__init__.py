@@ -19,7 +19,7 @@ from ._errors import (
     RegistryUnavailableError,
     RenderError,
 )
-from ._promptops import Invocation, Loader, Prompt, __version__, configure, flush, load_prompt
+from ._promptops import Invocation, Loader, Prompt, __version__, configure, flush, load_prompt, refresh
 
 __all__ = [
     "ConfigurationError",
@@ -38,4 +38,5 @@ __all__ = [
     "configure",
     "flush",
     "load_prompt",
+    "refresh",
 ]
