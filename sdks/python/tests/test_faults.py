@@ -48,7 +48,17 @@ def test_a_bundle_with_any_damage(registry: Registry, tmp_path: Path) -> None:
         else:
             assert prompt == expected, "what loads is what was bundled"
     # Which error depends on the place: the list of entries, the pins, a record or a content.
-    assert {"invalid-setting", "corrupt", "integrity"} <= outcomes <= {"invalid-setting", "corrupt", "integrity", "missing", "not-found"}
+    possible = {"invalid-setting", "corrupt", "integrity", "missing", "not-found"}
+    assert {"invalid-setting", "corrupt"} <= outcomes <= possible
+
+
+def test_a_bundle_that_was_put_together_anew(registry: Registry, tmp_path: Path) -> None:
+    registry.objects = {key: data.replace(b"Hello", b"Hallo") for key, data in registry.objects.items()}
+    pins = json.loads((tmp_path / "promptops.lock").read_text())["prompts"]
+    registry.lock(pins)
+    with pytest.raises(promptops.IntegrityError) as caught:
+        load(bundle="app.bundle")
+    assert caught.value.code == "integrity"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -217,25 +218,24 @@ for line in sys.stdin:
 
 def test_the_first_load_after_a_freeze_is_of_what_is_live(registry: Registry, tmp_path: Path) -> None:
     """As a Lambda function between two invocations: the process does not run at all, and then goes on."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", FROZEN], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdin is not None and process.stdout is not None
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", FROZEN], cwd=tmp_path, stdin=pipe, stdout=pipe, text=True) as process:
+        stdin, stdout = process.stdin, process.stdout
+        assert stdin is not None and stdout is not None
 
-    def load() -> int:
-        process.stdin.write("load\n")  # type: ignore[union-attr]
-        process.stdin.flush()  # type: ignore[union-attr]
-        return int(process.stdout.readline())  # type: ignore[union-attr]
+        def load() -> int:
+            stdin.write("load\n")
+            stdin.flush()
+            return int(stdout.readline())
 
-    assert load() == 1
-    for version in (2, 3):
-        process.send_signal(signal.SIGSTOP)
-        live(registry, version)
-        time.sleep(0.7)
-        process.send_signal(signal.SIGCONT)
-        assert load() == version
-    process.stdin.close()
-    assert process.wait(10) == 0
+        assert load() == 1
+        for version in (2, 3):
+            process.send_signal(signal.SIGSTOP)
+            live(registry, version)
+            # Time has to pass for a process that does not run, which is what this is about.
+            time.sleep(0.7)
+            process.send_signal(signal.SIGCONT)
+            assert load() == version
 
 
 @pytest.fixture
@@ -254,6 +254,8 @@ def bucket(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]
         "AWS_SECRET_ACCESS_KEY": "secret",
     }.items():
         monkeypatch.setenv(name, value)
+    # moto has one state for all of its servers in a process.
+    urllib.request.urlopen(urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
     s3 = boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1")
     s3.create_bucket(Bucket="prompts")
     registry.put = lambda key, data: s3.put_object(Bucket="prompts", Key=key, Body=data)  # type: ignore[method-assign]
@@ -296,7 +298,7 @@ def test_a_restart_in_an_outage_uses_the_last_good_release(bucket: Any, registry
     restarted = start()
     assert restarted.stdout == "1\n"
     assert "environment `prod` could not be refreshed, so release 1 is used on" in restarted.stderr
-    assert "promptops.RegistryUnavailableError" in start("1").stderr or "RegistryUnavailableError" in start("1").stderr
+    assert "RegistryUnavailableError: environment `prod` was last seen" in start("1").stderr
     nothing = tmp_path / "nothing"
     nothing.mkdir()
     with pytest.raises(promptops.RegistryUnavailableError):
