@@ -825,7 +825,8 @@ fn a_prompt_is_split_between_two_versions() {
     let at = json(&project, &["at", "--env", "staging", "0h", "support.reply", "--format", "json"]);
     assert_eq!(at["prompts"]["support.reply"]["rollout"]["buckets"], 2500);
     well(&project, &["lock", "--env", "staging"]);
-    let lock: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(project.path("promptops.lock")).unwrap()).unwrap();
+    let lock: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(project.path("promptops.lock")).unwrap()).unwrap();
     assert_eq!(lock["prompts"]["support.reply"]["rollout"]["buckets"], 2500);
     assert_snapshot!(run(&project, &["rollback", "--env", "staging"]), @r"
     exit: 0

@@ -444,12 +444,7 @@ impl Registry {
     }
 
     /// Says what changes between the version that is live and each of those that are to be.
-    async fn differences_to_any(
-        &self,
-        id: &PromptId,
-        from: Option<&LockedPrompt>,
-        to: &[VersionRecord],
-    ) -> Result<Vec<Change>> {
+    async fn differences_to_any(&self, id: &PromptId, from: Option<&LockedPrompt>, to: &[VersionRecord]) -> Result<Vec<Change>> {
         let mut changes: Vec<Change> = Vec::new();
         for record in to {
             let further = self.differences(id, from, Some(record)).await?;

@@ -163,7 +163,8 @@ impl Registry {
                 live.push((environment, self.pins(&release).await?.prompts));
             }
         }
-        let digests = live.iter().flat_map(|(_, pins)| pins.values().flat_map(LockedPrompt::arms).map(|arm| arm.digest)).collect();
+        let digests =
+            live.iter().flat_map(|(_, pins)| pins.values().flat_map(LockedPrompt::arms).map(|arm| arm.digest)).collect();
         let including = self.including(reference, digests).await?;
         let uses = live.into_iter().map(|(environment, pins)| (environment, using(reference, &pins, &including)));
         Ok(uses.filter(|(_, pins)| !pins.is_empty()).collect())

@@ -193,7 +193,9 @@ impl Error {
             Self::Corrupt { .. } => "run `promptops registry verify`, or bundle again",
             Self::Missing { .. } => "check that this is the registry the lock was made from",
             Self::Unavailable { .. } => "check the network and the credentials, or ship a bundle with the application",
-            Self::Stale { .. } => "check the network and the credentials, or let what is known be served: PROMPTOPS_REFUSE_STALE=0",
+            Self::Stale { .. } => {
+                "check the network and the credentials, or let what is known be served: PROMPTOPS_REFUSE_STALE=0"
+            }
             Self::Invalid { .. } => "run `promptops check` to see the place and the fix of each problem",
             Self::SeveralMessages { .. } => "use `messages` instead of `render`",
             Self::Render { source, .. } => return render_hint(source).map(str::to_owned),

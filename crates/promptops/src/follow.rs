@@ -253,8 +253,7 @@ mod tests {
     const MINUTE: i64 = 60_000;
 
     fn follower(now: &Arc<AtomicI64>, refuse_stale: bool) -> Follower {
-        let freshness =
-            Freshness { refresh: Duration::from_secs(60), max_stale: Duration::from_secs(600), refuse_stale };
+        let freshness = Freshness { refresh: Duration::from_secs(60), max_stale: Duration::from_secs(600), refuse_stale };
         let objects = Arc::new(Objects::LocalFolder { folder: PathBuf::from("/nowhere") });
         let clock = Arc::clone(now);
         let clock: Clock = Arc::new(move || DateTime::from_timestamp_millis(clock.load(Ordering::Relaxed)).unwrap());

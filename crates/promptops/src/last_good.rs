@@ -76,7 +76,8 @@ impl LastGoodFile {
 
     /// Notes that the release that is there was seen to be the latest once more.
     pub(crate) fn confirm(&self, sequence: u64, checked: DateTime<Utc>) -> std::io::Result<()> {
-        let Some(mut file) = self.cache.read(&self.name()).and_then(|bytes| serde_json::from_slice::<LastGoodV1>(&bytes).ok()) else {
+        let Some(mut file) = self.cache.read(&self.name()).and_then(|bytes| serde_json::from_slice::<LastGoodV1>(&bytes).ok())
+        else {
             return Ok(());
         };
         if file.sequence != sequence || file.checked >= checked {
@@ -120,7 +121,11 @@ mod tests {
 
         let path = folder.path().join(ours.name());
         let text = std::fs::read_to_string(&path).unwrap();
-        for damaged in [text.replace("\\\"pins\\\":{}", "\\\"pins\\\":{ }"), text.replace("s3://bucket", "s3://other"), text[..40].to_owned()] {
+        for damaged in [
+            text.replace("\\\"pins\\\":{}", "\\\"pins\\\":{ }"),
+            text.replace("s3://bucket", "s3://other"),
+            text[..40].to_owned(),
+        ] {
             assert_ne!(damaged, text);
             std::fs::write(&path, damaged).unwrap();
             assert!(ours.read().is_none());

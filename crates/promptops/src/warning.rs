@@ -92,10 +92,9 @@ impl fmt::Display for Warning {
             Self::Unkeyed(id) => {
                 write!(out, "a prompt under a rollout is loaded without a key, so the control is used: `{id}`")
             }
-            Self::Refresh { environment, release, reason } => write!(
-                out,
-                "environment `{environment}` could not be refreshed, so release {release} is used on: {reason}"
-            ),
+            Self::Refresh { environment, release, reason } => {
+                write!(out, "environment `{environment}` could not be refreshed, so release {release} is used on: {reason}")
+            }
             Self::Cache { folder, reason } => {
                 write!(
                     out,

@@ -36,14 +36,16 @@ impl Desk {
         let desk = Self { folder: tempfile::tempdir().unwrap(), runtime };
         desk.runtime.block_on(async {
             let (registry, _) = Registry::init(desk.store(), "ada@example.com", now()).await.unwrap();
-            for (id, version, text) in
-                [("shared.tone", 1, "Be kind."), (REPLY, 1, "one"), (REPLY, 2, "{% include \"shared.tone@1\" %} two"), (REPLY, 3, "three")]
-            {
+            for (id, version, text) in [
+                ("shared.tone", 1, "Be kind."),
+                (REPLY, 1, "one"),
+                (REPLY, 2, "{% include \"shared.tone@1\" %} two"),
+                (REPLY, 3, "three"),
+            ] {
                 let parent = if version > 1 { format!("parent: {}\n", version - 1) } else { String::new() };
                 let path = format!("{}.yaml", id.replace('.', "/"));
-                let text = format!(
-                    "id: {id}\nversion: {version}\n{parent}owner: support\nmodel: m\ntags: []\ntemplate: '{text}'\n"
-                );
+                let text =
+                    format!("id: {id}\nversion: {version}\n{parent}owner: support\nmodel: m\ntags: []\ntemplate: '{text}'\n");
                 let prompt = Draft::parse(&path, &text).0.prompt().unwrap();
                 let source = "github.com/example/prompts".to_owned();
                 let provenance =
@@ -210,14 +212,18 @@ fn a_release_that_cannot_be_used_is_not() {
     let loader = world.follow(&desk);
     assert_eq!(version(&loader), 1);
     desk.live(&["support.reply@3"]);
-    let digest = desk.with_registry(async |registry, _| registry.version(&"support.reply@3".parse().unwrap()).await.unwrap().digest);
+    let digest =
+        desk.with_registry(async |registry, _| registry.version(&"support.reply@3".parse().unwrap()).await.unwrap().digest);
     let blob = desk.root().join("registry/blobs/sha256").join(digest.hex());
     let intact = fs::read(&blob).unwrap();
     fs::write(&blob, "other").unwrap();
     assert_eq!(loader.refresh().unwrap_err().code(), "integrity");
     assert_eq!((version(&loader), loader.release().unwrap().sequence), (1, 1));
     let warnings = world.warnings();
-    assert!(warnings[0].starts_with("environment `prod` could not be refreshed, so release 1 is used on: `blobs/"), "{warnings:?}");
+    assert!(
+        warnings[0].starts_with("environment `prod` could not be refreshed, so release 1 is used on: `blobs/"),
+        "{warnings:?}"
+    );
     fs::write(&blob, intact).unwrap();
     assert!(loader.refresh().unwrap());
     assert_eq!(version(&loader), 3);
@@ -456,9 +462,8 @@ fn a_rollout_begins_grows_and_ends_under_a_running_loader() {
     desk.live(&["support.reply@2"]);
     let loader = world.follow(&desk);
     let keys: Vec<String> = (0..400).map(|number| format!("user-{number}")).collect();
-    let candidates = || -> BTreeSet<&String> {
-        keys.iter().filter(|key| loader.load_for(REPLY, key).unwrap().version() == 3).collect()
-    };
+    let candidates =
+        || -> BTreeSet<&String> { keys.iter().filter(|key| loader.load_for(REPLY, key).unwrap().version() == 3).collect() };
     assert_eq!(candidates().len(), 0);
     desk.split("support.reply@2", "3", "10");
     assert!(loader.refresh().unwrap());

@@ -138,8 +138,20 @@ impl Loader {
         emf: Option<bool>,
     ) -> PyResult<Self> {
         let given = Given {
-            bundle, lock, registry, prompts, follow, refresh_seconds, max_stale_seconds, refuse_stale, strict, cache, environment, service,
-            invocations, emf,
+            bundle,
+            lock,
+            registry,
+            prompts,
+            follow,
+            refresh_seconds,
+            max_stale_seconds,
+            refuse_stale,
+            strict,
+            cache,
+            environment,
+            service,
+            invocations,
+            emf,
         };
         Ok(Self { loader: Arc::new(given.open(py)?) })
     }
@@ -184,12 +196,7 @@ fn load(py: Python<'_>, loader: &promptops::Loader, id: &str, asked: &Asked) -> 
 
 #[pyfunction]
 #[pyo3(signature = (id, version=None, *, key=None))]
-pub(crate) fn load_prompt(
-    py: Python<'_>,
-    id: &str,
-    version: Option<u32>,
-    key: Option<&Bound<'_, PyAny>>,
-) -> PyResult<Prompt> {
+pub(crate) fn load_prompt(py: Python<'_>, id: &str, version: Option<u32>, key: Option<&Bound<'_, PyAny>>) -> PyResult<Prompt> {
     let asked = Asked::new(version, key)?;
     let kept = read_process(|loader| asked.kept(loader, id));
     if let Some(Some(prompt)) = kept {
@@ -234,9 +241,21 @@ pub(crate) fn configure(
     emf: Option<bool>,
 ) -> PyResult<()> {
     let given = Given {
-            bundle, lock, registry, prompts, follow, refresh_seconds, max_stale_seconds, refuse_stale, strict, cache, environment, service,
-            invocations, emf,
-        };
+        bundle,
+        lock,
+        registry,
+        prompts,
+        follow,
+        refresh_seconds,
+        max_stale_seconds,
+        refuse_stale,
+        strict,
+        cache,
+        environment,
+        service,
+        invocations,
+        emf,
+    };
     replace_process(given.open(py)?);
     Ok(())
 }

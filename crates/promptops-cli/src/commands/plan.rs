@@ -127,7 +127,8 @@ impl TargetArguments {
             versions.push(reference);
         }
         for SplitArgument(split) in &self.split {
-            let because = format!("a split between version {} and version {} was asked for", split.control.version, split.candidate);
+            let because =
+                format!("a split between version {} and version {} was asked for", split.control.version, split.candidate);
             wanted.because.insert(split.control.id.clone(), because);
         }
         if self.targets.is_empty() && self.split.is_empty() && self.remove.is_empty() {

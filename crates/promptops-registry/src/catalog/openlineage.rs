@@ -63,8 +63,7 @@ pub fn publication(version: &CatalogVersion, registry: &str) -> Value {
 
 /// Returns the event of a release that changed these pins.
 pub fn release(release: &Release, changes: &BTreeMap<PromptId, PinChange>, registry: &str) -> Value {
-    let name =
-        |id: &PromptId, pin: &Option<LockedPrompt>| pin.as_ref().map(|pin| format!("{id}{pin}"));
+    let name = |id: &PromptId, pin: &Option<LockedPrompt>| pin.as_ref().map(|pin| format!("{id}{pin}"));
     let changed: Vec<Value> =
         changes.iter().map(|(id, (from, to))| json!({"prompt": id, "from": name(id, from), "to": name(id, to)})).collect();
     let arms = changes.iter().flat_map(|(id, (_, to))| to.iter().flat_map(LockedPrompt::arms).map(move |arm| pinned(id, &arm)));

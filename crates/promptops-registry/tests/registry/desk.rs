@@ -13,7 +13,8 @@ use promptops_registry::plan::PlannedChange;
 use promptops_registry::publish::Publication;
 use promptops_registry::status::{StatusChange, StatusDecision, StatusRequest};
 use promptops_registry::{
-    Authority, EnvironmentName, Plan, Policy, Provenance, Registry, RegistryError, Release, SigningKey, Split, Submission, Targets,
+    Authority, EnvironmentName, Plan, Policy, Provenance, Registry, RegistryError, Release, SigningKey, Split, Submission,
+    Targets,
 };
 use promptops_store::{Store, StoreOptions};
 use ssh_key::LineEnding;

@@ -33,7 +33,12 @@ async fn a_rollout_begins_grows_ends_and_is_rolled_back() {
         desk.deploy(&["support.reply@2"], 10).await.unwrap();
         let plan = desk.plan_split("support.reply@2", "3", "10", 20).await.unwrap();
         let change = &plan.changes[0];
-        assert_eq!((change.action, change.class()), (PlannedAction::Changed, Some(Class::Behavioural)), "{:?}", change.differences);
+        assert_eq!(
+            (change.action, change.class()),
+            (PlannedAction::Changed, Some(Class::Behavioural)),
+            "{:?}",
+            change.differences
+        );
         assert_eq!(change.candidate(), Some(reference("support.reply@3")));
         let begun = desk.apply(&plan, 20).await.unwrap();
         assert_eq!(held(&desk, &begun).await, "@2 90% and @3 10%");

@@ -6,9 +6,9 @@ use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use promptops_prompt::draft::Draft;
+use promptops_prompt::id::NameError;
 use promptops_prompt::template::analyse;
 use promptops_prompt::yaml::MAX_FILE_BYTES;
-use promptops_prompt::id::NameError;
 use promptops_prompt::{Closure, Content, Prompt, PromptId, PromptRef, Severity, Version};
 
 use super::{FileStamp, Loaded};
