@@ -9,11 +9,9 @@ is warm for both sides.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +20,7 @@ import report
 from evaluations import EvaluationBench
 from generate_prompts import generate
 from registry import RegistryBench
+from runtime import RuntimeBench
 from timing import CommandRun, run_command
 
 HERE = Path(__file__).resolve().parent
@@ -42,7 +41,7 @@ def main() -> None:
     parser.add_argument("--promptfoo", type=Path, help="the entry point of promptfoo, a Node program")
     parser.add_argument("--only", choices=["evaluations"], help="measure this part alone, and leave the other figures as they are")
     options = parser.parse_args()
-    bench = Bench(options.promptops, options.bench_load, options.scratch, options.rounds)
+    bench = Bench(options.promptops, options.scratch, options.rounds)
 
     registry = RegistryBench(bench.promptops, options.bench_load.parent, options.scratch, bench.environment, options.s3)
     evaluations = EvaluationBench(bench.promptops, options.scratch, bench.environment, options.promptfoo, options.rounds)
@@ -51,7 +50,8 @@ def main() -> None:
         before = report.before(HERE)
         all_met = report.write(HERE, {**before["figures"], **measured}, before["rounds"], before["machine"])
     else:
-        figures = {**bench.check_many(), **bench.check_few(), **bench.load_and_render(), **registry.measure(), **measured}
+        runtime = RuntimeBench(bench.promptops, options.bench_load, options.scratch, bench.environment)
+        figures = {**bench.check_many(), **bench.check_few(), **runtime.measure(options.node), **registry.measure(), **measured}
         all_met = report.write(HERE, figures, options.rounds, report.describe_machine())
     sys.exit(0 if all_met else 1)
 
@@ -59,9 +59,8 @@ def main() -> None:
 class Bench:
     """The binaries measured, and where they are measured."""
 
-    def __init__(self, promptops: Path, bench_load: Path, scratch: Path, rounds: int) -> None:
+    def __init__(self, promptops: Path, scratch: Path, rounds: int) -> None:
         self.promptops = str(promptops)
-        self.bench_load = str(bench_load)
         self.scratch = scratch
         self.rounds = rounds
         # The user's settings and caches stay out of it.
@@ -128,51 +127,8 @@ class Bench:
             runs.append(self.timed([self.promptops, "check"], project))
         return {"start_s": statistics.median(run.seconds for run in runs)}
 
-    def load_and_render(self, has_node: bool) -> dict[str, float | str]:
-        """Loads and renders one published prompt of 2 KB, warm, in Rust, Python and Node, next to other tools."""
-        say("load and render one prompt")
-        project = self.scratch / "project"
-        shutil.copytree(HERE / "project", project)
-        # What is published is what is committed.
-        for command in (["init", "--quiet", "--initial-branch", "main"], ["add", "."], ["commit", "--quiet", "--message", "One prompt"]):
-            self.timed(["git", *command], project)
-        self.timed([self.promptops, "registry", "init"], project)
-        self.timed([self.promptops, "publish", "bench.reply"], project)
-        prompt = project / "prompts" / "bench" / "reply.yaml"
-        inputs = str(project / "inputs.json")
-
-        peers = HERE / "peers"
-        rust = self.answer([self.bench_load, str(prompt), inputs], project)
-        python = self.answer([sys.executable, str(HERE / "load_promptops.py"), inputs], project)
-        langfuse = self.answer([sys.executable, str(peers / "load_langfuse.py"), str(prompt)], project)
-        rendered = self.answer([sys.executable, str(peers / "render_python.py"), str(prompt), inputs], project)
-        figures = {
-            "load_rust_ns": rust["load_by_version_ns"],
-            "load_python_ns": python["load_ns"],
-            "load_langfuse_ns": langfuse["load_ns"],
-            "render_rust_ns": rust["render_ns"],
-            "render_python_ns": python["render_ns"],
-            "render_jinja2_ns": rendered["jinja2_ns"],
-            "render_format_ns": rendered["format_ns"],
-            "render_template_bytes": rendered["template_bytes"],
-            "langfuse_version": langfuse["version"],
-            "jinja2_version": rendered["version"],
-        }
-        if has_node:
-            node = self.answer(["node", str(HERE / "load_promptops.mjs"), inputs], project)
-            figures |= {"load_node_ns": node["load_ns"], "render_node_ns": node["render_ns"], "node_version": node["version"]}
-        return figures
-
     def timed(self, command: list[str], folder: Path) -> CommandRun:
         return run_command(command, folder, self.environment)
-
-    def answer(self, command: list[str], folder: Path) -> dict:
-        """Runs a program that measures itself and reads the JSON it prints."""
-        environment = self.environment | {"PROMPTOPS_REGISTRY": (folder / ".promptops" / "registry").as_uri()}
-        done = subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
-        if done.returncode != 0:
-            raise SystemExit(f"{' '.join(command)} ended with {done.returncode}")
-        return json.loads(done.stdout)
 
 
 def say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""Writes load.json, render.json and reply.json: the cases that every loader SDK must pass.
+"""Writes load.json, render.json, reply.json and stream.json: the cases that every loader SDK must pass.
 
 Run `python3 spec/vectors/generate.py` after a change here. Digests are computed by this script and by nothing of the
 code under test: canonical JSON (RFC 8785) of these values is Python's own JSON with sorted keys, since they hold no
@@ -20,6 +20,10 @@ or `error`, a part of the message.
 
 reply.json: replies of providers, the output schema of the prompt, and the members that the invocation record then has
 (null: absent).
+
+stream.json: replies that come in events, of the same form, with `events` in place of `reply`, and with `head`, what is known
+beside the events. `first_token` is the number of the event that holds the first token (null: none does), `types` where
+the shapes come from: the type of an official package that each event is one of.
 """
 
 import hashlib
@@ -455,6 +459,10 @@ def reply_vectors():
              {**responses, "output": [{"id": "fc_1", "type": "function_call", "call_id": "c", "name": "f",
                                        "arguments": "{}", "status": "completed"}]},
              {"finish_reason": "tool_calls", "valid": None, "label": None}, "resp_1"),
+        case("openai responses, failed",
+             {**responses, "status": "failed", "output": [], "usage": None,
+              "error": {"code": "rate_limit_exceeded", "message": "Slow down."}},
+             {"status": "error", "error_type": "rate_limit", "valid": None, "finish_reason": "failed"}, "resp_1"),
         case("anthropic messages: input counts the cache", anthropic,
              {"responded_model": "claude-sonnet-4-6", "label": "billing", "valid": True, "finish_reason": "stop",
               "input_tokens": 1210, "output_tokens": 30, "cached_tokens": 1000, "reasoning_tokens": 21,
@@ -489,5 +497,212 @@ def reply_vectors():
     return {"cases": cases}
 
 
-for name, vectors in [("load", load_vectors()), ("render", render_vectors()), ("reply", reply_vectors())]:
+def stream_vectors():
+    labels = {"enum": ["billing", "technical"]}
+
+    def case(name, types, events, record, first_token, request_id=None, head=None, known=True):
+        return {"name": name, "types": types, "output": labels, "head": head or {}, "events": events, "known": known,
+                "first_token": first_token, "request_id": request_id, "record": record}
+
+    # OpenAI chat completions
+    def chunk(delta=None, finish_reason=None, usage=None, **members):
+        choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}]
+        return {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1777636800, "model": "gpt-5.2-2026-02-01",
+                "system_fingerprint": "fp_44709d6fcb", "service_tier": "default", "choices": choices, "usage": usage, **members}
+
+    chat_usage = {"prompt_tokens": 120, "completion_tokens": 9, "total_tokens": 129,
+                  "prompt_tokens_details": {"cached_tokens": 64, "audio_tokens": 0},
+                  "completion_tokens_details": {"reasoning_tokens": 7, "audio_tokens": 0,
+                                                "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0}}
+    chat = [
+        chunk({"role": "assistant", "content": "", "refusal": None}), chunk({"content": " bil"}), chunk({"content": "ling"}),
+        chunk({}, "stop"), chunk(usage=chat_usage),
+    ]
+    chat_facts = {"responded_model": "gpt-5.2-2026-02-01", "fingerprint": "fp_44709d6fcb", "finish_reason": "stop",
+                  "input_tokens": 120, "output_tokens": 9, "cached_tokens": 64, "reasoning_tokens": 7, "status": "ok",
+                  "refusal": False, "output_length": 8, "label": "billing", "valid": True}
+
+    def tool_call(**function):
+        return {"tool_calls": [{"index": 0, "function": function}]}
+
+    second = {"index": 1, "delta": {"content": "technical"}, "finish_reason": None, "logprobs": None}
+
+    # OpenAI responses
+    def response(status, output, usage=None, **members):
+        return {"id": "resp_1", "object": "response", "status": status, "model": "gpt-5.2-2026-02-01", "error": None,
+                "incomplete_details": None, "instructions": None, "metadata": {}, "temperature": 0.0, "top_p": 1.0,
+                "output": output, "parallel_tool_calls": True, "tool_choice": "auto", "tools": [],
+                "created_at": 1777636800.0, "usage": usage, **members}
+
+    responses_usage = {"input_tokens": 40, "input_tokens_details": {"cached_tokens": 32, "cache_write_tokens": 0},
+                       "output_tokens": 12, "output_tokens_details": {"reasoning_tokens": 10}, "total_tokens": 52}
+    part = {"type": "output_text", "text": "technical", "annotations": [], "logprobs": []}
+    message = {"id": "msg_1", "type": "message", "status": "completed", "role": "assistant", "content": [part]}
+    place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+
+    def numbered(events):
+        return [{**event, "sequence_number": number} for number, event in enumerate(events)]
+
+    started = [
+        {"type": "response.created", "response": response("in_progress", [])},
+        {"type": "response.in_progress", "response": response("in_progress", [])},
+        {"type": "response.output_item.added", "output_index": 0,
+         "item": {**message, "status": "in_progress", "content": []}},
+        {"type": "response.content_part.added", **place, "part": {**part, "text": ""}},
+        {"type": "response.output_text.delta", **place, "delta": "tech", "logprobs": []},
+    ]
+    responses = numbered([
+        *started,
+        {"type": "response.output_text.delta", **place, "delta": "nical", "logprobs": []},
+        {"type": "response.output_text.done", **place, "text": "technical", "logprobs": []},
+        {"type": "response.content_part.done", **place, "part": part},
+        {"type": "response.output_item.done", "output_index": 0, "item": message},
+        {"type": "response.completed", "response": response("completed", [message], responses_usage)},
+    ])
+    failed = numbered([
+        started[0],
+        {"type": "response.failed",
+         "response": response("failed", [], error={"code": "server_error", "message": "The model broke."})},
+    ])
+
+    # Anthropic messages
+    def started_message(usage):
+        return {"type": "message_start", "message": {
+            "id": "msg_01", "type": "message", "role": "assistant", "model": "claude-sonnet-4-6", "content": [],
+            "stop_reason": None, "stop_sequence": None, "usage": usage}}
+
+    def said(index, block, *deltas):
+        return [{"type": "content_block_start", "index": index, "content_block": block},
+                *({"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas),
+                {"type": "content_block_stop", "index": index}]
+
+    def stopped(reason, **usage):
+        return [{"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": None}, "usage": usage},
+                {"type": "message_stop"}]
+
+    cached = {"input_tokens": 10, "cache_creation_input_tokens": 200, "cache_read_input_tokens": 1000, "output_tokens": 1}
+    anthropic = [
+        started_message(cached), {"type": "ping"},
+        *said(0, {"type": "thinking", "thinking": "", "signature": ""}, {"type": "thinking_delta", "thinking": "hm"},
+              {"type": "signature_delta", "signature": "s"}),
+        *said(1, {"type": "text", "text": ""}, {"type": "text_delta", "text": "bill"}, {"type": "text_delta", "text": "ing"}),
+        *stopped("end_turn", output_tokens=30, output_tokens_details={"thinking_tokens": 21}),
+    ]
+
+    # Bedrock converse
+    bedrock = [
+        {"messageStart": {"role": "assistant"}},
+        {"contentBlockDelta": {"delta": {"text": "tech"}, "contentBlockIndex": 0}},
+        {"contentBlockDelta": {"delta": {"text": "nical"}, "contentBlockIndex": 0}},
+        {"contentBlockStop": {"contentBlockIndex": 0}},
+        {"messageStop": {"stopReason": "end_turn"}},
+        {"metadata": {"usage": {"inputTokens": 10, "outputTokens": 5, "totalTokens": 65, "cacheReadInputTokens": 50,
+                                "cacheWriteInputTokens": 0}, "metrics": {"latencyMs": 312}}},
+    ]
+    bedrock_facts = {"responded_model": None, "label": "technical", "valid": True, "finish_reason": "stop",
+                     "input_tokens": 60, "output_tokens": 5, "cached_tokens": 50, "output_length": 9}
+    boto3_head = {"ResponseMetadata": {"RequestId": "7d1f", "HTTPStatusCode": 200, "RetryAttempts": 0}}
+
+    chunks, events = "openai.types.chat.ChatCompletionChunk", "openai.types.responses.ResponseStreamEvent"
+    messages, converse = "anthropic.types.RawMessageStreamEvent", "bedrock-runtime ConverseStreamOutput"
+    partial = {"finish_reason": None, "label": None, "valid": None, "status": "ok"}
+    cases = [
+        case("openai chat", chunks, chat, chat_facts, 1, "chatcmpl-1"),
+        case("openai chat, the id of the header", chunks, chat, {"status": "ok"}, 1, "req_1", {"_request_id": "req_1"}),
+        case("openai chat, no usage was asked for", chunks, chat[:4],
+             {**chat_facts, "input_tokens": None, "output_tokens": None, "cached_tokens": None, "reasoning_tokens": None},
+             1, "chatcmpl-1"),
+        case("openai chat, left early", chunks, chat[:2], {**partial, "output_length": 4, "refusal": False}, 1, "chatcmpl-1"),
+        case("openai chat, tools", chunks, [
+            chunk({"role": "assistant", "content": None, "tool_calls": [
+                {"index": 0, "id": "c1", "type": "function", "function": {"name": "f", "arguments": ""}}]}),
+            chunk(tool_call(arguments="{}")), chunk({}, "tool_calls"), chunk(usage=chat_usage)],
+             {"finish_reason": "tool_calls", "label": None, "valid": None, "output_length": None, "output_tokens": 9},
+             0, "chatcmpl-1"),
+        case("openai chat, refusal", chunks, [chunk({"role": "assistant", "content": None, "refusal": "I can"}),
+                                              chunk({"refusal": "not."}), chunk({}, "stop")],
+             {"refusal": True, "valid": False, "label": None, "finish_reason": "stop"}, 0, "chatcmpl-1"),
+        case("openai chat, of several answers the first", chunks,
+             [chat[0], chunk({}, choices=[second]), *chat[1:]], {**chat_facts}, 2, "chatcmpl-1"),
+        case("openai chat, Azure begins without a model", chunks,
+             [{**chunk(), "id": "", "model": "", "system_fingerprint": None}, *chat], chat_facts, 2, "chatcmpl-1"),
+        case("openai chat, a server that thinks aloud", None,
+             [chunk({"role": "assistant", "content": None, "reasoning_content": "hm"}), *chat[1:]], chat_facts, 0, "chatcmpl-1"),
+        case("openai chat, as the client's helper gives it", None,
+             [{"type": "chunk", "chunk": chat[0], "snapshot": {}}, {"type": "chunk", "chunk": chat[1], "snapshot": {}},
+              {"type": "content.delta", "delta": " bil", "snapshot": " bil"},
+              *({"type": "chunk", "chunk": one, "snapshot": {}} for one in chat[2:])], chat_facts, 1, "chatcmpl-1"),
+        case("openai responses", events, responses,
+             {"responded_model": "gpt-5.2-2026-02-01", "label": "technical", "valid": True, "finish_reason": "stop",
+              "input_tokens": 40, "output_tokens": 12, "cached_tokens": 32, "reasoning_tokens": 10, "output_length": 9,
+              "refusal": False}, 4, "resp_1"),
+        case("openai responses, left early", events, numbered(started),
+             {**partial, "output_length": 4, "responded_model": "gpt-5.2-2026-02-01", "input_tokens": None}, 4, "resp_1"),
+        case("openai responses, clipped", events, numbered([
+            *started, {"type": "response.incomplete", "response": response(
+                "incomplete", [{**message, "status": "incomplete", "content": [{**part, "text": "tech"}]}], responses_usage,
+                incomplete_details={"reason": "max_output_tokens"})}]),
+             {"finish_reason": "length", "valid": False, "output_length": 4, "output_tokens": 12}, 4, "resp_1"),
+        case("openai responses, reasoning comes first", events, numbered([
+            started[0],
+            {"type": "response.reasoning_summary_text.delta", "item_id": "rs_1", "output_index": 0, "summary_index": 0,
+             "delta": "hm"}, {"type": "response.completed", "response": response("completed", [message], responses_usage)}]),
+             {"label": "technical", "finish_reason": "stop"}, 1, "resp_1"),
+        case("openai responses, failed", events, failed,
+             {"status": "error", "error_type": "server_error", "valid": None}, None, "resp_1"),
+        case("openai responses, an error", events, numbered([
+            started[0], {"type": "error", "code": "rate_limit_exceeded", "message": "Slow down.", "param": None}]),
+             {"status": "error", "error_type": "rate_limit", "responded_model": "gpt-5.2-2026-02-01"}, None, "resp_1"),
+        case("anthropic messages: input counts the cache", messages, anthropic,
+             {"responded_model": "claude-sonnet-4-6", "label": "billing", "valid": True, "finish_reason": "stop",
+              "input_tokens": 1210, "output_tokens": 30, "cached_tokens": 1000, "reasoning_tokens": 21, "output_length": 7,
+              "status": "ok"}, 3, "msg_01"),
+        case("anthropic messages, counts of the end replace those of the start", messages,
+             [started_message({"input_tokens": 10, "output_tokens": 1}),
+              *said(0, {"type": "text", "text": ""}, {"type": "text_delta", "text": "x"}),
+              *stopped("max_tokens", input_tokens=12, cache_read_input_tokens=3, output_tokens=16)],
+             {"input_tokens": 15, "cached_tokens": 3, "output_tokens": 16, "finish_reason": "length", "valid": False}, 2, "msg_01"),
+        case("anthropic messages, tools", messages,
+             [started_message({"input_tokens": 10, "output_tokens": 1}),
+              *said(0, {"type": "tool_use", "id": "t", "name": "f", "input": {}}, {"type": "input_json_delta", "partial_json": "{}"}),
+              *stopped("tool_use", output_tokens=9)],
+             {"finish_reason": "tool_calls", "valid": None, "output_length": None, "output_tokens": 9}, 2, "msg_01"),
+        case("anthropic messages, refusal", messages,
+             [started_message({"input_tokens": 10, "output_tokens": 1}), *stopped("refusal", output_tokens=2)],
+             {"finish_reason": "refusal", "refusal": True, "valid": False}, None, "msg_01"),
+        case("anthropic messages, left early", messages, anthropic[:8],
+             {**partial, "output_length": 4, "input_tokens": 1210, "output_tokens": 1}, 3, "msg_01"),
+        case("anthropic messages, as the client's helper gives it", None,
+             [anthropic[0], *said(0, {"type": "text", "text": ""}, {"type": "text_delta", "text": "billing"})[:2],
+              {"type": "text", "text": "billing", "snapshot": "billing"}, *stopped("end_turn", output_tokens=3)],
+             {"label": "billing", "output_length": 7, "output_tokens": 3}, 2, "msg_01"),
+        case("bedrock converse: input counts the cache", converse, bedrock, bedrock_facts, 1, "7d1f", boto3_head),
+        case("bedrock converse, AWS's client for JavaScript", converse, bedrock, bedrock_facts, 1, "7d1f",
+             {"$metadata": {"httpStatusCode": 200, "requestId": "7d1f", "attempts": 1}}),
+        case("bedrock converse, reasoning and tools", converse, [
+            bedrock[0],
+            {"contentBlockDelta": {"delta": {"reasoningContent": {"text": "hm"}}, "contentBlockIndex": 0}},
+            {"contentBlockStart": {"start": {"toolUse": {"toolUseId": "t", "name": "f"}}, "contentBlockIndex": 1}},
+            {"contentBlockDelta": {"delta": {"toolUse": {"input": "{}"}}, "contentBlockIndex": 1}},
+            {"messageStop": {"stopReason": "tool_use"}}, bedrock[5]],
+             {"finish_reason": "tool_calls", "output_length": None, "valid": None, "output_tokens": 5}, 1, "7d1f", boto3_head),
+        case("bedrock converse through a router", converse,
+             [*bedrock[:5], {"metadata": {**bedrock[5]["metadata"], "trace": {
+                 "promptRouter": {"invokedModelId": "arn:aws:bedrock:eu-west-1::m"}}}}],
+             {"responded_model": "arn:aws:bedrock:eu-west-1::m"}, 1, "7d1f", boto3_head),
+        case("bedrock converse, left early", converse, bedrock[:2],
+             {**partial, "output_length": 4, "input_tokens": None}, 1, "7d1f", boto3_head),
+        case("events of no known form", None, [None, 3, {}, {"answer": "billing"}],
+             {"status": "ok", "finish_reason": None, "output_length": None, "valid": None}, None, known=False),
+        case("no event at all", None, [], {"status": "ok", "output_length": None}, None, known=False),
+        case("members of other types", None, [{"type": "message_start", "message": 3}, {"type": 3}, {"choices": {}},
+                                              {"contentBlockDelta": "x"}, {"type": "content_block_delta", "delta": []}],
+             {"status": "ok", "output_length": None, "input_tokens": None}, 4),
+    ]
+    return {"cases": cases}
+
+
+for name, vectors in [
+    ("load", load_vectors()), ("render", render_vectors()), ("reply", reply_vectors()), ("stream", stream_vectors()),
+]:
     (HERE / f"{name}.json").write_text(json.dumps(vectors, indent=1, ensure_ascii=False) + "\n")

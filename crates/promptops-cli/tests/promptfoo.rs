@@ -159,6 +159,122 @@ fn an_import_writes_files_that_run_alike() {
     "#);
 }
 
+/// A configuration that a model judges; the program below answers both it and the question.
+const RUBRIC: &str = "\
+prompts: ['Where is {{ parcel }}?']
+providers: [openai:chat:desk-1]
+defaultTest: {options: {provider: openai:chat:grader-1}}
+tests:
+  - vars: {parcel: the blue one}
+    assert: [{type: llm-rubric, value: names the blue one, threshold: 0.5}]
+  - vars: {parcel: the red one}
+    assert: [{type: not-llm-rubric, value: names the green one}]
+";
+/// Passes an answer that has the rubric's last two words in it.
+const GRADER: &str = r#"import json, sys
+call = json.load(sys.stdin)
+said = call["messages"][-1]["content"]
+if call["model"] == "grader-1":
+    answer, rubric = said.split("</Output>")
+    named = " ".join(rubric.replace("</Rubric>", "").split()[-2:])
+    said = "Verdict: " + json.dumps({"reason": f"looked for {named}", "pass": named in answer, "score": float(named in answer)})
+print(json.dumps({"text": said}))
+"#;
+
+#[test]
+fn a_model_judges_by_rubrics_as_a_prompt_of_its_own() {
+    let project = Project::empty();
+    let grader = project.path("grade.py").to_string_lossy().into_owned();
+    let config =
+        "[providers.program]\nkind = \"command\"\nmodels = [\"desk-*\", \"grader-*\"]\ncommand = [\"python3\", \"GRADER\"]\n";
+    project.write("promptops.toml", config.replace("GRADER", &grader));
+    project.write("grade.py", GRADER);
+    project.write("desk/promptfooconfig.yaml", RUBRIC);
+    let run = project.run(["eval", "--from", "desk/promptfooconfig.yaml"]);
+    assert_eq!(run.exit, 0, "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("must pass: 2 of 2 do"), "{}", run.stdout);
+    assert!(run.stderr.contains("4 calls sent"), "{}", run.stderr);
+
+    let arguments = ["import", "promptfoo", "desk/promptfooconfig.yaml", "--owner", "support-team"];
+    assert_snapshot!(project.run(arguments), @r#"
+    exit: 0
+    ----- stdout -----
+    prompts/desk/judge.yaml
+    prompts/desk/prompt-1.yaml
+    evals/desk/prompt-1.yaml
+    evals/desk/prompt-1.jsonl
+    ----- stderr -----
+    4 files written
+    desk.prompt-1 from openai:chat:desk-1: 2 cases
+    desk.judge from openai:chat:grader-1: judges by rubrics
+    "#);
+    assert_snapshot!(std::fs::read_to_string(project.path("prompts/desk/judge.yaml")).unwrap(), @r#"
+    id: desk.judge
+    version: 1
+    owner: support-team
+    purpose: Judges whether an answer is as a rubric says
+    model: grader-1
+    parameters: {"temperature":0,"max_tokens":1024}
+    tags: [imported-from-promptfoo]
+    inputs:
+      answer: {"type":"string"}
+      reference: {"type":"string","default":""}
+    messages:
+      - role: system
+        content: |-
+          You are grading output according to a user-specified rubric. If the statement in the rubric is true, then the output passes the test. You respond with a JSON object with this structure: {reason: string, pass: boolean, score: number}
+
+          Examples:
+
+          <Output>Hello world</Output>
+          <Rubric>Content contains a greeting</Rubric>
+          {"reason": "the content contains the word 'Hello'", "pass": true, "score": 1.0}
+
+          <Output>Avast ye swabs, repel the invaders!</Output>
+          <Rubric>Does not speak like a pirate</Rubric>
+          {"reason": "'avast ye' is a common pirate term", "pass": false, "score": 0.0}
+      - role: user
+        content: |-
+          <Output>
+          {{ answer }}
+          </Output>
+          <Rubric>
+          {{ reference }}
+          </Rubric>
+    "#);
+    assert_snapshot!(std::fs::read_to_string(project.path("evals/desk/prompt-1.yaml")).unwrap(), @r#"
+    prompt: desk.prompt-1
+    dataset: prompt-1.jsonl
+    case: case
+    repeats: 1
+    # promptfoo asks for every case to pass.
+    must_pass: must_pass
+    metrics:
+      # What is expected differs from case to case, so it stands in the column `asserts`.
+      - name: passes
+        scorer: {type: per-case, column: asserts, judges: [desk.judge@1]}
+        minimum: 1
+        margin: 0.05
+    "#);
+    assert_snapshot!(std::fs::read_to_string(project.path("evals/desk/prompt-1.jsonl")).unwrap(), @r#"
+    {"case":"1","parcel":"the blue one","asserts":[{"type":"judge","prompt":"desk.judge@1","like":"promptfoo","value":"names the blue one","min_score":0.5}],"must_pass":true}
+    {"case":"2","parcel":"the red one","asserts":[{"type":"judge","prompt":"desk.judge@1","like":"promptfoo","value":"names the green one","not":true}],"must_pass":true}
+    "#);
+    assert_snapshot!(project.run(["check"]), @r#"
+    exit: 0
+    ----- stdout -----
+    2 prompts checked: no findings
+    ----- stderr -----
+    "#);
+    let run = project.run(["eval", "desk.prompt-1"]);
+    assert_eq!(run.exit, 0, "{}{}", run.stdout, run.stderr);
+    // A case that the judge fails is named with what it says.
+    project.replace("evals/desk/prompt-1.jsonl", "names the blue one", "names the grey one");
+    let run = project.run(["eval", "desk.prompt-1"]);
+    assert_eq!(run.exit, 1, "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("looked for grey one"), "{}", run.stdout);
+}
+
 #[test]
 fn what_stands_against_an_import_is_shown_with_its_source() {
     let project = project();

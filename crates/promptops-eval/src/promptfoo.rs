@@ -6,7 +6,8 @@
 //!
 //! **One prompt of ours is one prompt of theirs with one provider**, because the model is part of a prompt's content. **A case
 //! of ours is a test of theirs with one choice of variables**: what is expected differs from case to case there, so it goes into
-//! a column of the dataset, which the scorer `per-case` reads.
+//! a column of the dataset, which the scorer `per-case` reads. **A model that judges by rubrics is a prompt of ours**, which the rows
+//! name; the rubric is its `reference`.
 //!
 //! The format was read from promptfoo 0.123.1; `tests/promptfoo` holds its own results beside configurations.
 
@@ -19,6 +20,7 @@ mod providers;
 mod reader;
 mod regex_dialect;
 mod render;
+mod rubric;
 mod suite;
 mod template;
 mod write;
@@ -26,7 +28,7 @@ mod write;
 pub use config::{Read, read};
 pub use reader::Files;
 pub use suite::Suite;
-pub use write::{Imported, ImportedPrompt, Target};
+pub use write::{Imported, ImportedJudge, ImportedPrompt, Target};
 
 /// The check id of every finding in a configuration.
 pub const CHECK: &str = "promptfoo";

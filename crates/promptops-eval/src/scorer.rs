@@ -8,6 +8,7 @@ pub mod calibration;
 pub mod expected;
 mod json_text;
 mod judging;
+mod treebank;
 
 pub mod bleu;
 pub mod command;
@@ -16,6 +17,7 @@ pub mod contains_json;
 pub mod cost;
 pub mod equals;
 pub mod finish_reason;
+pub mod gleu;
 pub mod json_path;
 pub mod json_schema;
 pub mod json_valid;
@@ -298,7 +300,7 @@ type Shared = Arc<dyn Settings>;
 type Read = fn(&str, &mut Fields<'_, '_>) -> Option<Shared>;
 
 /// The scorers, as eval files name them.
-const KINDS: [(&str, Read); 30] = [
+const KINDS: [(&str, Read); 31] = [
     ("bleu", |_, fields| share(bleu::Bleu::read(fields)?)),
     ("command", |_, fields| share(command::CommandSettings::read(fields)?)),
     ("contains", |kind, fields| share(contains::Contains::read(kind, fields)?)),
@@ -308,6 +310,7 @@ const KINDS: [(&str, Read); 30] = [
     ("cost", |_, _| share(cost::Cost)),
     ("equals", |_, fields| share(equals::Equals::read(fields)?)),
     ("finish-reason", |_, fields| share(finish_reason::FinishReason::read(fields)?)),
+    ("gleu", |_, fields| share(gleu::Gleu::read(fields)?)),
     ("icontains", |kind, fields| share(contains::Contains::read(kind, fields)?)),
     ("icontains-all", |kind, fields| share(contains::Contains::read(kind, fields)?)),
     ("icontains-any", |kind, fields| share(contains::Contains::read(kind, fields)?)),

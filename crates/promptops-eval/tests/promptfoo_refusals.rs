@@ -154,6 +154,57 @@ tests:
 }
 
 #[test]
+fn judges_that_are_code_or_no_models_are_told_with_their_lines() {
+    let text = "\
+prompts: ['{{ name }}']
+providers: [openai:gpt-4o]
+defaultTest:
+  options: {provider: file://grader.py, rubricPrompt: file://rubric.js}
+tests:
+  - vars: {name: a}
+    options: {provider: {embedding: openai:embedding:x}}
+    assert:
+      - {type: llm-rubric, value: polite, provider: 'https://example.test'}
+      - {type: llm-rubric, value: polite, provider: {text: 'exec:./grade'}}
+      - {type: llm-rubric, value: polite, rubricPrompt: '{\"role\": \"user\"}'}
+      - {type: contains, value: a, rubricPrompt: x}
+";
+    let expected = [
+        "error c.yaml:4 the provider `file://grader.py` is code, which is not run",
+        "error c.yaml:4 `rubric.js` is code, which is not run",
+        "note c.yaml:7 a provider of this kind judges by no rubric, and has no effect",
+        "error c.yaml:9 the provider `https://example.test` is not taken over: no model is asked there",
+        "error c.yaml:10 the provider `exec:./grade` is code, which is not run",
+        "error c.yaml:11 the prompt is JSON, but no list of messages with `role` and `content`: it is no list",
+        "note c.yaml:12 `rubricPrompt` has an effect on assertions alone that a model judges",
+    ];
+    assert_eq!(findings(text, &[]), expected);
+    // What stands against a judge only once it is built.
+    let text = "\
+prompts: ['{{ name }}']
+providers: [openai:gpt-4o]
+tests:
+  - vars: {name: a, list: [[1]]}
+    assert:
+      - {type: llm-rubric, value: polite, rubricPrompt: '{{ output | sort }}', provider: openai:gpt-4o}
+      - {type: llm-rubric, value: polite, rubricPrompt: '{{ output }} {{ list }}', provider: openai:gpt-4o}
+      - {type: not-tool-call-f1, value: a}
+      - {type: bleu, value: '{{ nothing }}'}
+      - {type: rouge-n, value: a, threshold: 2}
+      - {type: tool-call-f1, value: ' ,'}
+";
+    let expected = [
+        "error c.yaml:6 `llm-rubric`: the template of the judge, at `sort`: the filter `sort` with 0 arguments is not taken over",
+        "error c.yaml:7 `llm-rubric`: `list` is printed, and JavaScript writes it in another way",
+        "error c.yaml:8 promptfoo does not turn `not-tool-call-f1` around as it says, so it is not taken over",
+        "error c.yaml:9 `bleu`: `value` is one or several texts that are not empty, not `\"\"`",
+        "error c.yaml:10 `rouge-n`: `threshold` lies from 0 to 1, not at 2",
+        "error c.yaml:11 `tool-call-f1`: `value` names no tool",
+    ];
+    assert_eq!(findings(text, &[]), expected);
+}
+
+#[test]
 fn what_would_come_to_another_result_is_told_with_its_case() {
     let text = "\
 prompts: ['{{ name }}{% if list %}!{% endif %}']
@@ -174,7 +225,7 @@ tests:
         "error c.yaml:8 the configuration has no prompt `other`",
         "error c.yaml:10 `equals`: the filter `dump` with 0 arguments is not taken over",
         "error c.yaml:10 `latency`: it lacks `threshold`",
-        "error c.yaml:10 `llm-rubric`: a judge is a prompt of its own here, with an owner and versions; write it, and a scorer of type `judge`",
+        "note c.yaml:10 no `provider` judges by rubrics; `gpt-5.6-sol` does, as with promptfoo and a key of OpenAI",
         "error c.yaml:10 `word-count`: `value` has neither `min` nor `max`",
         "error c.yaml:5 case 1: `list` is empty, which is true in JavaScript",
         "error c.yaml:6 case 2: `name` is printed, and JavaScript writes it in another way",

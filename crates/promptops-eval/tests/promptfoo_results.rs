@@ -7,14 +7,17 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use promptops_eval::client::Answer;
+use futures::future::{BoxFuture, FutureExt as _, ready};
+use promptops_eval::client::{Answer, Call};
 use promptops_eval::dataset::{Dataset, Format, Source, inputs};
 use promptops_eval::promptfoo::{self, Files, Imported, Target};
-use promptops_eval::scorer::{Building, Judged, Judges};
+use promptops_eval::run::Failure;
+use promptops_eval::scorer::{Ask, Building, Judged, Judges};
 use promptops_eval::{Spec, Subject};
 use promptops_prompt::draft::Draft;
-use promptops_prompt::{Closure, Content, Severity};
+use promptops_prompt::{Closure, Content, PromptId, Severity};
 use serde_json::{Value, json};
 
 /// The files of one folder.
@@ -60,23 +63,56 @@ fn imported(folder: &Path) -> Imported {
     read.suite.unwrap().write(&target).unwrap()
 }
 
+/// A model that answers with what the user said last.
+struct Echo;
+
+impl Echo {
+    fn answer(call: &Call) -> Answer {
+        Answer {
+            text: call.messages.last().unwrap().content.clone(),
+            model: call.model.clone(),
+            finish_reason: Some("stop".into()),
+            latency_ms: 3,
+            ..Answer::default()
+        }
+    }
+}
+
+impl Ask for Echo {
+    fn ask<'a>(&'a self, call: &'a Call, _: u32) -> BoxFuture<'a, Result<Answer, Failure>> {
+        ready(Ok(Self::answer(call))).boxed()
+    }
+}
+
 /// Returns what every case comes to when the model answers with what the user said last.
 async fn results(imported: &Imported) -> Vec<String> {
     let file = |path: &str| imported.files.iter().find(|(known, _)| known == path).map(|(_, text)| text.as_str()).unwrap();
-    let mut results = Vec::new();
-    for prompt in &imported.prompts {
-        let path = format!("prompts/{}.yaml", prompt.id.as_str().replace('.', "/"));
+    let subject = |id: &PromptId| {
+        let path = format!("prompts/{}.yaml", id.as_str().replace('.', "/"));
         let (draft, findings) = Draft::parse(&path, file(&path));
         assert_eq!(findings, [], "{path}");
-        let prompt_value = draft.prompt().unwrap();
-        let closure = Closure::of(Content::new(&prompt_value, BTreeMap::new()));
-        let subject = Subject::new(prompt_value.reference(), &closure).unwrap();
+        let prompt = draft.prompt().unwrap();
+        let closure = Closure::of(Content::new(&prompt, BTreeMap::new()));
+        Subject::new(prompt.reference(), &closure).unwrap()
+    };
+    let all_judges: Judges = imported
+        .judges
+        .iter()
+        .map(|judge| {
+            let subject = subject(&judge.id);
+            (subject.reference.clone(), Arc::new(subject))
+        })
+        .collect();
+    let mut results = Vec::new();
+    for prompt in &imported.prompts {
+        let subject = subject(&prompt.id);
         for path in &prompt.evals {
             // The score is measured beside what the import measures.
             let text = file(path);
-            let asserts = text.split("column: ").nth(1).and_then(|rest| rest.split('}').next()).unwrap();
+            let fields = text.split("column: ").nth(1).and_then(|rest| rest.split('}').next()).unwrap();
+            let asserts = fields.split(',').next().unwrap();
             let score = format!(
-                "{text}  - {{name: a score, scorer: {{type: per-case, column: {asserts}, graded: true}}, minimum: 0, margin: 0.5}}\n"
+                "{text}  - {{name: a score, scorer: {{type: per-case, column: {fields}, graded: true}}, minimum: 0, margin: 0.5}}\n"
             );
             let (spec, findings) = Spec::parse(path, &score);
             assert_eq!(findings, [], "{path}");
@@ -84,28 +120,26 @@ async fn results(imported: &Imported) -> Vec<String> {
             let rows = Source::of_bytes(file(&spec.dataset_path()));
             let dataset = Dataset::read(&spec.dataset_path(), Format::JsonLines, rows, &spec.columns()).unwrap();
             assert!(dataset.heads.iter().all(|head| head.must_pass));
-            let (judges, folder) = (Judges::new(), Path::new(""));
-            let building =
-                Building { output: None, folder, columns: &dataset.columns, format: Format::JsonLines, judges: &judges };
+            let named = spec.metrics.iter().flat_map(|metric| metric.scorer.judges());
+            let judges: Judges = named.map(|judge| (judge.clone(), all_judges[judge].clone())).collect();
+            let (folder, columns) = (Path::new(""), &dataset.columns);
+            let building = Building { output: None, folder, columns, format: Format::JsonLines, judges: &judges };
             let scorers: Vec<_> = spec.metrics.iter().map(|metric| metric.scorer.build(&building).unwrap()).collect();
             let columns: BTreeMap<String, String> =
                 subject.content.inputs.keys().map(|name| (name.clone(), name.clone())).collect();
             for case in dataset.rows() {
                 let case = case.unwrap();
                 let call = subject.call(&inputs(&case, Format::JsonLines, &columns, &subject.content.inputs)).unwrap();
-                let answer = Answer {
-                    text: call.messages.last().unwrap().content.clone(),
-                    model: call.model.clone(),
-                    fingerprint: None,
-                    finish_reason: Some("stop".into()),
-                    tool_calls: Vec::new(),
-                    usage: None,
-                    latency_ms: 3,
-                    first_token_ms: None,
-                    request_id: None,
+                let answer = Echo::answer(&call);
+                let judged = Judged {
+                    answer: &answer,
+                    case: &case,
+                    call: &call,
+                    repeat: 0,
+                    cost_usd: None,
+                    rival: None,
+                    asks: Some(&Echo),
                 };
-                let judged =
-                    Judged { answer: &answer, case: &case, call: &call, repeat: 0, cost_usd: None, rival: None, asks: None };
                 let mut scores = BTreeMap::new();
                 for (metric, scorer) in spec.metrics.iter().zip(&scorers) {
                     scores.insert(metric.name.value.as_str(), scorer.score(&judged).settle().await.unwrap());
@@ -129,9 +163,11 @@ async fn results(imported: &Imported) -> Vec<String> {
 
 /// Writes a result in the one form in which both are compared.
 fn result(model: &str, prompt: Value, pass: bool, score: f64, named: Value) -> String {
+    // As `record.mjs` rounds them.
+    let written = |score: f64| format!("{:.6}", (score * 1e6).round() / 1e6);
     let named: BTreeMap<&String, String> =
-        named.as_object().unwrap().iter().map(|(name, value)| (name, format!("{:.5}", value.as_f64().unwrap()))).collect();
-    format!("{model} {prompt} {} {score:.5} {named:?}", if pass { "pass" } else { "fail" })
+        named.as_object().unwrap().iter().map(|(name, value)| (name, written(value.as_f64().unwrap()))).collect();
+    format!("{model} {prompt} {} {} {named:?}", if pass { "pass" } else { "fail" }, written(score))
 }
 
 /// Writes messages in the one form in which both are compared: promptfoo's export writes anew what is JSON inside of texts.

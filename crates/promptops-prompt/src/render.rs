@@ -3,7 +3,12 @@
 //! Templates are Jinja2 as minijinja reads it: undefined variables are errors, nothing is escaped, a trailing newline stays,
 //! and both the work and the size of the output are bounded, so that no template hangs or fills the memory.
 
+mod program;
+mod view;
+
 use minijinja::syntax::SyntaxConfig;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, escape_formatter};
 use serde_json::Value;
@@ -14,6 +19,9 @@ use crate::id::PromptRef;
 use crate::prompt::{Body, Message, Role};
 use crate::template;
 use crate::template_value::{Mappings, Names, TemplateValue, mapping};
+
+pub(crate) use program::{Condition, Fact, Operand, Place, Program, Root, Step};
+pub use view::{Seen, View};
 
 /// Steps of the template engine that each template may take. 64 bytes that it makes count as one, so it makes 64 MB at most.
 pub const MAX_FUEL: u64 = 1_000_000;
@@ -89,11 +97,18 @@ impl Rendered {
 #[derive(Debug)]
 struct Input {
     name: String,
-    default: Option<TemplateValue>,
+    default: Option<DefaultValue>,
     /// Empty when every type will do.
     types: Vec<Type>,
     /// The allowed values, each as it is compared and as it is shown.
     allowed: Option<Vec<(TemplateValue, Value)>>,
+}
+
+/// The value of a variable that is not given one.
+#[derive(Debug)]
+struct DefaultValue {
+    json: Value,
+    converted: TemplateValue,
 }
 
 /// A type of JSON Schema.
@@ -113,6 +128,9 @@ enum Type {
 pub struct Renderer {
     environment: Environment<'static>,
     templates: Vec<(Role, String)>,
+    program: Program,
+    /// How long the last rendering was, in bytes, all messages together: about what the next one will be.
+    last_bytes: AtomicUsize,
     /// The names of `inputs`, in the same order.
     names: Names,
     inputs: Vec<Input>,
@@ -168,6 +186,7 @@ impl Renderer {
             add(&mut environment, reference.to_string(), template)?;
         }
         let mut templates = Vec::new();
+        let texts: Vec<&str> = closure.root.body.templates().collect();
         match &closure.root.body {
             Body::Template(template) => {
                 add(&mut environment, "template".to_owned(), template)?;
@@ -181,9 +200,13 @@ impl Renderer {
                 }
             }
         }
-        let names = Names::of_sorted(closure.root.inputs.keys().map(String::as_str));
+        let names: Vec<&str> = closure.root.inputs.keys().map(String::as_str).collect();
+        let includes = closure.includes.iter().map(|(name, content)| (name.to_string(), content.body.templates()));
+        let includes = includes.filter_map(|(name, mut templates)| Some((name, templates.next()?))).collect();
+        let program = template::program(&texts, &names, &includes);
+        let names = Names::of_sorted(names.into_iter());
         let inputs = closure.root.inputs.iter().map(|(name, schema)| Input::new(name, schema)).collect();
-        Ok(Self { environment, templates, names, inputs })
+        Ok(Self { environment, templates, program, last_bytes: AtomicUsize::new(0), names, inputs })
     }
 
     /// Renders with JSON values.
@@ -191,6 +214,9 @@ impl Renderer {
     /// # Errors
     /// See [`RenderError`].
     pub fn render(&self, inputs: &serde_json::Map<String, Value>) -> Result<Rendered, RenderError> {
+        if let Some(rendered) = self.json_in_place(inputs) {
+            return Ok(rendered);
+        }
         let mut mappings = Mappings::default();
         self.render_values(inputs.iter().map(|(name, value)| (name, mappings.json(value))))
     }
@@ -213,6 +239,65 @@ impl Renderer {
     /// Begins a rendering that is given its values one by one: the quick way for bindings.
     pub fn rendering(&self) -> Rendering<'_> {
         Rendering { renderer: self, values: vec![None; self.inputs.len()], unknown: Vec::new() }
+    }
+
+    /// Returns the names of the variables, in the order in which [`Renderer::render_in_place`] takes them.
+    pub fn input_names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.inputs.iter().map(|input| input.name.as_str())
+    }
+
+    /// Returns the names of the fields that the templates look up in records, for [`Renderer::render_in_place`].
+    pub fn field_names(&self) -> &[Box<str>] {
+        &self.program.names
+    }
+
+    /// Renders values where they are, copying nothing but what is written.
+    ///
+    /// `values` has one for each of [`Renderer::input_names`], defaults filled in; `names` are [`Renderer::field_names`] as these
+    /// values look them up. Returns none where the values are better converted and rendered with [`Renderer::rendering`]: when they
+    /// do not fit `inputs`, or the templates do with them what only the template engine can.
+    pub fn render_in_place<V: View>(&self, values: &[V], names: &[V::Name]) -> Option<Rendered> {
+        let fits = self.inputs.iter().zip(values).all(|(input, value)| input.surely_takes(value.look()));
+        if !fits || self.inputs.len() != values.len() {
+            return None;
+        }
+        let mut messages = Vec::with_capacity(self.templates.len());
+        let mut room = MAX_OUTPUT_BYTES;
+        let expected = self.last_bytes.load(Ordering::Relaxed) / self.templates.len().max(1);
+        for (index, (role, _)) in self.templates.iter().enumerate() {
+            let mut content = String::with_capacity(expected);
+            self.program.run(index, values, names, &mut content)?;
+            room = room.checked_sub(content.len())?;
+            messages.push(Message { role: *role, content });
+        }
+        self.last_bytes.store(MAX_OUTPUT_BYTES - room, Ordering::Relaxed);
+        Some(Rendered { messages })
+    }
+
+    fn json_in_place(&self, inputs: &serde_json::Map<String, Value>) -> Option<Rendered> {
+        let mut given = 0;
+        let mut values = Vec::with_capacity(self.inputs.len());
+        for input in &self.inputs {
+            let value = inputs.get(&input.name);
+            given += usize::from(value.is_some());
+            values.push(value.or(input.default.as_ref().map(|default| &default.json))?);
+        }
+        if given < inputs.len() {
+            return None;
+        }
+        self.render_in_place(&values, &self.program.names)
+    }
+
+    fn by_engine(&self, values: Vec<TemplateValue>) -> Result<Rendered, RenderError> {
+        let context = mapping(self.names.clone(), values);
+        let mut messages = Vec::with_capacity(self.templates.len());
+        let mut room = MAX_OUTPUT_BYTES;
+        for (role, name) in &self.templates {
+            let content = self.render_template(name, &context, room)?;
+            room -= content.len();
+            messages.push(Message { role: *role, content });
+        }
+        Ok(Rendered { messages })
     }
 
     fn render_template(&self, name: &str, context: &TemplateValue, room: usize) -> Result<String, RenderError> {
@@ -250,15 +335,11 @@ impl Rendering<'_> {
     /// See [`RenderError`].
     pub fn finish(self) -> Result<Rendered, RenderError> {
         let renderer = self.renderer;
-        let context = mapping(renderer.names.clone(), self.complete()?);
-        let mut messages = Vec::with_capacity(renderer.templates.len());
-        let mut room = MAX_OUTPUT_BYTES;
-        for (role, name) in &renderer.templates {
-            let content = renderer.render_template(name, &context, room)?;
-            room -= content.len();
-            messages.push(Message { role: *role, content });
+        let values = self.complete()?;
+        if let Some(rendered) = renderer.render_in_place(&values, &renderer.program.names) {
+            return Ok(rendered);
         }
-        Ok(Rendered { messages })
+        renderer.by_engine(values)
     }
 
     /// Fills in defaults and refuses what does not fit `inputs`.
@@ -272,7 +353,7 @@ impl Rendering<'_> {
         for (input, place) in self.renderer.inputs.iter().zip(&mut self.values) {
             match (&*place, &input.default) {
                 (Some(value), _) => input.check(value)?,
-                (None, Some(default)) => *place = Some(default.clone()),
+                (None, Some(default)) => *place = Some(default.converted.clone()),
                 (None, None) => missing.push(input.name.clone()),
             }
         }
@@ -330,7 +411,7 @@ impl Input {
         let mut mappings = Mappings::default();
         Self {
             name: name.to_owned(),
-            default: schema.get("default").map(|value| mappings.json(value)),
+            default: schema.get("default").map(|json| DefaultValue { json: json.clone(), converted: mappings.json(json) }),
             // A type that is unknown here may be any.
             types: types.into_iter().collect::<Option<_>>().unwrap_or_default(),
             allowed: schema
@@ -338,6 +419,16 @@ impl Input {
                 .and_then(Value::as_array)
                 .map(|all| all.iter().map(|one| (mappings.json(one), one.clone())).collect()),
         }
+    }
+
+    /// Says that [`Input::check`] would accept a value, as far as that is seen.
+    fn surely_takes(&self, seen: Seen<'_>) -> bool {
+        let is_of_type = self.types.is_empty() || self.types.iter().any(|expected| expected.surely_holds(seen));
+        let is_allowed = self.allowed.as_ref().is_none_or(|allowed| match seen {
+            Seen::Text(text) => allowed.iter().any(|(_, one)| one.as_str() == Some(text)),
+            _ => false,
+        });
+        is_of_type && is_allowed
     }
 
     /// Checks `type` and `enum`, which is what callers get wrong; the other keywords are for tools that know the schema.
@@ -378,6 +469,18 @@ impl Type {
         }
     }
 
+    fn surely_holds(self, seen: Seen<'_>) -> bool {
+        match self {
+            Self::String => matches!(seen, Seen::Text(_)),
+            Self::Number => matches!(seen, Seen::Integer(_) | Seen::Float(_)),
+            Self::Integer => matches!(seen, Seen::Integer(_)),
+            Self::Boolean => matches!(seen, Seen::Truth(_)),
+            Self::Array => matches!(seen, Seen::List(_)),
+            Self::Object => matches!(seen, Seen::Mapping(_)),
+            Self::Null => seen == Seen::Nothing,
+        }
+    }
+
     fn holds(self, value: &TemplateValue) -> bool {
         match self {
             Self::String => value.kind() == ValueKind::String,
@@ -390,6 +493,9 @@ impl Type {
         }
     }
 }
+
+#[cfg(test)]
+mod program_tests;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,9 @@
 //! What a template uses: variables and includes, with their places.
 //!
-//! minijinja's parser gives the syntax tree. It is an unstable interface of that crate, so only this file knows it.
+//! minijinja's parser gives the syntax tree. It is an unstable interface of that crate, so only this file and the one below it know
+//! it.
+
+mod program;
 
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
@@ -9,6 +12,8 @@ use minijinja::machinery::{Span, Token, ast, parse, tokenize};
 
 use crate::id::{NameError, PromptRef};
 use crate::render;
+
+pub(crate) use program::program;
 
 /// What one template uses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -37,13 +37,24 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let folder = tempfile::tempdir()?;
     write_registry(folder.path(), &prompt)?;
-    fs::create_dir_all(folder.path().join("prompts").join(prompt.id.file_path()).parent().ok_or("no folder")?)?;
-    fs::write(folder.path().join("prompts").join(prompt.id.file_path()), &text)?;
+    let write_file = |prompts: &str, text: &str| {
+        let file = folder.path().join(prompts).join(prompt.id.file_path());
+        fs::create_dir_all(file.parent().unwrap_or(folder.path()))?;
+        fs::write(file, text)
+    };
+    write_file("prompts", &text)?;
 
     let pinned = loader(folder.path(), |settings| settings.lock = Some("promptops.lock".into()))?;
     let files = loader(folder.path(), |settings| settings.folder = Some("prompts".into()))?;
     let loaded = pinned.load(&id, None)?;
     let rendered = loaded.messages(&values)?;
+    // An assignment is for the template engine, which renders the whole of a template or nothing of it.
+    let with_assignment = text.replacen("template: |\n", "template: |\n  {% set by = 'the engine' -%}\n", 1);
+    write_file("by-engine", &with_assignment)?;
+    let by_engine = loader(folder.path(), |settings| settings.folder = Some("by-engine".into()))?.load(&id, None)?;
+    if by_engine.template() == loaded.template() || by_engine.messages(&values)? != rendered {
+        return Err("the engine renders something else".into());
+    }
     // Peers are given values of their own language; these are the template engine's.
     let native: BTreeMap<&str, TemplateValue> = values
         .iter()
@@ -55,6 +66,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "load_by_version_ns": nanoseconds(1000, || pinned.load(black_box(&id), Some(version)).is_ok()),
         "load_from_folder_ns": nanoseconds(200, || files.load(black_box(&id), None).is_ok()),
         "render_ns": nanoseconds(50, || loaded.rendered_values(black_box(&native)()).is_ok()),
+        "render_by_engine_ns": nanoseconds(50, || by_engine.rendered_values(black_box(&native)()).is_ok()),
         "render_from_json_ns": nanoseconds(50, || loaded.messages(black_box(&values)).is_ok()),
         "template_bytes": prompt.body.templates().map(str::len).sum::<usize>(),
         "rendered_bytes": rendered.iter().map(|message| message.content.len()).sum::<usize>(),

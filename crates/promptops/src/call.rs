@@ -1,6 +1,7 @@
 //! One call of a model: measured, read and recorded.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
@@ -11,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::error::Error;
 use crate::prompt::Prompt;
-use crate::reply::Reply;
+use crate::reply::{Reply, ReplyStream, StreamEvent};
 use crate::settings::Clock;
 use crate::warning::{Warning, Warnings};
 
@@ -26,9 +27,15 @@ pub(crate) struct Recorder {
     pub(crate) runtime: Option<String>,
     pub(crate) clock: Clock,
     pub(crate) warnings: Arc<Warnings>,
+    /// What failed before it came to a sink.
+    pub(crate) failures: AtomicU64,
 }
 
 impl Recorder {
+    pub(crate) fn dropped(&self) -> u64 {
+        self.sinks.iter().map(|sink| sink.dropped()).sum::<u64>() + self.failures.load(Ordering::Relaxed)
+    }
+
     fn record(&self, invocation: &Invocation) {
         for sink in &self.sinks {
             // A sink promises not to panic; a foreign one that does must not take the service with it.
@@ -64,6 +71,7 @@ pub struct Call {
     started: Instant,
     invocation: Invocation,
     request_id: Option<String>,
+    stream: Option<ReplyStream>,
     is_answered: bool,
     is_finished: bool,
 }
@@ -85,7 +93,28 @@ impl Call {
             ..Invocation::new(time, new_id(time))
         };
         let recorder = Arc::clone(recorder);
-        Self { prompt, recorder, started: Instant::now(), invocation, request_id: None, is_answered: false, is_finished: false }
+        Self {
+            prompt,
+            recorder,
+            started: Instant::now(),
+            invocation,
+            request_id: None,
+            stream: None,
+            is_answered: false,
+            is_finished: false,
+        }
+    }
+
+    /// Begins a call that is part of `outer`: it has `outer` as its parent, and is of the same session, agent and trace.
+    pub(crate) fn within(outer: &Invocation, prompt: Arc<Prompt>, recorder: &Arc<Recorder>) -> Self {
+        let mut call = Self::begin(prompt, recorder);
+        let record = &mut call.invocation;
+        record.parent_invocation = Some(outer.invocation_id);
+        record.session = outer.session.clone();
+        record.agent = outer.agent.clone();
+        record.trace_id = outer.trace_id.clone();
+        record.span_id = outer.span_id.clone();
+        call
     }
 
     /// Returns the prompt that is called.
@@ -134,6 +163,14 @@ impl Call {
         self.invocation.input_hash = Some(rendered.digest().to_string());
     }
 
+    /// Says that the model is asked now, and which one: latency runs from here.
+    pub fn begin_request(&mut self, model: Option<&str>) {
+        self.started = Instant::now();
+        if let Some(model) = model {
+            self.invocation.requested_model = Some(model.to_owned());
+        }
+    }
+
     /// Records that the first token has come. Only the first call counts.
     pub fn record_first_token(&mut self) {
         if self.invocation.time_to_first_token_ms.is_none() {
@@ -164,25 +201,86 @@ impl Call {
     /// Where the prompt's `output` has an `enum`, the label is the answer without surrounding white space if the enum has
     /// it, and `valid` says whether it has. A label or validity that was set before is kept.
     pub fn record(&mut self, reply: Reply) {
-        let is_first = !self.is_answered;
-        self.is_answered = true;
+        if reply.failure.is_none() {
+            self.judge(&reply);
+        }
+        self.note(reply);
+    }
+
+    /// Says that the answer comes in events, and what is known beside them; see [`ReplyStream::with_head`].
+    pub fn begin_stream(&mut self, head: &Value) {
+        self.stream = Some(ReplyStream::with_head(head));
+    }
+
+    /// Records the next event of a streamed answer, as its JSON, and says whether it was known. The first with a token
+    /// gives the time to first token.
+    ///
+    /// ```
+    /// # fn read(prompt: &std::sync::Arc<promptops::Prompt>, events: Vec<serde_json::Value>) {
+    /// let mut call = prompt.invocation();
+    /// for event in events {
+    ///     call.record_event(&event); // and show it to whoever waits
+    /// }
+    /// call.end_stream();
+    /// # }
+    /// ```
+    pub fn record_event(&mut self, event: &Value) -> bool {
+        let taken = self.stream.get_or_insert_default().take(event);
+        if taken == Some(StreamEvent::Token) {
+            self.record_first_token();
+        }
+        taken.is_some()
+    }
+
+    /// Records what the events came to, and says whether they were known.
+    ///
+    /// A stream that ended before the model did, because the caller had enough, is recorded as far as it came: without a
+    /// finish reason, and its text is not judged.
+    pub fn end_stream(&mut self) -> bool {
+        let Some(stream) = self.stream.take() else { return false };
+        let reply = stream.reply();
+        let is_known = reply.is_some();
+        match reply {
+            Some(reply) if reply.finish_reason.is_some() => self.record(reply),
+            Some(reply) => self.note(reply),
+            None => {
+                self.recorder.warnings.say(Warning::Reply);
+                self.note(Reply::default());
+            }
+        }
+        is_known
+    }
+
+    /// Records that the stream broke, as [`Call::record_error`], and what had come until then.
+    pub fn break_stream(&mut self, error_type: &str) {
+        let reply = self.stream.take().and_then(ReplyStream::reply).unwrap_or_default();
+        self.note(Reply { failure: Some(error_type.to_owned()), ..reply });
+    }
+
+    /// Says what the answer is worth, where the prompt says which answers there are.
+    fn judge(&mut self, reply: &Reply) {
+        let labels = self.prompt.labels();
+        if !labels.is_empty() && (reply.text.is_some() || reply.refusal) {
+            let answer = reply.text.as_deref().unwrap_or_default().trim();
+            let label = labels.iter().find(|label| *label == answer).cloned();
+            let record = &mut self.invocation;
+            record.valid = record.valid.or(Some(label.is_some()));
+            record.label = record.label.take().or(label);
+        }
+    }
+
+    fn note(&mut self, reply: Reply) {
+        let is_first = !std::mem::replace(&mut self.is_answered, true);
         let latency_ms = self.elapsed_ms();
         let record = &mut self.invocation;
         if is_first {
             record.latency_ms = Some(latency_ms);
         }
-        record.status = Status::Ok;
-        record.error_type = None;
+        record.status = if reply.failure.is_some() { Status::Error } else { Status::Ok };
+        record.error_type = reply.failure;
         let is_refusal_known = reply.text.is_some() || reply.finish_reason.is_some() || reply.refusal;
         record.refusal = is_refusal_known.then_some(reply.refusal);
         record.output_length = reply.text.as_ref().map(|text| text.chars().count() as u64);
-        let labels = self.prompt.labels();
-        if !labels.is_empty() && (reply.text.is_some() || reply.refusal) {
-            let answer = reply.text.as_deref().unwrap_or_default().trim();
-            let label = labels.iter().find(|label| *label == answer).cloned();
-            record.valid = record.valid.or(Some(label.is_some()));
-            record.label = record.label.take().or(label);
-        }
         record.responded_model = reply.model;
         record.fingerprint = reply.fingerprint;
         record.finish_reason = reply.finish_reason;
@@ -211,13 +309,30 @@ impl Call {
         self.invocation.clone()
     }
 
+    /// Says whether an answer or an error is known.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_answered || self.invocation.error_type.is_some()
+    }
+
+    pub(crate) fn recorder(&self) -> &Arc<Recorder> {
+        &self.recorder
+    }
+
+    /// Completes the record with what follows from nothing more coming.
+    pub(crate) fn seal(&mut self) {
+        if self.stream.is_some() {
+            self.end_stream();
+        }
+        if !self.is_over() {
+            self.record_error(UNFINISHED);
+        }
+    }
+
     fn send(&mut self) {
         if std::mem::replace(&mut self.is_finished, true) {
             return;
         }
-        if !self.is_answered && self.invocation.error_type.is_none() {
-            self.record_error(UNFINISHED);
-        }
+        self.seal();
         self.recorder.record(&self.invocation);
     }
 
@@ -239,109 +354,9 @@ fn new_id(time: DateTime<Utc>) -> Uuid {
     Uuid::new_v7(timestamp)
 }
 
-/// Returns the `error_type` for the name of an exception or error code, as clients of the providers call them.
-///
-/// Known ones become `timeout`, `rate_limit`, `connection`, `cancelled`, `authentication`, `permission`, `not_found`,
-/// `invalid_request`, `overloaded` or `server_error`; any other becomes snake case.
-#[must_use]
-pub fn error_type(name: &str) -> String {
-    let known = match name {
-        "APITimeoutError"
-        | "APIConnectionTimeoutError"
-        | "RequestTimeoutError"
-        | "GatewayTimeoutError"
-        | "TimeoutError"
-        | "ReadTimeout"
-        | "ReadTimeoutError"
-        | "ConnectTimeout"
-        | "ConnectTimeoutError"
-        | "Timeout"
-        | "TimeoutException"
-        | "ModelTimeoutException"
-        | "WriteTimeout"
-        | "PoolTimeout"
-        | "ETIMEDOUT"
-        | "UND_ERR_CONNECT_TIMEOUT"
-        | "UND_ERR_HEADERS_TIMEOUT"
-        | "UND_ERR_BODY_TIMEOUT" => "timeout",
-        "RateLimitError" | "ThrottlingException" | "TooManyRequestsException" | "ServiceQuotaExceededException" => "rate_limit",
-        "APIConnectionError"
-        | "ConnectionError"
-        | "ConnectError"
-        | "EndpointConnectionError"
-        | "ConnectionResetError"
-        | "ConnectionRefusedError"
-        | "ConnectionClosedError"
-        | "RemoteProtocolError"
-        | "ECONNREFUSED"
-        | "ECONNRESET"
-        | "EHOSTUNREACH"
-        | "ENOTFOUND"
-        | "EPIPE"
-        | "UND_ERR_SOCKET" => "connection",
-        "APIUserAbortError" | "AbortError" | "ClientClosedRequestError" => "cancelled",
-        "AuthenticationError" | "UnrecognizedClientException" | "NoCredentialsError" | "ExpiredTokenException" => {
-            "authentication"
-        }
-        "PermissionDeniedError" | "AccessDeniedException" => "permission",
-        "NotFoundError" | "ResourceNotFoundException" => "not_found",
-        "BadRequestError"
-        | "UnprocessableEntityError"
-        | "ValidationException"
-        | "RequestTooLargeError"
-        | "ContentTooLargeError" => "invalid_request",
-        "OverloadedError" | "ServiceUnavailableException" | "ServiceUnavailableError" | "ModelNotReadyException" => "overloaded",
-        "InternalServerError" | "InternalServerException" | "ModelErrorException" => "server_error",
-        other => return snake_case(other),
-    };
-    known.to_owned()
-}
-
-fn snake_case(name: &str) -> String {
-    let mut snake = String::with_capacity(name.len() + 4);
-    let mut before = None;
-    let mut letters = name.chars().peekable();
-    while let Some(letter) = letters.next() {
-        if !letter.is_alphanumeric() {
-            before = None;
-            if !snake.is_empty() && !snake.ends_with('_') {
-                snake.push('_');
-            }
-            continue;
-        }
-        // `HTTPError` is two words: the last capital before a small letter begins the next.
-        let begins_word = letter.is_uppercase()
-            && before
-                .is_some_and(|before: char| !before.is_uppercase() || letters.peek().is_some_and(|next| next.is_lowercase()));
-        if begins_word {
-            snake.push('_');
-        }
-        snake.extend(letter.to_lowercase());
-        before = Some(letter);
-    }
-    snake.trim_end_matches('_').to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn exceptions_of_the_clients_have_one_name() {
-        for (name, expected) in [
-            ("APITimeoutError", "timeout"),
-            ("ThrottlingException", "rate_limit"),
-            ("ECONNREFUSED", "connection"),
-            ("AbortError", "cancelled"),
-            ("KeyError", "key_error"),
-            ("HTTPError", "http_error"),
-            ("JSONDecodeError", "json_decode_error"),
-            ("my.Module-Error", "my_module_error"),
-            ("", ""),
-        ] {
-            assert_eq!(error_type(name), expected, "{name}");
-        }
-    }
 
     #[test]
     fn ids_are_of_the_time_the_call_began() {

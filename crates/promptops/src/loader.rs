@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::stdout;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use promptops_prompt::id::NameError;
@@ -62,6 +63,7 @@ impl Loader {
             runtime: settings.runtime.clone(),
             clock: Arc::clone(&settings.clock),
             warnings: Arc::clone(&warnings),
+            failures: AtomicU64::new(0),
         };
         Ok(Self { source, kept: RwLock::default(), recorder: Arc::new(recorder), warnings })
     }
@@ -130,7 +132,7 @@ impl Loader {
 
     /// Returns how many invocations could not be recorded.
     pub fn dropped(&self) -> u64 {
-        self.recorder.sinks.iter().map(|sink| sink.dropped()).sum()
+        self.recorder.dropped()
     }
 }
 

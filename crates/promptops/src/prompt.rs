@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use promptops_prompt::digest::canonical_json;
-use promptops_prompt::render::Rendering;
+use promptops_prompt::render::{Rendering, View};
 use promptops_prompt::template_value::TemplateValue;
 use promptops_prompt::{Body, Digest, Message, Metadata, PromptId, PromptRef, RenderError, Rendered, Renderer, Version};
-use promptops_telemetry::content_hash;
+use promptops_telemetry::{Invocation, content_hash};
 use serde_json::{Map, Value};
 
 use crate::call::{Call, Recorder};
@@ -175,6 +175,22 @@ impl Prompt {
         self.renderer.render_values(values).map_err(|source| render_error(&self.prompt, source))
     }
 
+    /// Returns the names of the variables, in the order in which [`Prompt::render_in_place`] takes their values.
+    pub fn input_names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.renderer.input_names()
+    }
+
+    /// Returns the names of the fields that the templates look up in records, for [`Prompt::render_in_place`].
+    pub fn field_names(&self) -> &[Box<str>] {
+        self.renderer.field_names()
+    }
+
+    /// Renders values where they are: the quickest way for bindings; see [`Renderer::render_in_place`]. Returns none where they
+    /// have to be converted, for [`Prompt::rendering`].
+    pub fn render_in_place<V: View>(&self, values: &[V], names: &[V::Name]) -> Option<Rendered> {
+        self.renderer.render_in_place(values, names)
+    }
+
     /// Begins a rendering that is given its values one by one, for [`Prompt::finish`].
     pub fn rendering(&self) -> Rendering<'_> {
         self.renderer.rendering()
@@ -203,6 +219,12 @@ impl Prompt {
     /// Begins a call of the model: latency runs from here.
     pub fn invocation(self: &Arc<Self>) -> Call {
         Call::begin(Arc::clone(self), &self.recorder)
+    }
+
+    /// Begins a call of the model that is part of another call: its record has `outer` as the parent, and is of the same
+    /// session, agent and trace. So the run of an agent is a tree.
+    pub fn invocation_within(self: &Arc<Self>, outer: &Invocation) -> Call {
+        Call::within(outer, Arc::clone(self), &self.recorder)
     }
 
     pub(crate) fn prompt_id(&self) -> &PromptId {

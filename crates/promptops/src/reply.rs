@@ -2,14 +2,18 @@
 //!
 //! Four shapes are known by their members, so the caller need not name the provider. Numbers and names are brought to
 //! one meaning, that of [`promptops_telemetry::Invocation`]: input tokens count cached ones (Anthropic and Bedrock
-//! report them apart), and finish reasons have OpenAI's names.
+//! report them apart), and finish reasons have OpenAI's names. A reply that comes in events is gathered by [`ReplyStream`]
+//! into what the provider would have sent at once, and read by the same functions.
 
 mod anthropic;
 mod bedrock;
 mod openai_chat;
 mod openai_responses;
+mod stream;
 
 use serde_json::Value;
+
+pub use stream::{ReplyStream, StreamEvent};
 
 /// What a reply says. Absent means that the provider did not say it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,6 +38,8 @@ pub struct Reply {
     pub cached_tokens: Option<u64>,
     /// Tokens spent on reasoning.
     pub reasoning_tokens: Option<u64>,
+    /// Why there is no answer, where the reply itself says that the provider failed: an `error_type`.
+    pub failure: Option<String>,
 }
 
 impl Reply {

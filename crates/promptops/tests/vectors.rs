@@ -216,3 +216,27 @@ fn reply() {
         }
     }
 }
+
+#[test]
+fn stream() {
+    for (name, case) in cases(&vectors("stream.json")) {
+        let output = json!(case["output"].as_object().unwrap());
+        let prompt = format!("id: classify\nversion: 1\nowner: o\nmodel: m\ntags: []\noutput: {output}\ntemplate: Classify.\n");
+        let (_folder, loader) = folder_loader(&json!({ "classify.yaml": prompt }));
+        let mut call = loader.load("classify", None).unwrap().invocation();
+        call.begin_stream(&case["head"]);
+        let mut first_token = None;
+        for (number, event) in case["events"].as_array().unwrap().iter().enumerate() {
+            call.record_event(event);
+            let has_come = call.invocation().time_to_first_token_ms.is_some();
+            first_token = first_token.or(has_come.then_some(number as u64));
+        }
+        assert_eq!(first_token, case["first_token"].as_u64(), "{name}");
+        assert_eq!(call.end_stream(), case["known"].as_bool().unwrap(), "{name}");
+        assert_eq!(call.request_id(), case["request_id"].as_str(), "{name}");
+        let record = serde_json::to_value(promptops_telemetry::v1::InvocationV1::from(&call.finish())).unwrap();
+        for (member, value) in case["record"].as_object().unwrap() {
+            assert_eq!(record.get(member).unwrap_or(&Value::Null), value, "{name}: {member}");
+        }
+    }
+}

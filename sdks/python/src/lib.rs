@@ -8,6 +8,7 @@ mod invocation;
 mod loader;
 mod prompt;
 mod value;
+mod view;
 
 use pyo3::prelude::*;
 

@@ -5,30 +5,42 @@ use std::sync::Arc;
 
 use promptops::{Message, Rendered};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::error;
 use crate::invocation::{Invocation, record_input};
 use crate::value::{from_json, from_members, set_values};
+use crate::view::Prepared;
 
 #[pyclass(frozen, module = "promptops")]
 pub(crate) struct Prompt {
     pub(crate) prompt: Arc<promptops::Prompt>,
+    prepared: PyOnceLock<Prepared>,
 }
 
 impl Prompt {
     pub(crate) fn new(prompt: Arc<promptops::Prompt>) -> Self {
-        Self { prompt }
+        Self { prompt, prepared: PyOnceLock::new() }
     }
 
     fn rendered(&self, py: Python<'_>, values: Option<&Bound<'_, PyDict>>) -> PyResult<Rendered> {
+        let prepared = self.prepared.get_or_try_init(py, || Prepared::new(py, &self.prompt))?;
+        let rendered = match values.and_then(|values| prepared.render(&self.prompt, values)) {
+            Some(rendered) => rendered,
+            None => self.converted(py, values)?,
+        };
+        record_input(py, &self.prompt, &rendered);
+        Ok(rendered)
+    }
+
+    /// Renders with the values converted to those of templates.
+    fn converted(&self, py: Python<'_>, values: Option<&Bound<'_, PyDict>>) -> PyResult<Rendered> {
         let mut rendering = self.prompt.rendering();
         if let Some(values) = values {
             set_values(&mut rendering, values)?;
         }
-        let rendered = self.prompt.finish(rendering).map_err(|error| error::to_python(py, &error))?;
-        record_input(py, &self.prompt, &rendered);
-        Ok(rendered)
+        self.prompt.finish(rendering).map_err(|error| error::to_python(py, &error))
     }
 
     fn identity(&self) -> (&str, u32, promptops::Digest) {

@@ -7,7 +7,7 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyMapping, PySequence,
 use serde_json::{Map, Value};
 
 /// How deep values may be nested.
-const MAX_DEPTH: usize = 64;
+pub(crate) const MAX_DEPTH: usize = 64;
 
 /// Converts the values of variables, each into its place in `rendering`.
 pub(crate) fn set_values(rendering: &mut Rendering<'_>, values: &Bound<'_, PyDict>) -> PyResult<()> {

@@ -6,6 +6,7 @@ use super::csv_tests::number;
 use super::reader::{At, Place, Reader, ending, is_code};
 use super::regex_dialect;
 use super::render::Engine;
+use super::rubric::{Grader, SuiteJudges};
 use super::template::is_template;
 use crate::scorer::per_case;
 
@@ -21,6 +22,7 @@ pub(super) struct Assert {
     pub(super) threshold: Option<f64>,
     weight: Option<f64>,
     pub(super) metric: Option<String>,
+    grader: Grader,
 }
 
 #[derive(Debug, Clone)]
@@ -39,7 +41,7 @@ struct Expected {
 }
 
 /// Types that are judged here.
-const KNOWN: [&str; 25] = [
+const KNOWN: [&str; 30] = [
     "equals",
     "contains",
     "icontains",
@@ -51,14 +53,19 @@ const KNOWN: [&str; 25] = [
     "regex",
     "is-json",
     "contains-json",
+    "contains-html",
     "is-refusal",
     "word-count",
     "levenshtein",
     "rouge-n",
     "bleu",
+    "gleu",
     "latency",
     "cost",
     "finish-reason",
+    "is-valid-function-call",
+    "is-valid-openai-tools-call",
+    "tool-call-f1",
     "llm-rubric",
     "javascript",
     "python",
@@ -70,12 +77,14 @@ const KNOWN: [&str; 25] = [
 /// Types that run what somebody wrote.
 const CODE: [&str; 4] = ["javascript", "python", "ruby", "webhook"];
 
+/// Types whose score, or more, promptfoo leaves as it is behind `not-`.
+const IGNORES_NOT: [&str; 3] = ["is-valid-function-call", "is-valid-openai-tools-call", "tool-call-f1"];
+
 /// Types of promptfoo that have no counterpart.
-const WITHOUT_COUNTERPART: [&str; 42] = [
+const WITHOUT_COUNTERPART: [&str; 37] = [
     "agent-rubric",
     "answer-relevance",
     "classifier",
-    "contains-html",
     "contains-sql",
     "contains-xml",
     "context-faithfulness",
@@ -84,14 +93,11 @@ const WITHOUT_COUNTERPART: [&str; 42] = [
     "conversation-relevance",
     "factuality",
     "g-eval",
-    "gleu",
     "guardrails",
     "human",
     "is-html",
     "is-sql",
-    "is-valid-function-call",
     "is-valid-openai-function-call",
-    "is-valid-openai-tools-call",
     "is-xml",
     "max-score",
     "meteor",
@@ -108,7 +114,6 @@ const WITHOUT_COUNTERPART: [&str; 42] = [
     "similar:dot",
     "similar:euclidean",
     "skill-used",
-    "tool-call-f1",
     "trace-error-spans",
     "trace-span-count",
     "trace-span-duration",
@@ -145,6 +150,8 @@ fn read(at: At<'_>, reader: &mut Reader<'_>) -> Option<Assert> {
             "threshold" => assert.threshold = reader.number("`threshold`", value),
             "weight" => assert.weight = reader.number("`weight`", value),
             "metric" => assert.metric = reader.text("`metric`", value).map(str::to_owned),
+            "provider" if assert.is_of("llm-rubric") => assert.grader.read_provider(value, reader),
+            "rubricPrompt" if assert.is_of("llm-rubric") => assert.grader.read_prompt(value, reader),
             "provider" | "rubricPrompt" => {
                 reader.note(&place, format!("`{key}` has an effect on assertions alone that a model judges"));
             }
@@ -184,7 +191,20 @@ impl Assert {
             return None;
         }
         let kind = if kind == "assert-set" { Kind::Set(Vec::new()) } else { Kind::One(kind.to_owned()) };
-        Some(Self { place, kind, is_negated, value: None, threshold: None, weight: None, metric: None })
+        Some(Self {
+            place,
+            kind,
+            is_negated,
+            value: None,
+            threshold: None,
+            weight: None,
+            metric: None,
+            grader: Grader::default(),
+        })
+    }
+
+    fn is_of(&self, name: &str) -> bool {
+        matches!(&self.kind, Kind::One(kind) if kind == name)
     }
 }
 
@@ -337,6 +357,9 @@ pub(super) struct Scoring<'a, 'f> {
     pub(super) vars: &'a Map<String, Value>,
     pub(super) engine: &'a mut Engine,
     pub(super) reader: &'a mut Reader<'f>,
+    /// Which model judges by rubrics in this case.
+    pub(super) grader: &'a Grader,
+    pub(super) judges: &'a mut SuiteJudges,
 }
 
 impl Assert {
@@ -362,6 +385,11 @@ impl Assert {
             },
         };
         if self.is_negated {
+            if let Some(kind) = IGNORES_NOT.into_iter().find(|kind| self.is_of(kind)) {
+                let message = format!("promptfoo does not turn `not-{kind}` around as it says, so it is not taken over");
+                scoring.reader.error(&self.place, message);
+                return None;
+            }
             // What is put together for one assertion may be turned around itself.
             let is_turned = member.get("not").is_some();
             member = if is_turned { json!({"type": "set", "of": [member]}) } else { member };
@@ -408,6 +436,17 @@ impl Assert {
         }))
     }
 
+    /// Lets a grade pass from the threshold on, or from this one.
+    fn graded(&self, mut scorer: Value, otherwise: f64) -> Result<Value, String> {
+        let threshold = self.threshold.unwrap_or(otherwise);
+        if !(0.0..=1.0).contains(&threshold) {
+            return Err(format!("`threshold` lies from 0 to 1, not at {threshold}"));
+        }
+        scorer["threshold"] = number_of(threshold);
+        scorer["graded"] = Value::from(true);
+        Ok(scorer)
+    }
+
     fn scorer(&self, kind: &str, scoring: &mut Scoring<'_, '_>) -> Result<Value, String> {
         let expected = self.expected(scoring)?;
         let needed = || expected.clone().ok_or_else(|| "it lacks `value`".to_owned());
@@ -442,21 +481,73 @@ impl Assert {
                 }
                 json!({"type": "levenshtein", "value": text_of(&needed()?), "max_distance": number_of(most)})
             }
-            "rouge-n" | "bleu" => return Err("promptfoo counts other words than the scorer of this name here".to_owned()),
+            "rouge-n" => {
+                let value = json!({"type": "rouge-n", "value": text()?, "like": "promptfoo"});
+                self.graded(value, 0.75)?
+            }
+            "bleu" => self.graded(json!({"type": "bleu", "value": texts(needed()?)?, "like": "promptfoo"}), 0.5)?,
+            "gleu" => self.graded(json!({"type": "gleu", "value": texts(needed()?)?}), 0.5)?,
+            "contains-html" => contains_html()?,
+            "is-valid-function-call" | "is-valid-openai-tools-call" => json!({"type": "tool-call"}),
+            "tool-call-f1" => {
+                let names: Vec<String> = match needed()? {
+                    Value::Array(items) => items.iter().map(|item| text_of(item).trim().to_owned()).collect(),
+                    Value::String(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
+                    other => return Err(format!("`value` is a list of tools, not `{other}`")),
+                };
+                let names: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
+                if names.is_empty() {
+                    return Err("`value` names no tool".to_owned());
+                }
+                let scorer = json!({"type": "tool-call", "value": names, "arguments": "ignore", "distinct": true});
+                self.graded(scorer, 1.0)?
+            }
             "latency" | "cost" => {
                 let threshold = self.threshold.ok_or("it lacks `threshold`")?;
                 json!({"type": kind, "threshold": number_of(threshold)})
             }
             "finish-reason" => json!({"type": "finish-reason", "value": text()?.to_lowercase()}),
             "llm-rubric" => {
-                return Err(
-                    "a judge is a prompt of its own here, with an owner and versions; write it, and a scorer of type `judge`"
-                        .to_owned(),
-                );
+                let rubric = expected.as_ref().map(text_of).unwrap_or_default();
+                let grader = self.grader.clone().or(scoring.grader);
+                let min_score = self.threshold.map(number_of);
+                scoring.judges.scorer(&grader, &rubric, min_score, scoring.vars, (&self.place, &mut *scoring.reader))?
             }
             other => return Err(format!("`{other}` has no counterpart")),
         })
     }
+}
+
+/// Returns texts that are expected: one or several.
+fn texts(value: Value) -> Result<Vec<String>, String> {
+    let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.trim().is_empty());
+    match value {
+        Value::String(_) if is_text(&value) => Ok(vec![text_of(&value)]),
+        Value::Array(items) if !items.is_empty() && items.iter().all(is_text) => Ok(items.iter().map(text_of).collect()),
+        other => Err(format!("`value` is one or several texts that are not empty, not `{other}`")),
+    }
+}
+
+/// Signs of HTML, as promptfoo counts them: two of ten points are enough.
+fn contains_html() -> Result<Value, String> {
+    const TAGS: &str =
+        r"<(html|head|body|div|span|p|a|img|h[1-6]|ul|ol|li|table|tr|td|th|form|input|button|script|style|link|meta|br|hr)\b";
+    let signs = [
+        (1, "", r"<[a-zA-Z][a-zA-Z0-9-]*(?:\s[^>]*)?>"),
+        (1, "", r"<\/[a-zA-Z][a-zA-Z0-9-]*\s*>"),
+        (1, "", r"<[a-zA-Z][a-zA-Z0-9-]*(?:\s[^>]*)?\/>"),
+        (1, "", r"&(?:[a-zA-Z]+|#[0-9]+|#x[0-9a-fA-F]+);"),
+        (2, "(?i)", r"<!DOCTYPE\s+html"),
+        (1, "", r"<!--[^-]*(?:-[^-]+)*-->"),
+        (1, "", r#"\s[a-zA-Z-]+=\s*["'][^"']*["']"#),
+        (2, "(?i)", TAGS),
+    ];
+    let member = |(points, flags, pattern): (i32, &str, &str)| {
+        let pattern = format!("{flags}{}", regex_dialect::translate(pattern)?);
+        Ok(json!({"type": "regex", "pattern": pattern, "weight": points}))
+    };
+    let signs = signs.into_iter().map(member).collect::<Result<Vec<Value>, String>>()?;
+    Ok(json!({"type": "set", "of": signs, "threshold": 0.2}))
 }
 
 /// Returns a member without the names of metrics, which only a whole cell has.

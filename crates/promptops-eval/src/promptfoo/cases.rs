@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::asserts::{self, Assert};
 use super::csv_tests;
 use super::reader::{At, Document, Place, Reader, ending, is_code};
+use super::rubric::Grader;
 
 /// One test, or the part of one that `defaultTest` and scenarios give.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub(super) struct Options {
     pub(super) repeat: Option<u32>,
     pub(super) keeps_lists: Option<bool>,
     pub(super) without_default_asserts: Option<bool>,
+    /// Which model judges by rubrics, and how it is asked.
+    pub(super) grader: Grader,
 }
 
 impl Test {
@@ -72,6 +75,7 @@ impl Test {
             repeat: own.repeat.or(other.repeat),
             keeps_lists: own.keeps_lists.or(other.keeps_lists),
             without_default_asserts: own.without_default_asserts.or(other.without_default_asserts),
+            grader: own.grader.or(&other.grader),
         };
         self
     }
@@ -295,9 +299,8 @@ fn options(at: At<'_>, reader: &mut Reader<'_>) -> Options {
             "prefix" => options.prefix = reader.text("`prefix`", value).map(str::to_owned),
             "suffix" => options.suffix = reader.text("`suffix`", value).map(str::to_owned),
             "repeat" => options.repeat = repeat(value, reader),
-            "rubricPrompt" | "provider" => {
-                reader.note(&place, format!("`{key}` of `options` has an effect on assertions alone that a model judges"));
-            }
+            "rubricPrompt" => options.grader.read_prompt(value, reader),
+            "provider" => options.grader.read_provider(value, reader),
             "disableVarExpansion" => options.keeps_lists = Some(reader.flag("`disableVarExpansion`", value)),
             "disableDefaultAsserts" => {
                 options.without_default_asserts = Some(reader.flag("`disableDefaultAsserts`", value));

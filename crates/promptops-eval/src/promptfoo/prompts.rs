@@ -208,6 +208,20 @@ fn one(
     Some(Prompt { id, label: label.unwrap_or_else(|| raw.to_owned()), title, body, dumped, place: place.clone() })
 }
 
+/// Reads the prompt of a judge: a text, a chat, or a file of either.
+pub(super) fn of_judge(at: At<'_>, reader: &mut Reader<'_>) -> Option<Body> {
+    let place = at.place();
+    let Some(text) = at.text() else {
+        let raw = reader.value(at).to_string();
+        return body(&raw, &place, reader);
+    };
+    if !text.starts_with("file://") {
+        return body(text, &place, reader);
+    }
+    let (_, raw) = reader.open(text, &place)?;
+    body(&raw, &place, reader)
+}
+
 /// Reads a prompt as promptfoo's chat providers do: JSON is a list of messages, anything else what the user says.
 fn body(raw: &str, place: &Place, reader: &mut Reader<'_>) -> Option<Body> {
     // A text that is written into JSON by `dump` reads back as the text itself.

@@ -83,6 +83,14 @@ pub(super) fn read(list: At<'_>, reader: &mut Reader<'_>) -> Vec<Provider> {
     }
 }
 
+/// Reads the provider of a judge: as any other, or by what it gives, `{text: …}`.
+pub(super) fn judging(at: At<'_>, reader: &mut Reader<'_>) -> Option<Provider> {
+    match at.get("text") {
+        Some(text) if at.get("id").is_none() => provider(text, reader),
+        _ => provider(at, reader),
+    }
+}
+
 fn provider(at: At<'_>, reader: &mut Reader<'_>) -> Option<Provider> {
     if let Some(id) = at.text() {
         return from_id(id, &at.place(), None, reader);
@@ -116,6 +124,14 @@ pub(super) fn model_of(id: &str) -> Result<String, &'static str> {
         [_, model @ ..] if !model.is_empty() && !model[0].is_empty() => Ok(model.join(":")),
         _ => Err("it names no model"),
     }
+}
+
+/// Returns the provider that promptfoo asks to judge where the configuration names none, and it finds a key of OpenAI.
+pub(super) fn judging_by_default() -> Provider {
+    let (id, parameters) = ("openai:chat:gpt-5.6-sol", json!({"response_format": {"type": "json_object"}}));
+    let parameters = parameters.as_object().cloned().unwrap_or_default();
+    let model = model_of(id).unwrap_or_default();
+    Provider { id: id.to_owned(), label: None, model, parameters, tools: None, prompts: None }
 }
 
 fn from_id(id: &str, place: &Place, settings: Option<At<'_>>, reader: &mut Reader<'_>) -> Option<Provider> {

@@ -12,6 +12,7 @@ use super::prompts::{self, Body, Prompt};
 use super::providers::{self, Provider};
 use super::reader::{Place, Reader, ending, is_code};
 use super::render::{self, Engine};
+use super::rubric::{self, SuiteJudge, SuiteJudges};
 use super::template::{self, Translated};
 use crate::scorer::per_case;
 
@@ -21,6 +22,7 @@ pub struct Suite {
     /// What the configuration says of itself.
     pub description: Option<String>,
     pub(super) prompts: Vec<SuitePrompt>,
+    pub(super) judges: Vec<SuiteJudge>,
 }
 
 /// One prompt with one provider.
@@ -37,7 +39,8 @@ pub(super) struct SuitePrompt {
 impl Suite {
     /// Returns every model that is asked, each once.
     pub fn models(&self) -> Vec<String> {
-        let models: BTreeSet<&str> = self.prompts.iter().map(|prompt| prompt.content.model.as_str()).collect();
+        let contents = self.prompts.iter().map(|prompt| &prompt.content).chain(self.judges.iter().map(|judge| &judge.content));
+        let models: BTreeSet<&str> = contents.map(|content| content.model.as_str()).collect();
         models.into_iter().map(str::to_owned).collect()
     }
 }
@@ -49,6 +52,8 @@ pub(super) struct SuiteEval {
     pub(super) rows: Vec<Map<String, Value>>,
     /// The names that assertions give to what they measure.
     pub(super) metrics: BTreeSet<String>,
+    /// The models that judge, by the last part of their ids.
+    pub(super) judges: BTreeSet<String>,
     pub(super) columns: Columns,
 }
 
@@ -89,13 +94,14 @@ pub(super) fn build(config: &Config, reader: &mut Reader<'_>) -> Option<Suite> {
         .collect();
     tests.iter().for_each(|test| refuse_unknown(test, config, reader));
     let mut engine = Engine::default();
+    let mut judges = SuiteJudges::default();
     let mut choices = Vec::new();
     for test in &tests {
         for mut vars in combinations(test, reader) {
             if let Err(problem) = render::resolve(&mut vars) {
                 reader.error(&test.place, problem);
             }
-            let (asserts, metrics) = asserts_of(test, &vars, &mut engine, reader)?;
+            let (asserts, metrics) = asserts_of(test, &vars, &mut engine, &mut judges, reader)?;
             let number = choices.len() + 1;
             choices.push(Choice { number, name: String::new(), test, vars, asserts, metrics });
         }
@@ -103,7 +109,7 @@ pub(super) fn build(config: &Config, reader: &mut Reader<'_>) -> Option<Suite> {
     name(&mut choices);
     let columns = Columns::beside(&choices);
     let several = config.providers.len() > 1;
-    let mut slugs = BTreeSet::new();
+    let mut slugs: BTreeSet<String> = judges.list().iter().map(|judge| judge.slug.clone()).collect();
     let mut suite_prompts = Vec::new();
     for (index, prompt) in config.prompts.iter().enumerate() {
         for provider in &config.providers {
@@ -125,7 +131,7 @@ pub(super) fn build(config: &Config, reader: &mut Reader<'_>) -> Option<Suite> {
             }
         }
     }
-    Some(Suite { description: config.description.clone(), prompts: suite_prompts })
+    Some(Suite { description: config.description.clone(), prompts: suite_prompts, judges: judges.into_list() })
 }
 
 /// Refuses names of prompts and providers that the configuration does not have: promptfoo does, too.
@@ -204,8 +210,14 @@ fn plain(value: Value, place: &Place, reader: &mut Reader<'_>) -> Value {
 }
 
 /// Returns what is expected of a choice, as the cell of its column.
-fn asserts_of(test: &Test, vars: &Vars, engine: &mut Engine, reader: &mut Reader<'_>) -> Option<(Value, BTreeSet<String>)> {
-    let mut scoring = Scoring { vars, engine, reader };
+fn asserts_of(
+    test: &Test,
+    vars: &Vars,
+    engine: &mut Engine,
+    judges: &mut SuiteJudges,
+    reader: &mut Reader<'_>,
+) -> Option<(Value, BTreeSet<String>)> {
+    let mut scoring = Scoring { vars, engine, reader, grader: &test.options.grader, judges };
     let members: Vec<Value> = test.asserts.iter().filter_map(|assert| assert.member(&mut scoring)).collect();
     let counts = |member: &Value| member.get("weight").is_none_or(|weight| weight.as_f64() != Some(0.0));
     if !members.is_empty() && !members.iter().any(counts) {
@@ -297,9 +309,11 @@ fn suite_prompt(
             repeats: *repeats,
             rows: Vec::new(),
             metrics: BTreeSet::new(),
+            judges: BTreeSet::new(),
             columns: columns.clone(),
         });
         eval.metrics.extend(choice.metrics.iter().cloned());
+        eval.judges.extend(rubric::named(&choice.asserts));
         eval.rows.push(row(choice, values, columns));
     }
     let content = content(provider, templates, evals.values().flat_map(|eval| &eval.rows).collect());
@@ -462,7 +476,8 @@ pub(super) fn slug_of(title: &str, otherwise: &str) -> String {
     if slug.is_empty() { otherwise.to_owned() } else { slug.to_owned() }
 }
 
-fn unique(slug: String, taken: &mut BTreeSet<String>) -> String {
+/// Returns a name that is not taken yet.
+pub(super) fn unique(slug: String, taken: &mut BTreeSet<String>) -> String {
     let mut name = slug.clone();
     let mut number = 2;
     while !taken.insert(name.clone()) {

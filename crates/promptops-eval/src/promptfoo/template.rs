@@ -17,6 +17,8 @@ pub(super) struct Translated {
     pub(super) text: String,
     /// What it does to which value.
     pub(super) uses: Vec<Use>,
+    /// Where variables are named, in order.
+    names: Vec<Range<usize>>,
 }
 
 /// One thing that a template does to a value.
@@ -74,6 +76,18 @@ impl Translated {
             }
         }
         names
+    }
+
+    /// Gives variables other names.
+    pub(super) fn renamed(mut self, new: impl Fn(&str) -> String) -> Self {
+        for range in std::mem::take(&mut self.names).into_iter().rev() {
+            let name = new(&self.text[range.clone()]);
+            self.text.replace_range(range, &name);
+        }
+        for used in &mut self.uses {
+            used.root = new(&used.root);
+        }
+        self
     }
 
     /// Says which value the two engines would treat differently. A variable that a case does not have prints as nothing in
@@ -156,7 +170,7 @@ pub(super) fn is_template(text: &str) -> bool {
 
 /// Takes a template over.
 pub(super) fn translate(template: &str) -> Result<Translated, Refused> {
-    let mut translator = Translator { uses: Vec::new(), scopes: Vec::new(), open: Vec::new() };
+    let mut translator = Translator { uses: Vec::new(), names: Vec::new(), scopes: Vec::new(), open: Vec::new() };
     let mut at = 0;
     while let Some((start, opening)) = next_tag(template, at) {
         let closing = match opening {
@@ -190,7 +204,7 @@ pub(super) fn translate(template: &str) -> Result<Translated, Refused> {
     }
     match translator.open.pop() {
         Some((name, range)) => Err(refused(format!("`{{% {name} %}}` is not closed"), range)),
-        None => Ok(Translated { text: template.to_owned(), uses: translator.uses }),
+        None => Ok(Translated { text: template.to_owned(), uses: translator.uses, names: translator.names }),
     }
 }
 
@@ -243,6 +257,7 @@ struct Binding {
 
 struct Translator {
     uses: Vec<Use>,
+    names: Vec<Range<usize>>,
     scopes: Vec<HashMap<String, Binding>>,
     open: Vec<(&'static str, Range<usize>)>,
 }
@@ -411,6 +426,9 @@ impl Translator {
             };
         }
         let bound = self.scopes.iter().rev().find_map(|scope| scope.get(&name)).cloned();
+        if bound.is_none() {
+            self.names.push(place.clone());
+        }
         let mut binding = bound.unwrap_or(Binding { root: name, path: Vec::new() });
         while let Some(step) = parser.member()? {
             binding.path.push(step);
@@ -621,6 +639,14 @@ mod tests {
         }
         let uses = translate("{{ b }}{% for x in a %}{{ x }}{{ b }}{% endfor %}").unwrap();
         assert_eq!(uses.variables(), ["b", "a"]);
+    }
+
+    #[test]
+    fn variables_take_other_names() {
+        let template = "{{ a }} a {% if a.b == 'a' %}{{ b | upper }}{% endif %}{% for a in list %}{{ a }}{% endfor %}";
+        let translated = translate(template).unwrap().renamed(|name| if name == "a" { "other".into() } else { name.into() });
+        let renamed = "{{ other }} a {% if other.b == 'a' %}{{ b | upper }}{% endif %}{% for a in list %}{{ a }}{% endfor %}";
+        assert_eq!((translated.text.as_str(), translated.variables()), (renamed, vec!["other", "b", "list"]));
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use promptops_prompt::{Body, Content, PromptId, Role, yaml};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::rubric;
 use super::suite::{Suite, SuiteEval, SuitePrompt};
 
 /// Where a suite goes, and what promptfoo does not say.
@@ -27,6 +28,17 @@ pub struct Imported {
     pub files: Vec<(String, String)>,
     /// The prompts that are evaluated.
     pub prompts: Vec<ImportedPrompt>,
+    /// The prompts that judge.
+    pub judges: Vec<ImportedJudge>,
+}
+
+/// A prompt that judges answers by rubrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportedJudge {
+    /// Its id; its version is the first.
+    pub id: PromptId,
+    /// The provider, as the configuration names it.
+    pub provider: String,
 }
 
 /// A prompt and how it is evaluated.
@@ -42,13 +54,21 @@ pub struct ImportedPrompt {
     pub cases: usize,
 }
 
+/// What a judge is for; promptfoo does not say.
+const JUDGE_PURPOSE: &str = "Judges whether an answer is as a rubric says";
+
 impl Suite {
     /// Returns the files that this suite becomes.
     ///
     /// # Errors
     /// A message when a name makes no id.
     pub fn write(&self, target: &Target<'_>) -> Result<Imported, String> {
-        let mut imported = Imported { files: Vec::new(), prompts: Vec::new() };
+        let mut imported = Imported { files: Vec::new(), prompts: Vec::new(), judges: Vec::new() };
+        for judge in &self.judges {
+            let id = id(target, &judge.slug)?;
+            imported.files.push(prompt_file(target, &id, &judge.content, Some(JUDGE_PURPOSE), &[]));
+            imported.judges.push(ImportedJudge { id, provider: judge.provider.clone() });
+        }
         for prompt in &self.prompts {
             let id = id(target, &prompt.slug)?;
             let evals = prompt.evals.iter().map(|eval| eval_files(target, &id, prompt, eval));
@@ -123,6 +143,8 @@ fn eval_files(target: &Target<'_>, id: &PromptId, prompt: &SuitePrompt, eval: &S
         let _ = write!(name, "-repeat-{}", eval.repeats);
     }
     let (path, dataset) = (format!("evals/{folder}/{name}.yaml"), format!("evals/{folder}/{name}.jsonl"));
+    let judges: Vec<String> = eval.judges.iter().map(|slug| format!("{}.{slug}@1", target.namespace)).collect();
+    let judges = if judges.is_empty() { String::new() } else { format!(", judges: [{}]", judges.join(", ")) };
     let (case, asserts) = (scalar(&eval.columns.case), scalar(&eval.columns.asserts));
     let must_pass = scalar(&eval.columns.must_pass);
     // Unless the configuration has a metric of this name itself.
@@ -132,18 +154,25 @@ fn eval_files(target: &Target<'_>, id: &PromptId, prompt: &SuitePrompt, eval: &S
         text,
         "# promptfoo asks for every case to pass.\nmust_pass: {must_pass}\nmetrics:\n  \
          # What is expected differs from case to case, so it stands in the column `{asserts}`.\n  \
-         - name: {passes}\n    scorer: {{type: per-case, column: {asserts}}}\n    minimum: 1\n    margin: {}\n",
+         - name: {passes}\n    scorer: {{type: per-case, column: {asserts}{judges}}}\n    minimum: 1\n    margin: {}\n",
         target.margin
     );
     for metric in &eval.metrics {
         let name = scalar(metric);
         let _ = write!(
             text,
-            "  - name: {name}\n    scorer: {{type: per-case, column: {asserts}, metric: {name}}}\n    minimum: 0\n    margin: {}\n",
+            "  - name: {name}\n    scorer: {{type: per-case, column: {asserts}, metric: {name}{judges}}}\n    minimum: 0\n    margin: {}\n",
             target.margin
         );
     }
-    let rows: String = eval.rows.iter().map(|row| serde_json::to_string(row).unwrap_or_default() + "\n").collect();
+    let row = |row: &Map<String, Value>| {
+        let mut row = row.clone();
+        if let Some(asserts) = row.get_mut(&eval.columns.asserts) {
+            rubric::in_namespace(asserts, target.namespace.as_str());
+        }
+        serde_json::to_string(&row).unwrap_or_default() + "\n"
+    };
+    let rows: String = eval.rows.iter().map(row).collect();
     (path.clone(), vec![(path, text), (dataset, rows)])
 }
 

@@ -17,19 +17,26 @@ const MAX_ORDER: usize = 4;
 /// Grades an answer by the BLEU of this one sentence (Papineni et al. 2002), from 0 to 1.
 ///
 /// Equals `sacrebleu.sentence_bleu(answer, references).score / 100` of sacrebleu 2: tokens as `13a`, exponential smoothing,
-/// effective order, the closest reference length. Case matters.
+/// effective order, the closest reference length. Case matters. With `like: promptfoo`, as promptfoo counts: lower-cased words
+/// between white space, matches of the one reference that has most of them, and a tenth of a millionth for none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bleu {
     expected: Expected,
+    like_promptfoo: bool,
 }
+
+/// What promptfoo takes for the precision of an order without any match.
+const PROMPTFOO_NONE: f64 = 1e-7;
 
 impl Bleu {
     pub(crate) fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
-        Some(Self { expected: Expected::read_texts(fields)? })
+        let like_promptfoo = fields.choice("like", &["promptfoo"]).is_some();
+        Some(Self { expected: Expected::read_texts(fields)?, like_promptfoo })
     }
 
     fn judge(&self, answer: &str, case: &Case) -> Result<Score, Unjudged> {
-        let value = bleu(answer, &self.expected.some_texts(case)?);
+        let references = self.expected.some_texts(case)?;
+        let value = if self.like_promptfoo { bleu_like_promptfoo(answer, &references) } else { bleu(answer, &references) };
         Ok(Score::graded(value, format!("BLEU is {value:.3}")))
     }
 }
@@ -56,6 +63,23 @@ fn bleu(answer: &str, references: &[String]) -> f64 {
         return 0.0;
     }
     let mean = logarithms.iter().sum::<f64>() / logarithms.len() as f64;
+    brevity_penalty(answer.len(), &references) * mean.exp()
+}
+
+fn bleu_like_promptfoo(answer: &str, references: &[String]) -> f64 {
+    let words = |text: &str| -> Vec<String> { text.to_lowercase().split_whitespace().map(str::to_owned).collect() };
+    let answer = words(answer);
+    if answer.is_empty() {
+        return 0.0;
+    }
+    let references: Vec<Vec<String>> = references.iter().map(|text| words(text)).collect();
+    let precision = |order: usize| {
+        let of_one = |reference| matches(&answer, std::slice::from_ref(reference), order);
+        let most = references.iter().map(of_one).max().unwrap_or(0);
+        if most == 0 { PROMPTFOO_NONE } else { most as f64 / (answer.len() + 1 - order) as f64 }
+    };
+    let orders = MAX_ORDER.min(answer.len());
+    let mean = (1..=orders).map(|order| precision(order).ln()).sum::<f64>() / orders as f64;
     brevity_penalty(answer.len(), &references) * mean.exp()
 }
 
@@ -129,7 +153,7 @@ impl Scorer for Bleu {
     }
 
     fn describe(&self) -> Value {
-        json!({"type": "bleu", "expected": self.expected.describe()})
+        json!({"type": "bleu", "expected": self.expected.describe(), "like_promptfoo": self.like_promptfoo})
     }
 }
 

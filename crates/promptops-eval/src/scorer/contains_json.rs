@@ -67,7 +67,7 @@ impl Scorer for ContainsJson {
 }
 
 /// Returns the objects in a text, those within others left out.
-fn objects(text: &str) -> Vec<Value> {
+pub(crate) fn objects(text: &str) -> Vec<Value> {
     let mut objects = Vec::new();
     let mut from = 0;
     for _ in 0..MAX_PLACES {

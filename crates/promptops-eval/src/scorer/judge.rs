@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::calibration::{self, Agreement};
 use super::judging::{Judge, JudgeSettings, field, reason, shown};
 use super::label::Labels;
-use super::{Ask, Building, Grading, Judged, Judgement, Score, Scorer, Settings, Unjudged};
+use super::{Ask, Building, Grading, Judged, Judgement, Score, Scorer, Settings, Unjudged, contains_json};
 use crate::dataset::{Case, Dataset, DatasetError, inputs};
 use crate::spec::fields::Fields;
 
@@ -32,6 +32,9 @@ const KNOWN: [[(&str, f64); 2]; 6] = [
 /// The judge is a version of a prompt with the variable `answer`. It is also given `question` (the last message of the user),
 /// `conversation` (all messages), `reference` (from `expected` or `value`) and columns, if it declares them. It answers a label or
 /// number, or JSON with `verdict` or `score` and, if it likes, `reason`. Anything else judges nothing.
+///
+/// With `like: promptfoo` it answers as judges of promptfoo do: the first object in what it says counts, with `pass` (true where it
+/// is absent) and `score` (1 or 0 where it is absent), and an answer passes that has both `pass` and the `min_score`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JudgeScorerSettings {
     judge: JudgeSettings,
@@ -44,20 +47,28 @@ pub struct JudgeScorerSettings {
 enum Scale {
     Labels(Vec<(String, f64)>),
     Range(f64, f64),
+    /// `pass` and `score`, which is at least so much.
+    LikePromptfoo(Option<f64>),
 }
 
 impl JudgeScorerSettings {
     pub(crate) fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let judge = JudgeSettings::read(fields);
         let calibration = calibration::Settings::read(fields);
-        let scale = match (fields.node("scores").is_some(), fields.node("range").is_some()) {
-            (true, true) => {
-                fields.findings.error(fields.span(), "the scorer takes either `scores` or `range`, not both");
+        let is_like_promptfoo = fields.choice("like", &["promptfoo"]).is_some();
+        let min_score = fields.number("min_score");
+        if let Some(min_score) = min_score.as_ref().filter(|_| !is_like_promptfoo) {
+            fields.findings.error(min_score.span.clone(), "`min_score` goes with `like: promptfoo`; elsewhere it is `threshold`");
+        }
+        let scale = match (fields.node("scores").is_some(), fields.node("range").is_some(), is_like_promptfoo) {
+            (true, false, false) => Some(Scale::Labels(scores(fields)?)),
+            (false, true, false) => Some(range(fields)?),
+            (false, false, true) => Some(Scale::LikePromptfoo(min_score.map(|score| score.value))),
+            (false, false, false) => None,
+            _ => {
+                fields.findings.error(fields.span(), "the scorer takes one of `scores`, `range` and `like`");
                 None
             }
-            (true, false) => Some(Scale::Labels(scores(fields)?)),
-            (false, true) => Some(range(fields)?),
-            (false, false) => None,
         };
         Some(Self { judge: judge?, scale, calibration })
     }
@@ -120,7 +131,7 @@ impl Settings for JudgeScorerSettings {
         };
         let labels = match &scale {
             Scale::Labels(scores) => Some(Labels::new(scores.iter().map(|(label, _)| label.clone()).collect())?),
-            Scale::Range(..) => None,
+            Scale::Range(..) | Scale::LikePromptfoo(_) => None,
         };
         let mut scorer = JudgeScorer { judge, scale, labels, labelled: None };
         if let Some(calibration) = &self.calibration {
@@ -142,6 +153,35 @@ fn known(judge: &Judge) -> Option<Scale> {
     Some(Scale::Labels(pair.iter().map(|(name, grade)| ((*name).to_owned(), *grade)).collect()))
 }
 
+/// Returns the first object in what a judge said.
+fn object(said: &Value) -> Option<Value> {
+    match said {
+        Value::Object(_) => Some(said.clone()),
+        Value::String(text) => contains_json::objects(text).into_iter().next(),
+        _ => None,
+    }
+}
+
+/// Reads `pass` and `score` as promptfoo does; where it takes what is neither for a grade, this gives none.
+fn pass_and_score(said: &Value) -> Option<(bool, f64)> {
+    let (pass, score) = (said.get("pass").unwrap_or(&Value::Null), said.get("score").unwrap_or(&Value::Null));
+    if pass.is_null() && score.is_null() {
+        return None;
+    }
+    let passed = match pass {
+        Value::Null => true,
+        Value::Bool(passed) => *passed,
+        other => ["true", "yes", "pass", "y"].contains(&shown(other).to_lowercase().as_str()),
+    };
+    let value = match score {
+        Value::Null => f64::from(u8::from(passed)),
+        Value::Number(number) => number.as_f64()?,
+        Value::String(text) => text.trim().parse().ok()?,
+        _ => return None,
+    };
+    (0.0..=1.0).contains(&value).then_some((passed, value))
+}
+
 #[derive(Debug)]
 struct JudgeScorer {
     judge: Judge,
@@ -157,14 +197,18 @@ impl JudgeScorer {
     }
 
     fn read(&self, said: &Value) -> Result<Score, Unjudged> {
-        let Some(value) = self.grade(said) else {
-            return Err(self.judge.nonsense(&shown(said), &self.wanted()));
-        };
-        let note = match reason(said) {
+        let nonsense = || self.judge.nonsense(&shown(said), &self.wanted());
+        let said_by = |said: &Value| match reason(said) {
             Some(reason) => format!("the judge says `{}`", super::excerpt(reason)),
             None => format!("the judge says `{}`", super::excerpt(&shown(said))),
         };
-        Ok(Score::graded(value, note))
+        if let Scale::LikePromptfoo(min_score) = self.scale {
+            let said = object(said).ok_or_else(nonsense)?;
+            let (passed, value) = pass_and_score(&said).ok_or_else(nonsense)?;
+            let passed = passed && min_score.is_none_or(|least| value >= least);
+            return Ok(Score { value, passed, note: Some(said_by(&said)), classified: None });
+        }
+        Ok(Score::graded(self.grade(said).ok_or_else(nonsense)?, said_by(said)))
     }
 
     fn grade(&self, said: &Value) -> Option<f64> {
@@ -178,6 +222,7 @@ impl JudgeScorer {
                 let grade = (number - worst) / (best - worst);
                 (0.0..=1.0).contains(&grade).then_some(grade)
             }
+            (Scale::LikePromptfoo(_), _) => pass_and_score(&object(said)?).map(|(passed, _)| f64::from(u8::from(passed))),
             (Scale::Labels(_), None) => None,
         }
     }
@@ -189,6 +234,7 @@ impl JudgeScorer {
                 format!("is none of `{labels}`")
             }
             Scale::Range(worst, best) => format!("is no number from {worst} to {best}"),
+            Scale::LikePromptfoo(_) => "has no object with `pass`, or with a `score` from 0 to 1".to_owned(),
         }
     }
 
@@ -208,6 +254,7 @@ impl Scorer for JudgeScorer {
         let scale = match &self.scale {
             Scale::Labels(scores) => json!({"scores": scores}),
             Scale::Range(worst, best) => json!({"range": [worst, best]}),
+            Scale::LikePromptfoo(min_score) => json!({"like": "promptfoo", "min_score": min_score}),
         };
         json!({"type": "judge", "judge": self.judge.describe(), "scale": scale})
     }
@@ -291,6 +338,35 @@ mod tests {
         assert_eq!(judge(graded, json!(null), r#"{"score": 3}"#).await.unwrap().value, 0.5);
         let unjudged = judge(graded, json!(null), "9").await.unwrap_err();
         assert_eq!(unjudged.message, "the judge `quality.helpful@2` answered `9`, which is no number from 1 to 5");
+    }
+
+    #[tokio::test]
+    async fn a_judge_of_promptfoo_says_pass_and_score() {
+        let text = "{type: judge, prompt: quality.helpful@2, expected: want, like: promptfoo}";
+        for (says, expected) in [
+            (r#"{"reason": "kind", "pass": true, "score": 0.7}"#, (0.7, true)),
+            ("Let me see.\n```json\n{\"pass\": false, \"score\": 0.9}\n```", (0.9, false)),
+            (r#"{"pass": "Yes"}"#, (1.0, true)),
+            (r#"{"pass": "maybe"}"#, (0.0, false)),
+            (r#"{"score": "0.2"} {"pass": false}"#, (0.2, true)),
+        ] {
+            let score = judge(text, json!(null), says).await.unwrap();
+            assert_eq!((score.value, score.passed), expected, "{says}");
+        }
+        let least = text.replace('}', ", min_score: 0.8}");
+        let score = judge(&least, json!(null), r#"{"reason": "curt", "pass": true, "score": 0.7}"#).await.unwrap();
+        assert_eq!((score.value, score.passed, score.note.as_deref()), (0.7, false, Some("the judge says `curt`")));
+        let turned = judge(&text.replace('}', ", not: true}"), json!(null), r#"{"pass": true, "score": 0.6}"#).await.unwrap();
+        assert_eq!((turned.value, turned.passed), (0.4, false));
+        for says in ["fine", "{}", r#"{"pass": true, "score": 8}"#, r#"{"score": "high"}"#, "[1]"] {
+            let unjudged = judge(text, json!(null), says).await.unwrap_err();
+            assert_eq!(unjudged.class, UnjudgedClass::JudgeAnswer, "{says}");
+        }
+        let bench = bench(json!(null));
+        let refused = bench.scorer(&TEXT.replace('}', ", range: [1, 5], min_score: 2}")).unwrap_err();
+        assert_eq!(refused, "`min_score` goes with `like: promptfoo`; elsewhere it is `threshold`");
+        let refused = bench.scorer(&text.replace('}', ", range: [1, 5]}")).unwrap_err();
+        assert_eq!(refused, "the scorer takes one of `scores`, `range` and `like`");
     }
 
     #[tokio::test]

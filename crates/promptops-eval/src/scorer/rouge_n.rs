@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::expected::Expected;
+use super::treebank;
 use super::{Building, Grading, Judged, Judgement, Score, Scorer, Settings, Unjudged};
 use crate::dataset::Case;
 use crate::spec::fields::Fields;
@@ -23,12 +24,14 @@ enum Measure {
 /// Grades an answer by ROUGE-N (Lin 2004): the overlap of its n-grams with those of the reference, as F1 unless told otherwise.
 ///
 /// Words are lower-cased runs of letters and digits, without stemming. Equals `rouge_score` of Google for ASCII texts, which
-/// drops all other letters. Of several references the best counts.
+/// drops all other letters. Of several references the best counts. With `like: promptfoo`, words are those of the Penn Treebank,
+/// as promptfoo takes them: punctuation and endings such as `n't` count for themselves.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RougeN {
     expected: Expected,
     n: usize,
     measure: Measure,
+    like_promptfoo: bool,
 }
 
 impl RougeN {
@@ -43,14 +46,25 @@ impl RougeN {
             Some(2) => Measure::Precision,
             _ => Measure::F1,
         };
-        Some(Self { expected: Expected::read_texts(fields)?, n, measure })
+        let like_promptfoo = fields.choice("like", &["promptfoo"]).is_some();
+        Some(Self { expected: Expected::read_texts(fields)?, n, measure, like_promptfoo })
     }
 
     fn judge(&self, answer: &str, case: &Case) -> Result<Score, Unjudged> {
-        let answer = ngrams(answer, self.n);
-        let values = self.expected.some_texts(case)?.into_iter().map(|text| self.value(&answer, &ngrams(&text, self.n)));
+        let answer = self.ngrams(answer);
+        let values = self.expected.some_texts(case)?.into_iter().map(|text| self.value(&answer, &self.ngrams(&text)));
         let best = values.fold(0.0, f64::max);
         Ok(Score::graded(best, format!("ROUGE-{} is {best:.3}", self.n)))
+    }
+
+    fn ngrams(&self, text: &str) -> HashMap<Vec<String>, usize> {
+        let lower = text.to_lowercase();
+        let words = if self.like_promptfoo { treebank::words(&lower) } else { words(&lower) };
+        let mut counts = HashMap::new();
+        for gram in words.windows(self.n.max(1)) {
+            *counts.entry(gram.to_vec()).or_default() += 1;
+        }
+        counts
     }
 
     fn value(&self, answer: &HashMap<Vec<String>, usize>, reference: &HashMap<Vec<String>, usize>) -> f64 {
@@ -66,15 +80,8 @@ impl RougeN {
     }
 }
 
-fn ngrams(text: &str, n: usize) -> HashMap<Vec<String>, usize> {
-    let lower = text.to_lowercase();
-    let words: Vec<String> =
-        lower.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect();
-    let mut counts = HashMap::new();
-    for gram in words.windows(n.max(1)) {
-        *counts.entry(gram.to_vec()).or_default() += 1;
-    }
-    counts
+fn words(text: &str) -> Vec<String> {
+    text.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
 impl Settings for RougeN {
@@ -102,7 +109,8 @@ impl Scorer for RougeN {
             Measure::Recall => "recall",
             Measure::Precision => "precision",
         };
-        json!({"type": "rouge-n", "expected": self.expected.describe(), "n": self.n, "measure": measure})
+        let (expected, n, like_promptfoo) = (self.expected.describe(), self.n, self.like_promptfoo);
+        json!({"type": "rouge-n", "expected": expected, "n": n, "measure": measure, "like_promptfoo": like_promptfoo})
     }
 }
 

@@ -23,6 +23,8 @@ const ARGUMENTS: [&str; 3] = ["exact", "subset", "ignore"];
 
 /// Grades the calls of an answer by F1 over the expected ones; an answer passes whose calls are exactly the expected ones.
 ///
+/// With `distinct`, a tool that is called several times in the same way counts once.
+///
 /// Without `expected` and `value`, an answer passes that calls at least one tool and only tools that the prompt offers, with
 /// arguments that fit their JSON Schemas.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +32,7 @@ pub struct ToolCalls {
     expected: Option<Expected>,
     arguments: Arguments,
     in_order: bool,
+    distinct: bool,
 }
 
 impl ToolCalls {
@@ -39,10 +42,10 @@ impl ToolCalls {
             Some(2) => Arguments::Ignored,
             _ => Arguments::Exact,
         };
-        let in_order = fields.flag("in_order");
+        let (in_order, distinct) = (fields.flag("in_order"), fields.flag("distinct"));
         let value = fields.node("value").map(|node| node.span.clone());
         if fields.node("expected").is_none() && value.is_none() {
-            return Some(Self { expected: None, arguments, in_order });
+            return Some(Self { expected: None, arguments, in_order, distinct });
         }
         let what = "a list of `name` and `arguments`";
         let expected = Expected::read(fields, what, |fields| fields.json("value").map(|json| json.value))?;
@@ -52,13 +55,21 @@ impl ToolCalls {
             let span = fields.node("value").map_or_else(|| fields.span(), |node| node.span.clone());
             fields.findings.error(span, message);
         }
-        Some(Self { expected: Some(expected), arguments, in_order })
+        Some(Self { expected: Some(expected), arguments, in_order, distinct })
     }
 
     fn judge(&self, called: &[ToolCall], call: &Call, case: &Case) -> Result<Score, Unjudged> {
         let Some(expected) = &self.expected else { return valid(called, call) };
         let reference = |message| Unjudged { class: UnjudgedClass::Reference, message };
-        let wanted = wanted(expected.value(case).unwrap_or(&Value::Null)).map_err(reference)?;
+        let mut wanted = wanted(expected.value(case).unwrap_or(&Value::Null)).map_err(reference)?;
+        let once;
+        let called = if self.distinct {
+            wanted = self.once(&wanted);
+            once = self.once(called);
+            &once
+        } else {
+            called
+        };
         let pairs = self.pairs(called, &wanted);
         let is_ordered = !self.in_order || pairs.windows(2).all(|pair| pair[0].1 < pair[1].1);
         let (matched, all) = (pairs.len(), called.len() + wanted.len());
@@ -82,6 +93,17 @@ impl ToolCalls {
             parts.push(format!("called without need: {}", more.join(", ")));
         }
         Ok(Score { value, ..Score::fail(parts.join("; ")) })
+    }
+
+    /// Returns every call but for those that are like an earlier one.
+    fn once(&self, calls: &[ToolCall]) -> Vec<ToolCall> {
+        let mut once: Vec<ToolCall> = Vec::new();
+        for call in calls {
+            if !once.iter().any(|earlier| self.fits(earlier, call) && self.fits(call, earlier)) {
+                once.push(call.clone());
+            }
+        }
+        once
     }
 
     /// Pairs the wanted calls with those that were made, each at most once: (index of the wanted one, of the one made).
@@ -201,7 +223,8 @@ impl Scorer for ToolCalls {
             Arguments::Ignored => "ignore",
         };
         let expected = self.expected.as_ref().map(Expected::describe);
-        json!({"type": "tool-call", "expected": expected, "arguments": arguments, "in_order": self.in_order})
+        let (in_order, distinct) = (self.in_order, self.distinct);
+        json!({"type": "tool-call", "expected": expected, "arguments": arguments, "in_order": in_order, "distinct": distinct})
     }
 }
 
@@ -254,6 +277,18 @@ mod tests {
         let called = [("a", json!({"x": {"y": 1, "z": 2}, "w": 3}))];
         assert!(judge("{type: tool-call, expected: want, arguments: subset}", want.clone(), &called).unwrap().passed);
         assert!(!judge("{type: tool-call, expected: want}", want, &called).unwrap().passed);
+    }
+
+    #[test]
+    fn a_tool_called_twice_may_count_once() {
+        let called = [("a", json!({"x": 1})), ("a", json!({"x": 2})), ("b", json!({}))];
+        let text = "{type: tool-call, expected: want, arguments: ignore}";
+        assert_eq!(judge(text, json!(["a", "b"]), &called).unwrap().value, 0.8);
+        let distinct = text.replace('}', ", distinct: true}");
+        assert!(judge(&distinct, json!(["a", "a", "b"]), &called).unwrap().passed);
+        // With other arguments it is another call.
+        let exact = "{type: tool-call, expected: want, distinct: true}";
+        assert_eq!(judge(exact, json!(["b"]), &called).unwrap().value, 0.5);
     }
 
     #[test]

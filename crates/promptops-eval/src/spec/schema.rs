@@ -121,6 +121,7 @@ fn fields(kind: &str) -> (Map<String, Value>, Vec<&'static str>) {
     let ignore_case = || flag("Whether upper and lower case are the same.");
     let anywhere = || flag("Whether the first JSON object or list inside the answer counts.");
     let count = |what: &str| json!({"type": "integer", "minimum": 0, "description": what});
+    let like = || json!({"enum": ["promptfoo"], "description": "By whose rules it goes."});
     let judge = || {
         [
             ("prompt", text("The judge: a prompt with its version, as quality.helpfulness@2.")),
@@ -133,7 +134,8 @@ fn fields(kind: &str) -> (Map<String, Value>, Vec<&'static str>) {
     let texts = || vec![("expected", expected()), ("value", one_or_more("The expected texts."))];
     let any = || vec![("expected", expected()), ("value", json!({"description": "The expected value."}))];
     let (fields, required): (Vec<(&str, Value)>, Vec<&'static str>) = match kind {
-        "bleu" => (texts(), vec![]),
+        "bleu" => ([texts(), vec![("like", like())]].concat(), vec![]),
+        "gleu" => (texts(), vec![]),
         "command" => (
             vec![
                 ("command", one_or_more("The program and its arguments.")),
@@ -176,7 +178,9 @@ fn fields(kind: &str) -> (Map<String, Value>, Vec<&'static str>) {
                 "required": ["dataset"],
                 "properties": {"dataset": text("Answers that people have judged."), "human": text("The column with what they said.")},
             });
-            let more = vec![("scores", scores), ("range", range), ("calibration", calibration)];
+            let min_score = json!({"type": "number", "description": "The least score of a judge that answers like promptfoo's."});
+            let scales = vec![("scores", scores), ("range", range), ("like", like()), ("min_score", min_score)];
+            let more = [scales, vec![("calibration", calibration)]].concat();
             ([judge().to_vec(), more].concat(), vec!["prompt"])
         }
         "label" => (
@@ -216,15 +220,16 @@ fn fields(kind: &str) -> (Map<String, Value>, Vec<&'static str>) {
         "rouge-n" => {
             let n = json!({"type": "integer", "minimum": 1, "maximum": 9, "description": "The length of the n-grams."});
             let measure = json!({"enum": ["f1", "recall", "precision"]});
-            ([texts(), vec![("n", n), ("measure", measure)]].concat(), vec![])
+            ([texts(), vec![("n", n), ("measure", measure), ("like", like())]].concat(), vec![])
         }
-        "refusal" => (vec![("like", json!({"enum": ["promptfoo"], "description": "Whose phrases decide."}))], vec![]),
+        "refusal" => (vec![("like", like())], vec![]),
         "set" => (vec![("of", json!({"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/member"}}))], vec!["of"]),
         "tokens" => (vec![("count", json!({"enum": ["total", "input", "output", "reasoning"]}))], vec![]),
         "tool-call" => {
             let arguments = json!({"enum": ["exact", "subset", "ignore"], "description": "How arguments are compared."});
             let in_order = flag("Whether the order of the calls counts.");
-            ([any(), vec![("arguments", arguments), ("in_order", in_order)]].concat(), vec![])
+            let distinct = flag("Whether a tool that is called twice in the same way counts once.");
+            ([any(), vec![("arguments", arguments), ("in_order", in_order), ("distinct", distinct)]].concat(), vec![])
         }
         "word-count" => (vec![("min", count("The least words.")), ("max", count("The most words."))], vec![]),
         _ => (vec![], vec![]),

@@ -1,7 +1,8 @@
 //! Anthropic messages, also as Bedrock's InvokeModel returns them.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::stream::{Gathered, StreamEvent};
 use super::{Reply, count, joined, request_id, sum, text};
 
 pub(super) fn read(json: &Value) -> Option<Reply> {
@@ -30,5 +31,46 @@ pub(super) fn read(json: &Value) -> Option<Reply> {
         cached_tokens,
         reasoning_tokens: count(json, "/usage/output_tokens_details/thinking_tokens")
             .or_else(|| count(json, "/usage/output_tokens_details/reasoning_tokens")),
+        failure: None,
     })
+}
+
+/// Takes an event of a streamed message. The client's helper for streams adds events that repeat these, which are left out.
+pub(super) fn take(event: &Value, so_far: &mut Gathered) -> Option<StreamEvent> {
+    match event.get("type")?.as_str()? {
+        "message_start" => {
+            let message = event.get("message")?;
+            so_far.keep_each(message, &["id", "model", "stop_reason"]);
+            so_far.keep_usage(message.get("usage"));
+        }
+        "content_block_start" => {
+            if let Some(text) = event.pointer("/content_block/text").and_then(Value::as_str) {
+                so_far.add_text(text);
+            }
+        }
+        "content_block_delta" => {
+            if let Some(text) = event.pointer("/delta/text").and_then(Value::as_str) {
+                so_far.add_text(text);
+            }
+            return Some(StreamEvent::Token);
+        }
+        "message_delta" => {
+            so_far.keep_each(event.get("delta")?, &["stop_reason"]);
+            so_far.keep_usage(event.get("usage"));
+        }
+        "error" => so_far.fail(event.pointer("/error/type")?.as_str()?),
+        "content_block_stop" | "message_stop" | "ping" => {}
+        _ => return None,
+    }
+    Some(StreamEvent::Other)
+}
+
+/// Makes the message that the events would have been.
+pub(super) fn whole(gathered: Gathered) -> Value {
+    let content: Vec<Value> = gathered.text.into_iter().map(|text| json!({"type": "text", "text": text})).collect();
+    let mut message = gathered.members;
+    message.entry("stop_reason").or_insert(Value::Null);
+    message.insert("content".to_owned(), content.into());
+    message.insert("usage".to_owned(), gathered.usage.into());
+    message.into()
 }

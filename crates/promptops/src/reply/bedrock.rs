@@ -1,7 +1,8 @@
-//! Bedrock converse.
+//! Bedrock converse, whole and streamed.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::stream::{Gathered, StreamEvent};
 use super::{Reply, count, joined, sum, text};
 
 pub(super) fn read(json: &Value) -> Option<Reply> {
@@ -28,5 +29,41 @@ pub(super) fn read(json: &Value) -> Option<Reply> {
         output_tokens: count(json, "/usage/outputTokens"),
         cached_tokens,
         reasoning_tokens: None,
+        failure: None,
     })
+}
+
+/// Takes an event of a stream: an object with one member, which names it.
+pub(super) fn take(event: &Value, so_far: &mut Gathered) -> Option<StreamEvent> {
+    let (name, about) = event.as_object()?.iter().find(|(_, about)| about.is_object())?;
+    match name.as_str() {
+        "messageStart" | "contentBlockStart" | "contentBlockStop" => {}
+        "contentBlockDelta" => {
+            if let Some(text) = about.pointer("/delta/text").and_then(Value::as_str) {
+                so_far.add_text(text);
+            }
+            return Some(StreamEvent::Token);
+        }
+        "messageStop" => so_far.keep_each(about, &["stopReason"]),
+        "metadata" => {
+            so_far.keep_each(about, &["trace"]);
+            so_far.keep_usage(about.get("usage"));
+        }
+        exception => {
+            let name = exception.strip_suffix("Exception")?;
+            let mut letters = name.chars();
+            let first = letters.next()?.to_ascii_uppercase();
+            so_far.fail(&format!("{first}{}Exception", letters.as_str()));
+        }
+    }
+    Some(StreamEvent::Other)
+}
+
+/// Makes the reply that the events would have been.
+pub(super) fn whole(gathered: Gathered) -> Value {
+    let content: Vec<Value> = gathered.text.into_iter().map(|text| json!({"text": text})).collect();
+    let mut reply = gathered.members;
+    reply.insert("output".to_owned(), json!({"message": {"content": content}}));
+    reply.insert("usage".to_owned(), gathered.usage.into());
+    reply.into()
 }

@@ -77,6 +77,9 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     for prompt in &imported.prompts {
         context.printer.notice(format!("{} from {}: {} cases", prompt.id, prompt.provider, prompt.cases));
     }
+    for judge in &imported.judges {
+        context.printer.notice(format!("{} from {}: judges by rubrics", judge.id, judge.provider));
+    }
     let models = promptfoo::unserved(&project, &suite);
     if !models.is_empty() {
         let list = models.join("`, `");
