@@ -29,6 +29,7 @@ mod lake_access;
 mod lake_slices;
 mod language_server;
 mod output;
+mod packages;
 mod plan_view;
 mod printer;
 mod project;

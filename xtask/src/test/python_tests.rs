@@ -26,7 +26,7 @@ pub(super) fn run(checkout: &Checkout, python: &Python, services: &Services) -> 
 }
 
 /// Reads the counts of the closing line, such as `2 failed, 5 passed, 1 skipped in 0.12s`, and the reasons above it.
-fn read(lines: &[String]) -> Tally {
+pub(super) fn read(lines: &[String]) -> Tally {
     let mut tally = Tally::default();
     for line in lines {
         if let Some((count, reason)) = line.strip_prefix("SKIPPED [").and_then(|rest| rest.split_once("] ")) {
