@@ -25,5 +25,6 @@ module.exports.dropped = loader.dropped;
 module.exports.flush = loader.flush;
 module.exports.loadPrompt = loader.loadPrompt;
 module.exports.loadPromptAsync = loader.loadPromptAsync;
+module.exports.refresh = loader.refresh;
 module.exports.version = version;
 module.exports.wrap = wrap;

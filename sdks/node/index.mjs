@@ -17,6 +17,7 @@ export {
   flush,
   loadPrompt,
   loadPromptAsync,
+  refresh,
   version,
   wrap,
 } from './index.js';
