@@ -342,6 +342,36 @@ fn findings_do_not_write_the_comment() {
     assert!(!outside_code.contains("@octocat"), "{html}");
 }
 
+#[test]
+fn what_an_earlier_run_came_to_decides_nothing() {
+    let (project, model) = (project(), Model::start());
+    propose(&project);
+    swap(&project);
+    assert_eq!(project.run(["eval", "--url", &model.1]).exit, 1);
+    // The parent's result, as whoever proposes can commit it: it was no better.
+    let kept = project.files(".promptops/cache/eval");
+    assert!(!kept.is_empty());
+    for (path, bytes) in kept {
+        let forged = String::from_utf8(bytes).unwrap().replace("true", "false").replace("\"value\":1.0", "\"value\":0.0");
+        std::fs::write(path, forged).unwrap();
+    }
+    project.replace("evals/intents.yaml", "must_pass: critical\n", "");
+    let (_, forged) = json(&project, &["eval", "--replay", "only", "--format", "json"]);
+    assert_eq!(forged["verdict"], "pass", "a result that is kept is used where nobody else could have brought it");
+    project.write("evals/intents.yaml", EVAL);
+    let said = said(&project, &["--replay", "only"]);
+    assert!(said.starts_with("refused with 1\nreasons: `support.intent@2`: accuracy: regressed, 100.0% → 0.0%"), "{said}");
+
+    // In a pipeline neither evals nor checks take what lies there, and leave nothing.
+    std::fs::remove_dir_all(project.path(".promptops")).unwrap();
+    for arguments in [["eval", "--replay=only"], ["check", "--base=main"], ["gate", "--base=main"]] {
+        let mut command = project.promptops(arguments);
+        command.env("CI", "true");
+        assert_eq!(project.finish(command).exit, i32::from(arguments[0] != "check"));
+        assert!(!project.path(".promptops").exists(), "{arguments:?}");
+    }
+}
+
 /// Runs the script of the action as its step does, and returns its exit code, its log and its outputs.
 fn step(project: &Project, variables: &[(&str, &str)]) -> (i32, String, String) {
     let surroundings = project.promptops::<&str>([]);

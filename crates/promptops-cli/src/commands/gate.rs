@@ -66,7 +66,9 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     arguments.selection.check()?;
     let base = BaseRevision::open(&project, &arguments.base)?;
     base.refuse_another_root(&context.directory)?;
-    let checked = checks::run(&project, &CheckOptions { base: Some(arguments.base.clone()), ..CheckOptions::default() })?;
+    // What earlier runs came to may have come with the proposal: whoever commits `.promptops` would write his own results.
+    let check_options = CheckOptions { base: Some(arguments.base.clone()), without_cache: true, ..CheckOptions::default() };
+    let checked = checks::run(&project, &check_options)?;
     let mut decision = Decision::default();
     let (errors, warnings) = (checked.count(Severity::Error), checked.count(Severity::Warning));
     if errors > 0 || (arguments.deny_warnings && warnings > 0) {
@@ -243,9 +245,10 @@ fn evaluate(
         decision.notes.push(format!("`{reference}` names no eval file: how it behaves was not measured"));
     }
     let baseline = proposal.baseline(candidate)?;
+    let options = EvalOptions { without_results: true, ..arguments.options.clone() };
     let mut reports = Vec::new();
     for path in &changed.report.evals {
-        match evaluations::run(context, project, &arguments.options, path, proposal, candidate, baseline.as_ref()) {
+        match evaluations::run(context, project, &options, path, proposal, candidate, baseline.as_ref()) {
             Ok(evaluated) => {
                 context.printer.notice(evaluated.notice());
                 judge_report(&evaluated.report, baseline.as_ref(), decision);
