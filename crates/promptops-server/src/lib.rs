@@ -12,6 +12,7 @@ mod access;
 mod cache;
 mod conditional;
 mod guard;
+mod ingest;
 mod inventory;
 mod json;
 mod key_ring;
@@ -27,6 +28,7 @@ mod settings;
 mod state;
 mod tls;
 
+pub use ingest::{Ingest, InvocationLake, NotStored};
 pub use openapi::document as openapi_document;
 pub use rules::{HeldRules, RulesReader};
 pub use server::{ServeError, serve};

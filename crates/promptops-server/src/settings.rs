@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use crate::ingest::Ingest;
 use crate::rules::RulesReader;
 use crate::tls::TlsIdentity;
 
@@ -75,6 +76,8 @@ pub struct Settings {
     pub hold: Duration,
     /// Whose rules hold for what writes; without them nothing is written through this server.
     pub rules: Option<RulesReader>,
+    /// Where invocations are recorded; without it none are taken.
+    pub ingest: Option<Ingest>,
     /// The clock, UTC.
     pub clock: fn() -> DateTime<Utc>,
 }
@@ -90,6 +93,7 @@ impl Settings {
             is_behind_proxy: false,
             hold: Duration::from_secs(5),
             rules: None,
+            ingest: None,
             clock,
         }
     }

@@ -63,6 +63,15 @@ pub struct Arguments {
     /// Seconds that requests under way have to end in when the server shuts down.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     drain: u16,
+    /// Record invocations too: `POST /v1/invocations` takes them and answers when they are on the disk, and every few seconds they go
+    /// to the lake.
+    #[cfg(feature = "lake")]
+    #[arg(long)]
+    record: bool,
+    /// Where invocations wait for the lake [default: .promptops/log of the project].
+    #[cfg(feature = "lake")]
+    #[arg(long, value_name = "FOLDER", requires = "record")]
+    record_log: Option<PathBuf>,
     /// Which requests to log on stderr.
     #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
     log: Log,
@@ -118,6 +127,8 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         is_behind_proxy: arguments.behind_proxy,
         rules: if arguments.read_only { None } else { Some(rules(arguments, context, project.clone())?) },
         tls,
+        #[cfg(feature = "lake")]
+        ingest: ingest(arguments, context, &project)?,
         ..Settings::new(clock)
     };
     start_log(arguments.log);
@@ -147,6 +158,19 @@ async fn serve(address: SocketAddr, settings: Settings, context: &Context, proje
     let served = promptops_server::serve(listener, registry, settings, told_to_end()).await;
     served.map_err(|error| Failure::from_error(Exit::Unavailable, error))?;
     Ok(Exit::Success)
+}
+
+/// Returns how invocations are recorded, when they are.
+#[cfg(feature = "lake")]
+fn ingest(arguments: &Arguments, context: &Context, project: &Project) -> Outcome<Option<promptops_server::Ingest>> {
+    if !arguments.record {
+        return Ok(None);
+    }
+    let lake = crate::lake_access::open(context, project)?;
+    let folder = arguments.record_log.as_ref().map(|folder| context.directory.join(folder));
+    let folder = folder.unwrap_or_else(|| project.root.join(".promptops").join("log"));
+    let log = promptops_telemetry::ingest::IngestSettings::new(folder);
+    Ok(Some(promptops_server::Ingest { log, lake: Arc::new(crate::lake_access::Recorded(lake)) }))
 }
 
 fn identity(arguments: &Arguments, context: &Context) -> Outcome<Option<TlsIdentity>> {

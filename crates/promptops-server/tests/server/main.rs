@@ -10,6 +10,7 @@ mod limits;
 mod loader;
 mod openapi;
 mod reading;
+mod recording;
 mod schemathesis;
 mod shutdown;
 mod tls;
