@@ -21,6 +21,8 @@ pub struct Context {
     pub directory: PathBuf,
     /// The environment of the process.
     pub environment: BTreeMap<String, String>,
+    /// Where this program lies, links followed; none where the system does not say.
+    pub program: Option<PathBuf>,
     registry: Option<String>,
 }
 
@@ -37,7 +39,8 @@ impl Context {
             Some(directory) => enter(directory).map_err(|error| Failure::io("enter", directory, error))?,
             None => std::env::current_dir().map_err(|error| Failure::io("read", Path::new("."), error))?,
         };
-        Ok(Self { printer, directory, environment, registry: options.registry.clone() })
+        let program = std::env::current_exe().ok();
+        Ok(Self { printer, directory, environment, program, registry: options.registry.clone() })
     }
 
     /// Returns the time, UTC.

@@ -446,8 +446,8 @@ fn client_exit(error: &ClientError) -> Exit {
     }
 }
 
-/// Writes a document beside the answer, whole or not at all; the folder is made where it is missing.
-pub fn write_file(path: &Path, text: &str) -> Outcome<()> {
+/// Writes a file beside the answer, whole or not at all; the folder is made where it is missing.
+pub fn write_file(path: &Path, content: impl AsRef<[u8]>) -> Outcome<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| Failure::io("make the folder", folder, error))?;
     }
@@ -455,7 +455,7 @@ pub fn write_file(path: &Path, text: &str) -> Outcome<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let staged = path.with_file_name(name);
-    let written = std::fs::write(&staged, text).and_then(|()| std::fs::rename(&staged, path));
+    let written = std::fs::write(&staged, content).and_then(|()| std::fs::rename(&staged, path));
     if written.is_err() {
         // Nothing half-written stays behind where it can be helped.
         let _ = std::fs::remove_file(&staged);

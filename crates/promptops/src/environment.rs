@@ -15,13 +15,16 @@
 //! | `PROMPTOPS_INVOCATIONS` | file that invocations are appended to |
 //! | `PROMPTOPS_EMF` | `1`: invocations go to standard output as CloudWatch metrics |
 //!
+//! Where none of them names a source, the bundle that was packaged with the SDK is taken, if there is one
+//! ([`settings_from_env_beside`]), else one is searched for.
+//!
 //! Also read: `OTEL_SERVICE_NAME` and `AWS_LAMBDA_FUNCTION_NAME` for the service, `XDG_CACHE_HOME` and `HOME` for the
 //! cache, and what a registry in a cloud or behind a server needs ([`StoreOptions::is_setting`]): every `AWS_…`, `GOOGLE_…` and
 //! `AZURE_…` variable, those that say where files with credentials are, and `HTTPS_PROXY` and `NO_PROXY`. An empty variable
 //! counts as unset.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use promptops_store::StoreOptions;
@@ -29,13 +32,23 @@ use promptops_store::StoreOptions;
 use crate::settings::Settings;
 use crate::warning::Warning;
 
+/// The name of the bundle that `promptops package` puts beside the SDK.
+const PACKAGED_BUNDLE: &str = "prompts.bundle";
+
 /// Reads [`Settings`] from the environment, the working directory and the system's clock.
 ///
 /// Without a variable that names a source, the source is searched for, see [`Settings::discover_source`]. Warnings go to
 /// standard error. Call it again to see changes.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "an SDK is where the environment, folder and clock of a process enter")]
 pub fn settings_from_env() -> Settings {
+    settings_from_env_beside(None)
+}
+
+/// Reads [`Settings`] as [`settings_from_env`] does, for an SDK that lies in a folder of its own: without a variable that names a
+/// source, the bundle `prompts.bundle` in this folder is the source, where `promptops package` has put one there.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "an SDK is where the environment, folder and clock of a process enter")]
+pub fn settings_from_env_beside(sdk: Option<&Path>) -> Settings {
     let base_dir = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let mut settings = Settings::new(base_dir, Arc::new(chrono::Utc::now));
     settings.warn = Arc::new(warn_on_stderr);
@@ -44,6 +57,9 @@ pub fn settings_from_env() -> Settings {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(name, _)| StoreOptions::is_setting(name))
         .collect();
+    if !settings.has_source() {
+        settings.bundle = sdk.map(|folder| folder.join(PACKAGED_BUNDLE)).filter(|bundle| bundle.is_file());
+    }
     settings.discover_source();
     settings
 }
@@ -147,5 +163,14 @@ mod tests {
         let (settings, warnings) = applied(&[("PROMPTOPS_STRICT", "perhaps")]);
         assert_eq!(settings.strict, None);
         assert_eq!(warnings, [Warning::Variable { name: "PROMPTOPS_STRICT", value: "perhaps".into() }]);
+    }
+
+    #[test]
+    fn a_packaged_bundle_is_taken_before_a_source_is_searched_for() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_ne!(settings_from_env_beside(Some(folder.path())).bundle, Some(folder.path().join(PACKAGED_BUNDLE)));
+        std::fs::write(folder.path().join(PACKAGED_BUNDLE), "").unwrap();
+        let settings = settings_from_env_beside(Some(folder.path()));
+        assert_eq!((settings.bundle, settings.folder), (Some(folder.path().join(PACKAGED_BUNDLE)), None));
     }
 }

@@ -33,7 +33,7 @@ mod version_record;
 mod warning;
 
 pub use call::Call;
-pub use environment::settings_from_env;
+pub use environment::{settings_from_env, settings_from_env_beside};
 pub use error::Error;
 pub use error_type::error_type;
 pub use loader::Loader;

@@ -1,9 +1,9 @@
 //! `Loader`, and the loader of the process that `load_prompt` uses.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use promptops::{Settings, settings_from_env};
+use promptops::{Settings, settings_from_env_beside};
 use pyo3::prelude::*;
 
 use crate::error;
@@ -34,13 +34,13 @@ struct Given {
 
 impl Given {
     fn open(self, py: Python<'_>) -> PyResult<promptops::Loader> {
-        let settings = self.settings();
+        let settings = self.settings(own_folder(py).as_deref());
         py.detach(|| promptops::Loader::from_settings(&settings)).map_err(|error| error::to_python(py, &error))
     }
 
     /// Puts what was given over what the environment says.
-    fn settings(self) -> Settings {
-        let mut settings = settings_from_env();
+    fn settings(self, own_folder: Option<&Path>) -> Settings {
+        let mut settings = settings_from_env_beside(own_folder);
         settings.warn = Arc::new(error::warn);
         if self.bundle.is_some() || self.lock.is_some() || self.registry.is_some() || self.prompts.is_some() {
             settings.bundle = self.bundle;
@@ -56,6 +56,12 @@ impl Given {
         settings.emf = self.emf.unwrap_or(settings.emf);
         settings
     }
+}
+
+/// Returns the folder where this native part lies, beside which a bundle may have been packaged.
+fn own_folder(py: Python<'_>) -> Option<PathBuf> {
+    let file: PathBuf = py.import("promptops._promptops").ok()?.getattr("__file__").ok()?.extract().ok()?;
+    file.parent().map(Path::to_owned)
 }
 
 #[pymethods]
@@ -88,6 +94,13 @@ impl Loader {
         }
     }
 
+    /// Returns a coroutine, see `python/promptops/_asyncio.py`.
+    #[pyo3(signature = (id, version=None))]
+    fn load_prompt_async<'py>(slf: Bound<'py, Self>, id: &str, version: Option<u32>) -> PyResult<Bound<'py, PyAny>> {
+        let kept = slf.get().loader.kept(id, version).map(Prompt::new);
+        load_later(&slf.getattr("load_prompt")?, kept, id, version)
+    }
+
     fn flush(&self, py: Python<'_>) {
         py.detach(|| self.loader.flush());
     }
@@ -115,6 +128,23 @@ pub(crate) fn load_prompt(py: Python<'_>, id: &str, version: Option<u32>) -> PyR
         None => replace_process(Given::default().open(py)?),
     };
     load(py, &loader, id, version)
+}
+
+#[pyfunction]
+#[pyo3(signature = (id, version=None))]
+pub(crate) fn load_prompt_async<'py>(py: Python<'py>, id: &str, version: Option<u32>) -> PyResult<Bound<'py, PyAny>> {
+    let kept = read_process(|loader| loader.kept(id, version)).flatten().map(Prompt::new);
+    load_later(&py.import("promptops._promptops")?.getattr("load_prompt")?, kept, id, version)
+}
+
+/// Returns a coroutine of `kept`, or of what `load` gives on another thread.
+fn load_later<'py>(
+    load: &Bound<'py, PyAny>,
+    kept: Option<Prompt>,
+    id: &str,
+    version: Option<u32>,
+) -> PyResult<Bound<'py, PyAny>> {
+    load.py().import("promptops._asyncio")?.call_method1("loaded", (load, kept, id, version))
 }
 
 /// Looks at the loader of the process. The lock is held for no longer than that, and never while Python code runs.
@@ -154,4 +184,9 @@ pub(crate) fn flush(py: Python<'_>) {
     if let Some(loader) = read_process(Arc::clone) {
         py.detach(|| loader.flush());
     }
+}
+
+#[pyfunction]
+pub(crate) fn dropped() -> u64 {
+    read_process(|loader| loader.dropped()).unwrap_or_default()
 }

@@ -135,7 +135,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     })??;
     context.printer.answer(&shown);
     if let Some(file) = &arguments.out {
-        write_file(&context.directory.join(file), &String::from_utf8_lossy(&plan.to_bytes()))?;
+        write_file(&context.directory.join(file), plan.to_bytes())?;
         let file = file.display();
         context.printer.notice(match plan.changes.is_empty() {
             true => format!("plan written to {file}; it changes nothing"),
