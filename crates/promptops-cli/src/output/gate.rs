@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use promptops_prompt::change::Class;
 
-use super::markdown::{fence, prose, text as plain};
+use super::markdown::{code, fence, prose};
 use super::visible::one_line;
 use super::{eval_human, eval_markdown};
 use crate::gate::{ChangedV1, CheckV1, GateV1};
@@ -73,7 +73,7 @@ pub fn markdown(report: &GateV1, findings: &str) -> String {
     for changed in &report.prompts {
         let changes: Vec<String> =
             changed.changes.iter().map(|change| format!("{}: {}", change.part, prose(&change.reason))).collect();
-        let _ = writeln!(text, "| {} | {} | {} |", plain(&step(changed)), changed.class, changes.join("<br>"));
+        let _ = writeln!(text, "| {} | {} | {} |", code(&step(changed)), changed.class, changes.join("<br>"));
     }
     for report in &report.reports {
         text.push('\n');
