@@ -407,7 +407,11 @@ fn the_closure_of_an_agents_prompt_is_read_once() {
     for id in skills {
         desk.publish(id, 1, "{% include \"shared.tone@1\" %} do it");
     }
-    desk.publish("agent.desk", 1, "{% include \"skill.refund@1\" %}{% include \"skill.search@1\" %}{% include \"shared.tone@1\" %}");
+    desk.publish(
+        "agent.desk",
+        1,
+        "{% include \"skill.refund@1\" %}{% include \"skill.search@1\" %}{% include \"shared.tone@1\" %}",
+    );
     desk.live(&["agent.desk@1", "support.reply@1"]);
     let s3 = S3::serve(desk.root().join("registry"));
     let mut settings = world.settings(desk.root(), "s3://bucket");
