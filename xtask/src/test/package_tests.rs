@@ -13,10 +13,13 @@ use crate::step::each_line;
 pub(super) fn run(checkout: &Checkout, python: &Python, sdk: &Python, programs: &Programs) -> Result<Tally> {
     let mut command = checkout.command(python.program("pytest"));
     command.args(["tests/packages", "--quiet", "-rs", "--color=no", "-p", "no:cacheprovider", "-W", "error"]);
-    // The tests of the Rust crates built it.
-    let program = checkout.target.join("debug").join("promptops").with_extension(std::env::consts::EXE_EXTENSION);
-    ensure!(program.is_file(), "no program at `{}`", program.display());
-    command.env("PROMPTOPS_TEST_BINARY", program).env("PROMPTOPS_TEST_WHEEL", sdk.wheel(checkout)?);
+    // The build of the Rust tests built them.
+    for (variable, name) in [("PROMPTOPS_TEST_BINARY", "promptops"), ("PROMPTOPS_TEST_EXTENSION", "promptops-lambda-extension")] {
+        let program = checkout.target.join("debug").join(name).with_extension(std::env::consts::EXE_EXTENSION);
+        ensure!(program.is_file(), "no program at `{}`", program.display());
+        command.env(variable, program);
+    }
+    command.env("PROMPTOPS_TEST_WHEEL", sdk.wheel(checkout)?);
     programs.announce(&mut command);
     let mut lines = Vec::new();
     let status = each_line(&mut command, |line| lines.push(line.to_owned()))?;
