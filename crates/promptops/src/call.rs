@@ -270,6 +270,8 @@ impl Call {
     }
 
     fn note(&mut self, reply: Reply) {
+        // What a stream would have said is said now.
+        self.stream = None;
         let is_first = !std::mem::replace(&mut self.is_answered, true);
         let latency_ms = self.elapsed_ms();
         let record = &mut self.invocation;

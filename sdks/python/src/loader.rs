@@ -94,6 +94,13 @@ impl Loader {
         }
     }
 
+    /// Returns a coroutine, see `python/promptops/_asyncio.py`.
+    #[pyo3(signature = (id, version=None))]
+    fn load_prompt_async<'py>(slf: Bound<'py, Self>, id: &str, version: Option<u32>) -> PyResult<Bound<'py, PyAny>> {
+        let kept = slf.get().loader.kept(id, version).map(Prompt::new);
+        load_later(&slf.getattr("load_prompt")?, kept, id, version)
+    }
+
     fn flush(&self, py: Python<'_>) {
         py.detach(|| self.loader.flush());
     }
@@ -121,6 +128,23 @@ pub(crate) fn load_prompt(py: Python<'_>, id: &str, version: Option<u32>) -> PyR
         None => replace_process(Given::default().open(py)?),
     };
     load(py, &loader, id, version)
+}
+
+#[pyfunction]
+#[pyo3(signature = (id, version=None))]
+pub(crate) fn load_prompt_async<'py>(py: Python<'py>, id: &str, version: Option<u32>) -> PyResult<Bound<'py, PyAny>> {
+    let kept = read_process(|loader| loader.kept(id, version)).flatten().map(Prompt::new);
+    load_later(&py.import("promptops._promptops")?.getattr("load_prompt")?, kept, id, version)
+}
+
+/// Returns a coroutine of `kept`, or of what `load` gives on another thread.
+fn load_later<'py>(
+    load: &Bound<'py, PyAny>,
+    kept: Option<Prompt>,
+    id: &str,
+    version: Option<u32>,
+) -> PyResult<Bound<'py, PyAny>> {
+    load.py().import("promptops._asyncio")?.call_method1("loaded", (load, kept, id, version))
 }
 
 /// Looks at the loader of the process. The lock is held for no longer than that, and never while Python code runs.
@@ -160,4 +184,9 @@ pub(crate) fn flush(py: Python<'_>) {
     if let Some(loader) = read_process(Arc::clone) {
         py.detach(|| loader.flush());
     }
+}
+
+#[pyfunction]
+pub(crate) fn dropped() -> u64 {
+    read_process(|loader| loader.dropped()).unwrap_or_default()
 }
