@@ -54,7 +54,7 @@ async fn started_on(store: Store, change: impl FnOnce(&mut Settings)) -> (Server
 
 async fn release(server: &Server, versions: &[&str]) {
     let versions: Vec<PromptRef> = versions.iter().map(|version| version.parse().unwrap()).collect();
-    let targets = Targets { versions, removals: Vec::new() };
+    let targets = Targets { versions, ..Targets::default() };
     let rules = held_rules();
     let authority = rules.authority();
     let plan = server.registry.plan(&prod(), &targets, authority, "rel", now()).await.unwrap();
