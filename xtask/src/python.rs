@@ -81,7 +81,8 @@ impl Python {
         let wheels = checkout.scratch().join("wheels");
         remove_folder(&wheels)?;
         // Old systems are linked for by zig, where there is one.
-        let system = if self.has_zig { &["--zig", "--compatibility", "manylinux2014"][..] } else { &["--compatibility", "linux"] };
+        let system =
+            if self.has_zig { &["--zig", "--compatibility", "manylinux2014"][..] } else { &["--compatibility", "linux"] };
         let release = if profile == Profile::Release { &["--release"][..] } else { &[] };
         self.build_wheel(checkout, "sdks/python/Cargo.toml", &wheels, &[system, release].concat())?;
         let wheel = self.wheel(checkout)?;
