@@ -79,7 +79,7 @@ def wheel() -> Path:
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return Project(tmp_path_factory.mktemp("project"), given("PROMPTOPS_TEST_COMMAND"))
+    return Project(tmp_path_factory.mktemp("project"), given("PROMPTOPS_TEST_BINARY"))
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,8 @@ test('what npm packs installs alone and is imported in both ways', () => {
   const names = files.map((file) => file.path).sort();
   assert.deepEqual(names, [
     'README.md', 'bin/promptops.js', 'index.d.mts', 'index.d.ts', 'index.js', 'index.mjs',
-    'lib/errors.js', 'lib/loader.js', 'lib/native.js', 'lib/prompt.js', 'package.json', 'promptops.node',
+    'lib/error-name.js', 'lib/errors.js', 'lib/invocation.js', 'lib/loader.js', 'lib/native.js', 'lib/prompt.js',
+    'lib/streams.js', 'lib/trace.js', 'lib/wrap.js', 'package.json', 'promptops.node',
   ]);
   writeFileSync('package.json', '{"private": true}');
   run('npm', ['install', '--offline', '--no-audit', '--no-fund', `./${filename}`]);
@@ -34,9 +35,9 @@ test('what npm packs installs alone and is imported in both ways', () => {
   assert.equal(run(process.execPath, ['use.cjs']), '2 PromptOpsError\n');
 });
 
-const COMMAND = process.env.PROMPTOPS_TEST_COMMAND;
+const COMMAND = process.env.PROMPTOPS_TEST_BINARY;
 
-test('installing the package brings the command', { skip: COMMAND ? false : 'PROMPTOPS_TEST_COMMAND is not set' }, () => {
+test('installing the package brings the command', { skip: COMMAND ? false : 'PROMPTOPS_TEST_BINARY is not set' }, () => {
   cpSync(`${HOME}command`, 'command', { recursive: true });
   cpSync(COMMAND, 'command/bin/promptops');
   // Symbols make it several times as large; a machine without this program packs them too.

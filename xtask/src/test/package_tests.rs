@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 
 use super::python_tests::read;
 use super::tally::Tally;
-use crate::checkout::{COMMAND_VARIABLE, Checkout};
+use crate::checkout::{BINARY_VARIABLE, Checkout};
 use crate::python::Python;
 use crate::services::programs::Programs;
 use crate::step::each_line;
@@ -14,9 +14,9 @@ pub(super) fn run(checkout: &Checkout, python: &Python, sdk: &Python, programs: 
     let mut command = checkout.command(python.program("pytest"));
     command.args(["tests/packages", "--quiet", "-rs", "--color=no", "-p", "no:cacheprovider", "-W", "error"]);
     // The build of the Rust tests built both.
-    let program = checkout.command_built_for_tests();
+    let program = checkout.binary_built_for_tests();
     command.env("PROMPTOPS_TEST_EXTENSION", program.with_file_name("promptops-lambda-extension"));
-    command.env(COMMAND_VARIABLE, program);
+    command.env(BINARY_VARIABLE, program);
     command.env("PROMPTOPS_TEST_WHEEL", sdk.wheel(checkout)?).env("PROMPTOPS_TEST_COMMAND_WHEEL", sdk.command_wheel(checkout)?);
     programs.announce(&mut command);
     let mut lines = Vec::new();
