@@ -20,12 +20,20 @@ pub(crate) enum Profile {
 /// A Python environment of its own.
 pub(crate) struct Python {
     folder: PathBuf,
+    /// Whether it has zig, which links for the C library of old systems, so that wheels are as those that are released.
+    has_zig: bool,
 }
 
 impl Python {
     /// Makes the environment of tests.
     pub(crate) fn for_tests(checkout: &Checkout) -> Result<Self> {
-        Self::prepare(checkout, "venv", "sdks/python/requirements-test.txt")
+        let python = Self::prepare(checkout, "venv", "sdks/python/requirements-test.txt")?;
+        Ok(Self { has_zig: cfg!(target_os = "linux"), ..python })
+    }
+
+    /// Makes the environment in which packages are tried out: what runs them, and not the SDK.
+    pub(crate) fn for_packages(checkout: &Checkout) -> Result<Self> {
+        Self::prepare(checkout, "packages-venv", "tests/packages/requirements.txt")
     }
 
     /// Makes the environment of the demo.
@@ -41,7 +49,7 @@ impl Python {
     /// Makes an environment with the requirements in it, or keeps the one made from the same requirements before.
     fn prepare(checkout: &Checkout, name: &str, requirements: &str) -> Result<Self> {
         let base = base_interpreter(checkout)?;
-        let python = Self { folder: checkout.scratch().join(name) };
+        let python = Self { folder: checkout.scratch().join(name), has_zig: false };
         let wanted =
             std::fs::read_to_string(checkout.root.join(requirements)).with_context(|| format!("cannot read `{requirements}`"))?;
         let wanted = format!("{}\n{wanted}", base.version);
@@ -72,22 +80,45 @@ impl Python {
     pub(crate) fn install_sdk(&self, checkout: &Checkout, profile: Profile) -> Result<()> {
         let wheels = checkout.scratch().join("wheels");
         remove_folder(&wheels)?;
-        let mut build = checkout.command(self.program("maturin"));
-        build
-            .args(["build", "--locked", "--manifest-path", "sdks/python/Cargo.toml", "--compatibility", "linux", "--out"])
-            .arg(&wheels)
-            .arg("--interpreter")
-            .arg(self.program("python"));
-        if profile == Profile::Release {
-            build.arg("--release");
-        }
-        // It takes minutes the first time: cargo's progress is shown as it comes.
-        let status = build.status().context("cannot start maturin")?;
-        ensure!(status.success(), "maturin ended with {status}");
-        let wheel = only_file(&wheels)?;
+        // Old systems are linked for by zig, where there is one.
+        let system =
+            if self.has_zig { &["--zig", "--compatibility", "manylinux2014"][..] } else { &["--compatibility", "linux"] };
+        let release = if profile == Profile::Release { &["--release"][..] } else { &[] };
+        self.build_wheel(checkout, "sdks/python/Cargo.toml", &wheels, &[system, release].concat())?;
+        let wheel = self.wheel(checkout)?;
         // The version stays the same from one build to the next: pip would keep the old one.
         quietly(pip(checkout, self).args(["install", "--force-reinstall", "--no-deps"]).arg(&wheel))
             .context("cannot install the wheel")
+    }
+
+    /// Builds the wheel of the command as its tests built it: for this system, and fast.
+    pub(crate) fn build_command(&self, checkout: &Checkout) -> Result<()> {
+        let wheels = checkout.scratch().join("command-wheels");
+        remove_folder(&wheels)?;
+        self.build_wheel(checkout, "crates/promptops-cli/Cargo.toml", &wheels, &["--compatibility", "linux"])
+    }
+
+    /// Returns the wheel that [`Python::build_command`] built last.
+    pub(crate) fn command_wheel(&self, checkout: &Checkout) -> Result<PathBuf> {
+        only_file(&checkout.scratch().join("command-wheels"))
+    }
+
+    fn build_wheel(&self, checkout: &Checkout, manifest: &str, wheels: &Path, options: &[&str]) -> Result<()> {
+        let mut build = checkout.command_that_builds(self.program("maturin"));
+        build.args(["build", "--locked", "--manifest-path", manifest, "--out"]).arg(wheels);
+        build.arg("--interpreter").arg(self.program("python")).args(options);
+        // maturin asks the first interpreter on the path for zig.
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        build.env("PATH", std::env::join_paths([self.programs()].into_iter().chain(std::env::split_paths(&path)))?);
+        // It takes minutes the first time: cargo's progress is shown as it comes.
+        let status = build.status().context("cannot start maturin")?;
+        ensure!(status.success(), "maturin ended with {status}");
+        Ok(())
+    }
+
+    /// Returns the wheel that [`Python::install_sdk`] built last.
+    pub(crate) fn wheel(&self, checkout: &Checkout) -> Result<PathBuf> {
+        only_file(&checkout.scratch().join("wheels"))
     }
 }
 

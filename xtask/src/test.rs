@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every test, and one line that sums them up.
 
 mod node_tests;
+mod package_tests;
 mod python_tests;
 mod rust_tests;
 mod tally;
@@ -40,6 +41,11 @@ pub(crate) fn run(checkout: &Checkout) -> Result<Outcome> {
         let built = step("Python tests: build the wheel", || python.install_sdk(checkout, Profile::Dev));
         if tally.setup(built).is_some() {
             tally.add(counted("Python tests", || python_tests::run(checkout, python, &services)));
+            let command = tally.setup(step("Package tests: build the wheel of the command", || python.build_command(checkout)));
+            let packages = tally.setup(step("Package tests: environment", || Python::for_packages(checkout)));
+            if let (Some(()), Some(packages)) = (command, packages) {
+                tally.add(counted("Package tests", || package_tests::run(checkout, &packages, python, &programs)));
+            }
         }
     }
 

@@ -26,10 +26,12 @@ mod invocations;
 mod key;
 mod lineage;
 mod list;
-mod lock;
+pub mod lock;
 mod lsp;
+mod mcp;
 mod offline_model;
 mod owners;
+mod package;
 mod plan;
 mod prices;
 mod publish;
@@ -87,6 +89,8 @@ pub enum Command {
     Lsp(lsp::Arguments),
     Bundle(bundle::Arguments),
     #[command(subcommand)]
+    Package(package::Command),
+    #[command(subcommand)]
     Evidence(evidence::Command),
     #[command(subcommand)]
     Environment(environment::Command),
@@ -95,6 +99,7 @@ pub enum Command {
     #[command(subcommand)]
     Registry(registry::Command),
     Serve(serve::Arguments),
+    Mcp(mcp::Arguments),
     #[command(subcommand)]
     Key(key::Command),
     #[cfg(feature = "lake")]
@@ -142,11 +147,13 @@ pub fn run(command: Command, context: &Context) -> Outcome<Exit> {
         Command::Lock(arguments) => lock::run(&arguments, context),
         Command::Lsp(arguments) => lsp::run(&arguments, context),
         Command::Bundle(arguments) => bundle::run(&arguments, context),
+        Command::Package(command) => package::run(&command, context),
         Command::Evidence(command) => evidence::run(&command, context),
         Command::Environment(command) => environment::run(&command, context),
         Command::Audit(command) => audit::run(&command, context),
         Command::Registry(command) => registry::run(&command, context),
         Command::Serve(arguments) => serve::run(&arguments, context),
+        Command::Mcp(arguments) => mcp::run(&arguments, context),
         Command::Key(command) => key::run(&command, context),
         #[cfg(feature = "lake")]
         Command::Invocations(command) => invocations::run(&command, context),

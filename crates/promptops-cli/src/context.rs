@@ -21,6 +21,8 @@ pub struct Context {
     pub directory: PathBuf,
     /// The environment of the process.
     pub environment: BTreeMap<String, String>,
+    /// Where this program lies, links followed; none where the system does not say.
+    pub program: Option<PathBuf>,
     registry: Option<String>,
 }
 
@@ -37,7 +39,8 @@ impl Context {
             Some(directory) => enter(directory).map_err(|error| Failure::io("enter", directory, error))?,
             None => std::env::current_dir().map_err(|error| Failure::io("read", Path::new("."), error))?,
         };
-        Ok(Self { printer, directory, environment, registry: options.registry.clone() })
+        let program = std::env::current_exe().ok();
+        Ok(Self { printer, directory, environment, program, registry: options.registry.clone() })
     }
 
     /// Returns the time, UTC.
@@ -49,6 +52,11 @@ impl Context {
     /// Returns the value of an environment variable that is set and not empty.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Tells whether a pipeline runs the command, which looks at what somebody proposes.
+    pub fn is_in_pipeline(&self) -> bool {
+        self.variable("CI").is_some_and(|value| !matches!(value, "false" | "0"))
     }
 
     /// Finds the project that the working directory belongs to.

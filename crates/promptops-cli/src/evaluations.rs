@@ -54,6 +54,9 @@ pub struct EvalOptions {
     /// Stop after about this many US dollars for each eval file; needs prices (`promptops prices import`).
     #[arg(long, value_name = "USD", value_parser = amount)]
     pub max_usd: Option<f64>,
+    /// Whether what earlier runs came to is neither used nor kept.
+    #[arg(skip)]
+    pub without_results: bool,
 }
 
 /// Reads a positive amount of money.
@@ -66,8 +69,7 @@ impl EvalOptions {
     /// Returns when recorded answers are used. A pipeline asks no model unless it is told to: that would cost money with every
     /// push, and give other answers than those that were reviewed.
     pub fn replay(&self, context: &Context) -> ReplayChoice {
-        let is_in_pipeline = || context.variable("CI").is_some_and(|value| !matches!(value, "false" | "0"));
-        self.replay.unwrap_or_else(|| if is_in_pipeline() { ReplayChoice::Only } else { ReplayChoice::Auto })
+        self.replay.unwrap_or_else(|| if context.is_in_pipeline() { ReplayChoice::Only } else { ReplayChoice::Auto })
     }
 }
 
@@ -171,7 +173,9 @@ pub fn run(
     let (subject, baseline) = (subject_of(candidate)?, baseline.map(subject_of).transpose()?);
     let replay = options.replay(context);
     let mut prepared = file.prepare(&subject)?;
-    if replay != ReplayChoice::Off && !options.prune_recordings {
+    // What lies in the folder of a pipeline may have come with the proposal.
+    let keeps_results = !options.without_results && !context.is_in_pipeline();
+    if keeps_results && replay != ReplayChoice::Off && !options.prune_recordings {
         prepared = prepared.keeping_results(&results_folder(project));
     }
     let recording = open_recording(project, path, replay)?;
@@ -448,8 +452,8 @@ fn client_exit(error: &ClientError) -> Exit {
     }
 }
 
-/// Writes a document beside the answer, whole or not at all; the folder is made where it is missing.
-pub fn write_file(path: &Path, text: &str) -> Outcome<()> {
+/// Writes a file beside the answer, whole or not at all; the folder is made where it is missing.
+pub fn write_file(path: &Path, content: impl AsRef<[u8]>) -> Outcome<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| Failure::io("make the folder", folder, error))?;
     }
@@ -457,7 +461,7 @@ pub fn write_file(path: &Path, text: &str) -> Outcome<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let staged = path.with_file_name(name);
-    let written = std::fs::write(&staged, text).and_then(|()| std::fs::rename(&staged, path));
+    let written = std::fs::write(&staged, content).and_then(|()| std::fs::rename(&staged, path));
     if written.is_err() {
         // Nothing half-written stays behind where it can be helped.
         let _ = std::fs::remove_file(&staged);

@@ -3,7 +3,9 @@
 //! The command tree equals the file tree: `promptops registry init` is `commands/registry/init.rs`. Stdout is the answer,
 //! stderr is everything else. Only this crate prints, reads the environment and knows the clock.
 
+mod agents;
 mod allowances;
+mod base_revision;
 mod callers;
 mod check_cache;
 mod check_levels;
@@ -20,6 +22,7 @@ mod exit;
 mod failure;
 mod fixes;
 mod gate;
+mod http;
 mod inventory_access;
 #[cfg(feature = "lake")]
 mod lake_access;
@@ -27,6 +30,7 @@ mod lake_access;
 mod lake_slices;
 mod language_server;
 mod output;
+mod packages;
 mod plan_view;
 mod printer;
 mod project;
@@ -44,6 +48,7 @@ mod text_position;
 mod time_argument;
 mod watch;
 mod working_tree;
+mod yardstick;
 
 use std::process::ExitCode;
 

@@ -19,22 +19,8 @@ use crate::schema::{TABLE, UTC, schema, score_name, score_value};
 /// Refuses what the columns cannot hold.
 pub(crate) fn check(record: &Invocation) -> Result<Partition, LakeError> {
     let wrong = |reason: String| LakeError::Record { invocation_id: record.invocation_id.to_string(), reason };
-    for (name, count) in [
-        ("input_tokens", record.input_tokens),
-        ("output_tokens", record.output_tokens),
-        ("cached_tokens", record.cached_tokens),
-        ("reasoning_tokens", record.reasoning_tokens),
-        ("output_length", record.output_length),
-    ] {
-        if let Some(count) = count.filter(|count| i64::try_from(*count).is_err()) {
-            return Err(wrong(format!("`{name}` is out of range: `{count}`")));
-        }
-    }
-    if let Some(version) = record.prompt_version.filter(|version| i32::try_from(*version).is_err()) {
-        return Err(wrong(format!("`prompt_version` is out of range: `{version}`")));
-    }
-    Partition::of(record.time)
-        .ok_or_else(|| wrong(format!("the year of `time` is not within 1970 to 9999: `{}`", record.time.to_rfc3339())))
+    record.check_range().map_err(|error| wrong(error.to_string()))?;
+    Partition::of(record.time).ok_or_else(|| wrong(format!("`time` has no folder: `{}`", record.time.to_rfc3339())))
 }
 
 /// Makes rows of checked records. Numbers that are not finite become null.
@@ -72,6 +58,7 @@ pub(crate) fn to_batch(records: &[&Invocation]) -> Result<RecordBatch, ArrowErro
         text(|record| record.prompt_id.as_deref()),
         Arc::new(records.iter().map(version).collect::<Int32Array>()),
         text(|record| record.prompt_digest.as_deref()),
+        text(|record| record.arm.as_deref()),
         text(|record| record.input_hash.as_deref()),
         text(|record| record.requested_model.as_deref()),
         text(|record| record.responded_model.as_deref()),
@@ -147,6 +134,7 @@ pub(crate) fn from_batch(batch: &RecordBatch) -> Result<Vec<Invocation>, LakeErr
     columns.text("environment", &mut records, |record| &mut record.environment)?;
     columns.text("prompt_id", &mut records, |record| &mut record.prompt_id)?;
     columns.text("prompt_digest", &mut records, |record| &mut record.prompt_digest)?;
+    columns.text("arm", &mut records, |record| &mut record.arm)?;
     columns.text("input_hash", &mut records, |record| &mut record.input_hash)?;
     columns.text("requested_model", &mut records, |record| &mut record.requested_model)?;
     columns.text("responded_model", &mut records, |record| &mut record.responded_model)?;

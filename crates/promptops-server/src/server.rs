@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
 
 use crate::guard::Peer;
+use crate::mcp::AgentsError;
 use crate::routes;
 use crate::settings::Settings;
 use crate::state::{ServerState, Shared};
@@ -32,9 +33,15 @@ pub enum ServeError {
     /// The counters could not be made. This is a bug.
     #[error("cannot make the metrics")]
     Metrics(#[from] prometheus::Error),
+    /// The log of invocations cannot be opened.
+    #[error("cannot open the log of invocations")]
+    Log(#[from] promptops_telemetry::ingest::SegmentError),
+    /// Agents cannot be served.
+    #[error(transparent)]
+    Agents(#[from] AgentsError),
 }
 
-/// Serves a registry on `listener` until `shutdown` completes.
+/// Serves a registry, and agents where the settings say so, on `listener` until `shutdown` completes.
 ///
 /// Then no connection is accepted any more, requests under way are finished (for as long as
 /// [`Limits::drain_time`](crate::Limits::drain_time) allows), and everything that writes is done to its end.
@@ -50,6 +57,14 @@ pub async fn serve(
     let acceptor = settings.tls.as_ref().map(|tls| TlsAcceptor::from(tls.config()));
     let state: Shared = Arc::new(ServerState::new(registry, settings)?);
     let router = routes::router(&state);
+    let shipping = state.recording.is_some().then(|| {
+        let state = Arc::clone(&state);
+        tokio::spawn(async move {
+            if let Some(recording) = &state.recording {
+                recording.ship().await;
+            }
+        })
+    });
     let connections = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(state.settings.limits.connections));
     tokio::pin!(shutdown);
@@ -79,11 +94,21 @@ pub async fn serve(
     drop(listener);
     state.is_draining.store(true, Ordering::Release);
     tracing::info!("shutting down");
+    if let Some(agents) = &state.agents {
+        // Their streams last until somebody ends them.
+        agents.close();
+    }
     let limit = state.settings.limits.drain_time;
     if tokio::time::timeout(limit, connections.shutdown()).await.is_err() {
         tracing::warn!(seconds = limit.as_secs(), "requests were cut off: they took longer than the server waits");
     }
     state.writes_ended().await;
+    if let (Some(recording), Some(shipping)) = (&state.recording, shipping) {
+        recording.tell_to_end();
+        // It ends with what it is at; when it panicked, what it did not ship is shipped now or by the next process.
+        let _ = shipping.await;
+        recording.end().await;
+    }
     Ok(())
 }
 

@@ -12,11 +12,15 @@ use tokio_util::task::TaskTracker;
 
 use crate::cache::ObjectCache;
 use crate::conditional::Sharing;
+use crate::ingest::Recording;
 use crate::key_ring::KeyRing;
+use crate::mcp::Agents;
+use crate::mcp::http::Mount;
 use crate::metrics::Metrics;
 use crate::rate_limit::RateLimit;
 use crate::refusal::Refusal;
 use crate::rules::{HeldRules, Rules};
+use crate::server::ServeError;
 use crate::settings::{Access, Settings};
 
 /// What every request finds. Clones share it.
@@ -33,6 +37,10 @@ pub(crate) struct ServerState {
     pub(crate) under_way: AtomicUsize,
     /// Whether the server is about to end.
     pub(crate) is_draining: AtomicBool,
+    /// What serves agents, where they are served.
+    pub(crate) agents: Option<Mount>,
+    /// Where invocations are recorded.
+    pub(crate) recording: Option<Recording>,
     rules: Option<Rules>,
     writes: TaskTracker,
 }
@@ -56,14 +64,19 @@ fn bug(error: &JoinError) -> Refusal {
 }
 
 impl ServerState {
-    pub(crate) fn new(registry: Registry, settings: Settings) -> prometheus::Result<Self> {
+    pub(crate) fn new(registry: Registry, mut settings: Settings) -> Result<Self, ServeError> {
         let metrics = Arc::new(Metrics::new()?);
+        let recording = settings.ingest.take().map(|ingest| Recording::open(ingest, Arc::clone(&metrics))).transpose()?;
+        let agents = settings.agents.take().map(Agents::new).transpose()?;
+        let agents = agents.map(|agents| Mount::new(agents, settings.limits.body_bytes));
         Ok(Self {
+            agents,
             objects: ObjectCache::new(registry.store().clone(), settings.cache_bytes, Arc::clone(&metrics)),
             keys: Arc::new(KeyRing::new(registry.clone(), settings.hold)),
             rate: RateLimit::new(settings.limits.requests_per_second),
             rules: settings.rules.clone().map(|reader| Rules::new(reader, settings.hold)),
             metrics,
+            recording,
             registry,
             settings,
             under_way: AtomicUsize::new(0),

@@ -9,11 +9,18 @@
 //! | `PROMPTOPS_CA_FILE` | PEM file of the certificates that such a server is trusted by, in place of the system's |
 //! | `PROMPTOPS_ALLOW_HTTP` | `true`: the key may travel in clear to a server at `http://…` |
 //! | `PROMPTOPS_PROMPTS` | folder of prompt files, for development |
+//! | `PROMPTOPS_FOLLOW` | environment of the registry whose releases are followed |
+//! | `PROMPTOPS_REFRESH_SECONDS` | after how long the registry is asked for its next release; 60 |
+//! | `PROMPTOPS_MAX_STALE_SECONDS` | how old what is known of it may be before a load waits for the registry; 600 |
+//! | `PROMPTOPS_REFUSE_STALE` | `1`: a load fails when it is older and the registry does not answer |
 //! | `PROMPTOPS_STRICT` | `1`: only pinned versions load; `0`: others load with a warning |
 //! | `PROMPTOPS_CACHE` | folder for what came from a remote registry |
 //! | `PROMPTOPS_ENVIRONMENT`, `PROMPTOPS_SERVICE` | recorded with every invocation |
 //! | `PROMPTOPS_INVOCATIONS` | file that invocations are appended to |
 //! | `PROMPTOPS_EMF` | `1`: invocations go to standard output as CloudWatch metrics |
+//!
+//! Where none of them names a source, the bundle that was packaged with the SDK is taken, if there is one
+//! ([`settings_from_env_beside`]), else one is searched for.
 //!
 //! Also read: `OTEL_SERVICE_NAME` and `AWS_LAMBDA_FUNCTION_NAME` for the service, `XDG_CACHE_HOME` and `HOME` for the
 //! cache, and what a registry in a cloud or behind a server needs ([`StoreOptions::is_setting`]): every `AWS_…`, `GOOGLE_…` and
@@ -21,21 +28,32 @@
 //! counts as unset.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use promptops_store::StoreOptions;
 
 use crate::settings::Settings;
 use crate::warning::Warning;
 
+/// The name of the bundle that `promptops package` puts beside the SDK.
+const PACKAGED_BUNDLE: &str = "prompts.bundle";
+
 /// Reads [`Settings`] from the environment, the working directory and the system's clock.
 ///
 /// Without a variable that names a source, the source is searched for, see [`Settings::discover_source`]. Warnings go to
 /// standard error. Call it again to see changes.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "an SDK is where the environment, folder and clock of a process enter")]
 pub fn settings_from_env() -> Settings {
+    settings_from_env_beside(None)
+}
+
+/// Reads [`Settings`] as [`settings_from_env`] does, for an SDK that lies in a folder of its own: without a variable that names a
+/// source, the bundle `prompts.bundle` in this folder is the source, where `promptops package` has put one there.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "an SDK is where the environment, folder and clock of a process enter")]
+pub fn settings_from_env_beside(sdk: Option<&Path>) -> Settings {
     let base_dir = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let mut settings = Settings::new(base_dir, Arc::new(chrono::Utc::now));
     settings.warn = Arc::new(warn_on_stderr);
@@ -44,6 +62,9 @@ pub fn settings_from_env() -> Settings {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(name, _)| StoreOptions::is_setting(name))
         .collect();
+    if !settings.has_source() {
+        settings.bundle = sdk.map(|folder| folder.join(PACKAGED_BUNDLE)).filter(|bundle| bundle.is_file());
+    }
     settings.discover_source();
     settings
 }
@@ -60,9 +81,23 @@ fn apply(settings: &mut Settings, variable: impl Fn(&'static str) -> Option<Stri
             None
         }
     };
+    let seconds = |name| {
+        let value = variable(name)?;
+        let seconds = value.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        if seconds.is_none() {
+            (settings.warn)(&Warning::Variable { name, value });
+        }
+        seconds
+    };
     let function = variable("AWS_LAMBDA_FUNCTION_NAME");
+    let (refresh, max_stale) = (seconds("PROMPTOPS_REFRESH_SECONDS"), seconds("PROMPTOPS_MAX_STALE_SECONDS"));
+    let refuse_stale = switch("PROMPTOPS_REFUSE_STALE").unwrap_or(false);
     let strict = switch("PROMPTOPS_STRICT");
     let emf = switch("PROMPTOPS_EMF").unwrap_or(false);
+    settings.refresh = refresh.unwrap_or(settings.refresh);
+    settings.max_stale = max_stale.unwrap_or(settings.max_stale);
+    settings.refuse_stale = refuse_stale;
+    settings.follow = variable("PROMPTOPS_FOLLOW");
     settings.strict = strict;
     settings.emf = emf;
     settings.bundle = path("PROMPTOPS_BUNDLE");
@@ -113,6 +148,10 @@ mod tests {
             ("PROMPTOPS_LOCK", "promptops.lock"),
             ("PROMPTOPS_REGISTRY", "s3://bucket/prefix"),
             ("PROMPTOPS_PROMPTS", "prompts"),
+            ("PROMPTOPS_FOLLOW", "prod"),
+            ("PROMPTOPS_REFRESH_SECONDS", "0.5"),
+            ("PROMPTOPS_MAX_STALE_SECONDS", "30"),
+            ("PROMPTOPS_REFUSE_STALE", "yes"),
             ("PROMPTOPS_STRICT", "0"),
             ("PROMPTOPS_CACHE", "/cache"),
             ("PROMPTOPS_ENVIRONMENT", "prod"),
@@ -124,6 +163,8 @@ mod tests {
         assert_eq!(settings.lock, Some("promptops.lock".into()));
         assert_eq!(settings.registry.as_deref(), Some("s3://bucket/prefix"));
         assert_eq!(settings.folder, Some("prompts".into()));
+        assert_eq!((settings.follow.as_deref(), settings.refuse_stale), (Some("prod"), true));
+        assert_eq!((settings.refresh, settings.max_stale), (Duration::from_millis(500), Duration::from_secs(30)));
         assert_eq!((settings.strict, settings.emf), (Some(false), true));
         assert_eq!(settings.cache_dir, Some("/cache".into()));
         assert_eq!((settings.environment.as_deref(), settings.service.as_deref()), (Some("prod"), Some("router")));
@@ -147,5 +188,19 @@ mod tests {
         let (settings, warnings) = applied(&[("PROMPTOPS_STRICT", "perhaps")]);
         assert_eq!(settings.strict, None);
         assert_eq!(warnings, [Warning::Variable { name: "PROMPTOPS_STRICT", value: "perhaps".into() }]);
+        for value in ["soon", "-1", "1e30", "NaN"] {
+            let (settings, warnings) = applied(&[("PROMPTOPS_REFRESH_SECONDS", value)]);
+            assert_eq!(settings.refresh, Duration::from_secs(60));
+            assert_eq!(warnings, [Warning::Variable { name: "PROMPTOPS_REFRESH_SECONDS", value: value.into() }]);
+        }
+    }
+
+    #[test]
+    fn a_packaged_bundle_is_taken_before_a_source_is_searched_for() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_ne!(settings_from_env_beside(Some(folder.path())).bundle, Some(folder.path().join(PACKAGED_BUNDLE)));
+        std::fs::write(folder.path().join(PACKAGED_BUNDLE), "").unwrap();
+        let settings = settings_from_env_beside(Some(folder.path()));
+        assert_eq!((settings.bundle, settings.folder), (Some(folder.path().join(PACKAGED_BUNDLE)), None));
     }
 }

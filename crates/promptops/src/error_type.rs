@@ -6,7 +6,9 @@
 /// `invalid_request`, `overloaded` or `server_error`; any other becomes snake case.
 #[must_use]
 pub fn error_type(name: &str) -> String {
-    let known = match name {
+    // Inside of streams, AWS writes the first letter small.
+    let capitalised = name.ends_with("Exception").then(|| capitalised(name));
+    let known = match capitalised.as_deref().unwrap_or(name) {
         "APITimeoutError"
         | "APIConnectionTimeoutError"
         | "RequestTimeoutError"
@@ -66,12 +68,20 @@ pub fn error_type(name: &str) -> String {
         | "ServiceUnavailableException"
         | "ServiceUnavailableError"
         | "ModelNotReadyException" => "overloaded",
-        "InternalServerError" | "api_error" | "ModelStreamErrorException" | "InternalServerException" | "ModelErrorException" => {
-            "server_error"
-        }
+        "InternalServerError"
+        | "APIError"
+        | "api_error"
+        | "ModelStreamErrorException"
+        | "InternalServerException"
+        | "ModelErrorException" => "server_error",
         other => return snake_case(other),
     };
     known.to_owned()
+}
+
+fn capitalised(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}", first.to_ascii_uppercase(), letters.as_str()))
 }
 
 fn snake_case(name: &str) -> String {
@@ -108,6 +118,7 @@ mod tests {
         for (name, expected) in [
             ("APITimeoutError", "timeout"),
             ("ThrottlingException", "rate_limit"),
+            ("throttlingException", "rate_limit"),
             ("ECONNREFUSED", "connection"),
             ("AbortError", "cancelled"),
             ("KeyError", "key_error"),

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::call::{Call, Recorder};
 use crate::prompt::Prompt;
+use crate::reply::Reply;
 
 /// A [`Call`] for bindings: it can be shared, and is recorded once, when its block has been left **and** its stream is over.
 ///
@@ -110,6 +111,12 @@ impl SharedCall {
         Some(further)
     }
 
+    /// Says whether the model was asked already, so that an answer is known, is under way, or will not come.
+    pub fn is_asked(&self) -> bool {
+        let state = self.state();
+        state.is_watched || state.is_streaming || state.call.as_ref().is_none_or(Call::is_over)
+    }
+
     /// Says whether a wrapped client has recorded an answer or is about to, so that one that the caller records too is known.
     pub fn is_watched(&self) -> bool {
         let state = self.state();
@@ -121,9 +128,19 @@ impl SharedCall {
     pub fn record_reply(&self, json: &Value) -> bool {
         let mut is_known = false;
         self.with_call(|call| is_known = call.record_reply(json));
-        self.state().is_waiting = false;
+        {
+            let mut state = self.state();
+            (state.is_waiting, state.is_streaming) = (false, false);
+        }
         self.settle();
         is_known
+    }
+
+    /// Records that a reply came that the caller reads by other means, so that only its latency is known.
+    pub fn record_unseen(&self) {
+        self.with_call(|call| call.record(Reply::default()));
+        self.state().is_waiting = false;
+        self.settle();
     }
 
     /// Records that a request failed, see [`Call::record_error`].

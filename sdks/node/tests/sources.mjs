@@ -12,13 +12,18 @@ const VECTORS = new URL('../../../spec/vectors/', import.meta.url);
 
 export function vectors(name) {
   const found = JSON.parse(readFileSync(new URL(name, VECTORS), 'utf8'));
-  if (found.cases.length === 0) throw new Error(`${name} has no cases`);
+  if ((found.cases ?? found.assignments).length === 0) throw new Error(`${name} has no cases`);
   return found;
 }
 
 /** The reply of the case of reply.json with this name. */
 export function reply(name) {
   return vectors('reply.json').cases.find((one) => one.name === name).reply;
+}
+
+/** The events of the case of stream.json with this name. */
+export function events(name) {
+  return vectors('stream.json').cases.find((one) => one.name === name).events;
 }
 
 /**

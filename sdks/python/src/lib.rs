@@ -3,10 +3,13 @@
 //! Everything that decides anything is in the crate `promptops`; here values change hands. The types are documented for
 //! users in `python/promptops/_promptops.pyi`.
 
+mod current;
 mod error;
 mod invocation;
 mod loader;
 mod prompt;
+mod reply;
+mod trace;
 mod value;
 mod view;
 
@@ -19,6 +22,10 @@ fn _promptops(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<prompt::Prompt>()?;
     module.add_class::<invocation::Invocation>()?;
     module.add_function(wrap_pyfunction!(loader::load_prompt, module)?)?;
+    module.add_function(wrap_pyfunction!(loader::load_prompt_async, module)?)?;
     module.add_function(wrap_pyfunction!(loader::configure, module)?)?;
+    module.add_function(wrap_pyfunction!(loader::refresh, module)?)?;
+    module.add_function(wrap_pyfunction!(loader::dropped, module)?)?;
+    module.add_function(wrap_pyfunction!(current::current_invocation, module)?)?;
     module.add_function(wrap_pyfunction!(loader::flush, module)?)
 }

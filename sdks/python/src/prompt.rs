@@ -8,8 +8,10 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyString};
 
+use crate::current::{current_invocation, record_input};
 use crate::error;
-use crate::invocation::{Invocation, record_input};
+use crate::invocation::Invocation;
+use crate::trace::tag_active_span;
 use crate::value::{from_json, from_members, set_values};
 use crate::view::Prepared;
 
@@ -116,6 +118,11 @@ impl Prompt {
     }
 
     #[getter]
+    fn arm(&self) -> Option<&'static str> {
+        self.prompt.arm().map(promptops::Arm::name)
+    }
+
+    #[getter]
     fn digest(&self) -> String {
         self.prompt.digest().to_string()
     }
@@ -133,8 +140,10 @@ impl Prompt {
     }
 
     #[pyo3(signature = (*, session=None, agent=None, stratum=None, parent=None, trace_id=None, span_id=None))]
+    #[expect(clippy::too_many_arguments, reason = "they are keyword arguments")]
     fn invocation(
         &self,
+        py: Python<'_>,
         session: Option<String>,
         agent: Option<String>,
         stratum: Option<String>,
@@ -142,15 +151,21 @@ impl Prompt {
         trace_id: Option<String>,
         span_id: Option<String>,
     ) -> Invocation {
-        let mut call = self.prompt.invocation();
+        let outer = current_invocation(py);
+        let within = |outer: Bound<'_, Invocation>| outer.get().call().read(|outer| self.prompt.invocation_within(outer));
+        let mut call = outer.and_then(within).unwrap_or_else(|| self.prompt.invocation());
+        let span = tag_active_span(py, &self.prompt);
         let known = call.invocation_mut();
-        known.session = session;
-        known.agent = agent;
+        known.session = session.or(known.session.take());
+        known.agent = agent.or(known.agent.take());
         known.stratum = stratum;
         // Recording never raises; what is no id is no parent.
-        known.parent_invocation = parent.and_then(|parent| parent.parse().ok());
-        known.trace_id = trace_id;
-        known.span_id = span_id;
+        known.parent_invocation = parent.and_then(|parent| parent.parse().ok()).or(known.parent_invocation);
+        if let Some((trace, span)) = span {
+            (known.trace_id, known.span_id) = (Some(trace), Some(span));
+        }
+        known.trace_id = trace_id.or(known.trace_id.take());
+        known.span_id = span_id.or(known.span_id.take());
         Invocation::new(call)
     }
 

@@ -4,7 +4,7 @@ use promptops::{Mappings, Rendering, TemplateValue};
 use pyo3::exceptions::{PyRecursionError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyMapping, PySequence, PyString, PyTuple};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// How deep values may be nested.
 pub(crate) const MAX_DEPTH: usize = 64;
@@ -43,7 +43,7 @@ fn template_list<'py>(
     Ok(TemplateValue::from(converted))
 }
 
-fn key_text<'a>(key: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
+pub(crate) fn key_text<'a>(key: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
     match key.cast::<PyString>() {
         Ok(key) => key.to_str(),
         Err(_) => Err(PyTypeError::new_err(format!("keys of a mapping must be str, not `{}`", type_name(key)))),
@@ -96,64 +96,6 @@ fn template_value(value: &Bound<'_, PyAny>, mappings: &mut Mappings, room: usize
 
 fn type_name(value: &Bound<'_, PyAny>) -> String {
     value.get_type().name().map_or_else(|_| "object".to_owned(), |name| name.to_string())
-}
-
-/// Converts a reply of a provider's client. What has no JSON is null: replies are read for what they are known to hold.
-pub(crate) fn reply_json(reply: &Bound<'_, PyAny>) -> Value {
-    let mut json = json_value(reply, MAX_DEPTH);
-    // The clients of OpenAI and Anthropic keep the header's id beside the model, where a dump does not reach.
-    if let (Value::Object(members), Ok(id)) = (&mut json, reply.getattr("_request_id"))
-        && let Ok(id) = id.extract::<String>()
-    {
-        members.insert("_request_id".to_owned(), id.into());
-    }
-    json
-}
-
-fn json_value(value: &Bound<'_, PyAny>, room: usize) -> Value {
-    let Some(room) = room.checked_sub(1) else { return Value::Null };
-    if let Ok(text) = value.cast::<PyString>() {
-        return text.to_str().map_or(Value::Null, Value::from);
-    }
-    if let Ok(dict) = value.cast::<PyDict>() {
-        let member = |(key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
-            Some((key_text(&key).ok()?.to_owned(), json_value(&value, room)))
-        };
-        return Value::Object(dict.iter().filter_map(member).collect::<Map<_, _>>());
-    }
-    if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
-        let items = value.try_iter().into_iter().flatten().flatten();
-        return Value::Array(items.map(|item| json_value(&item, room)).collect());
-    }
-    if let Ok(truth) = value.cast::<PyBool>() {
-        return Value::Bool(truth.is_true());
-    }
-    if value.is_instance_of::<PyInt>() {
-        return value.extract::<u64>().map(Value::from).or_else(|_| value.extract::<i64>().map(Value::from)).unwrap_or_default();
-    }
-    if let Ok(number) = value.cast::<PyFloat>() {
-        return Value::from(number.value());
-    }
-    match dumped(value) {
-        Some(dict) => json_value(&dict, room),
-        None => Value::Null,
-    }
-}
-
-/// Dumps a pydantic object, or one that is turned into a dict in the same way.
-fn dumped<'py>(value: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
-    // A class has these methods too, but nothing to dump.
-    if value.is_instance_of::<pyo3::types::PyType>() {
-        return None;
-    }
-    let quietly = PyDict::new(value.py());
-    quietly.set_item("warnings", false).ok()?;
-    let dump = value.getattr("model_dump");
-    let dict = match dump {
-        Ok(dump) => dump.call((), Some(&quietly)).or_else(|_| dump.call0()),
-        Err(_) => value.call_method0("to_dict"),
-    };
-    dict.ok().filter(|dict| dict.is_instance_of::<PyDict>())
 }
 
 /// Converts JSON to Python's own types.

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 
 use super::tally::Tally;
-use crate::checkout::Checkout;
+use crate::checkout::{BINARY_VARIABLE, Checkout};
 use crate::python::Python;
 use crate::services::Services;
 use crate::step::each_line;
@@ -14,6 +14,7 @@ pub(super) fn run(checkout: &Checkout, python: &Python, services: &Services) -> 
     let mut command = checkout.command(python.program("pytest"));
     command.args(["sdks/python/tests", "--quiet", "-rs", "--color=no", "-p", "no:cacheprovider"]);
     services.announce(&mut command);
+    command.env(BINARY_VARIABLE, checkout.binary_built_for_tests());
     let mut lines = Vec::new();
     let status = each_line(&mut command, |line| lines.push(line.to_owned()))?;
     let tally = read(&lines);
@@ -25,7 +26,7 @@ pub(super) fn run(checkout: &Checkout, python: &Python, services: &Services) -> 
 }
 
 /// Reads the counts of the closing line, such as `2 failed, 5 passed, 1 skipped in 0.12s`, and the reasons above it.
-fn read(lines: &[String]) -> Tally {
+pub(super) fn read(lines: &[String]) -> Tally {
     let mut tally = Tally::default();
     for line in lines {
         if let Some((count, reason)) = line.strip_prefix("SKIPPED [").and_then(|rest| rest.split_once("] ")) {

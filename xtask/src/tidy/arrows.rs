@@ -13,7 +13,7 @@ use super::Finding;
 /// and ships nothing. They too never look up.
 const ROWS: &[&[&str]] = &[
     &["promptops-cli"],
-    &["promptops-server"],
+    &["promptops-lambda-extension", "promptops-server"],
     &[
         "promptops",
         "promptops-drift",

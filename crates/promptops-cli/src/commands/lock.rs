@@ -59,7 +59,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         }
     })??;
     status_view::warn(context, &statuses);
-    write_file(&path, &String::from_utf8_lossy(&lock.to_bytes()))?;
+    write_file(&path, lock.to_bytes())?;
     let origin = lock
         .release
         .as_ref()

@@ -49,12 +49,8 @@ pub(super) fn take(event: &Value, so_far: &mut Gathered) -> Option<StreamEvent> 
             so_far.keep_each(about, &["trace"]);
             so_far.keep_usage(about.get("usage"));
         }
-        exception => {
-            let name = exception.strip_suffix("Exception")?;
-            let mut letters = name.chars();
-            let first = letters.next()?.to_ascii_uppercase();
-            so_far.fail(&format!("{first}{}Exception", letters.as_str()));
-        }
+        exception if exception.ends_with("Exception") => so_far.fail(exception),
+        _ => return None,
     }
     Some(StreamEvent::Other)
 }

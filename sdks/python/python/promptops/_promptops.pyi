@@ -1,13 +1,30 @@
 from os import PathLike
 from types import TracebackType
-from typing import Any, Literal, final
+from typing import Any, Literal, final, overload
 
-__all__ = ["Invocation", "Loader", "Prompt", "__version__", "configure", "flush", "load_prompt"]
+from ._types import Stream
+
+__all__ = [
+    "Invocation",
+    "Loader",
+    "Prompt",
+    "__version__",
+    "configure",
+    "current_invocation",
+    "dropped",
+    "flush",
+    "load_prompt",
+    "load_prompt_async",
+    "refresh",
+]
 
 __version__: str
 
-def load_prompt(id: str, version: int | None = None) -> Prompt:
+def load_prompt(id: str, version: int | None = None, *, key: str | int | None = None) -> Prompt:
     """Loads a prompt: the pinned version, or the one that is named.
+
+    While a rollout of the prompt is under way, `key` decides which of its two versions is loaded: the same key always gets the
+    same one. Give the id of the user or the session. Without a key, and with an empty one, it is the control's.
 
     The source is what the environment or `configure` says. The first load of a prompt reads, verifies and compiles it;
     after that a load is a look-up.
@@ -15,12 +32,19 @@ def load_prompt(id: str, version: int | None = None) -> Prompt:
     Raises PromptOpsError: see its subclasses.
     """
 
+async def load_prompt_async(id: str, version: int | None = None, *, key: str | int | None = None) -> Prompt:
+    """As `load_prompt`, with the reading on a thread: a look-up where the prompt was loaded before."""
+
 def configure(
     *,
     bundle: str | PathLike[str] | None = None,
     lock: str | PathLike[str] | None = None,
     registry: str | None = None,
     prompts: str | PathLike[str] | None = None,
+    follow: str | None = None,
+    refresh_seconds: float | None = None,
+    max_stale_seconds: float | None = None,
+    refuse_stale: bool | None = None,
     strict: bool | None = None,
     cache: str | PathLike[str] | None = None,
     environment: str | None = None,
@@ -33,11 +57,30 @@ def configure(
     What is not given comes from the environment. Where any source (bundle, lock, registry, prompts) is given, none is
     taken from the environment. Without arguments the environment is read again.
 
+    `follow` names an environment of the registry whose releases are followed. The first load after `refresh_seconds` (60) has
+    the registry asked, on a thread that ends with that, and does not wait for it. What is older than `max_stale_seconds` (600,
+    by the wall clock) is waited for, for a few seconds at most; when the registry does not answer, the last release that could
+    be used is used on, or with `refuse_stale` RegistryUnavailableError is raised.
+
     Raises ConfigurationError.
+    """
+
+def refresh() -> bool:
+    """Asks the registry for the next release of the environment that `load_prompt` follows, now, and waits for it.
+
+    Returns whether what is used changed; False where no environment is followed.
+
+    Raises PromptOpsError: what was known is then used on.
     """
 
 def flush() -> None:
     """Hands every recorded invocation of `load_prompt`'s prompts to the operating system."""
+
+def dropped() -> int:
+    """How many invocations of `load_prompt`'s prompts could not be recorded, or not in full."""
+
+def current_invocation() -> Invocation | None:
+    """The innermost invocation whose `with` is open in this thread or task."""
 
 @final
 class Loader:
@@ -50,6 +93,10 @@ class Loader:
         lock: str | PathLike[str] | None = None,
         registry: str | None = None,
         prompts: str | PathLike[str] | None = None,
+        follow: str | None = None,
+        refresh_seconds: float | None = None,
+        max_stale_seconds: float | None = None,
+        refuse_stale: bool | None = None,
         strict: bool | None = None,
         cache: str | PathLike[str] | None = None,
         environment: str | None = None,
@@ -57,13 +104,23 @@ class Loader:
         invocations: str | PathLike[str] | None = None,
         emf: bool | None = None,
     ) -> Loader: ...
-    def load_prompt(self, id: str, version: int | None = None) -> Prompt:
+    def load_prompt(self, id: str, version: int | None = None, *, key: str | int | None = None) -> Prompt:
+        """As the function of this name."""
+    def refresh(self) -> bool:
+        """As the function of this name."""
+    async def load_prompt_async(self, id: str, version: int | None = None, *, key: str | int | None = None) -> Prompt:
         """As the function of this name."""
     def flush(self) -> None:
         """Hands every recorded invocation to the operating system."""
     @property
+    def environment(self) -> str | None:
+        """The environment that is followed, or whose release was locked; None before a followed one was seen."""
+    @property
+    def release(self) -> int | None:
+        """The number of the release that says what is pinned."""
+    @property
     def dropped(self) -> int:
-        """How many invocations could not be recorded."""
+        """How many invocations could not be recorded, or not in full."""
 
 @final
 class Prompt:
@@ -104,6 +161,9 @@ class Prompt:
     def metrics(self) -> dict[str, Any]:
         """A copy."""
     @property
+    def arm(self) -> Literal["control", "candidate", "unkeyed"] | None:
+        """For which side of a rollout it was loaded; `unkeyed` where no key was given, None where no rollout is under way."""
+    @property
     def digest(self) -> str:
         """`sha256:` and 64 hexadecimal digits: names the content with everything it includes."""
     def render(self, **values: Any) -> str:
@@ -129,7 +189,13 @@ class Prompt:
         trace_id: str | None = None,
         span_id: str | None = None,
     ) -> Invocation:
-        """Begins a call of the model, for use with `with`. `parent` is the `id` of the invocation that caused this one."""
+        """Begins a call of the model, for use with `with` or `async with`.
+
+        `parent` is the `id` of the invocation that caused this one. Inside of another invocation's `with` it is that one, and
+        session and agent are those of it unless they are given: so the run of an agent is a tree. The trace and the span
+        are those of OpenTelemetry's active span, which gets the attributes `gen_ai.prompt.name`, `gen_ai.prompt.version`
+        and `promptops.prompt.digest`.
+        """
     def __eq__(self, value: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
@@ -137,7 +203,7 @@ class Prompt:
 class Invocation:
     """A call of a model under way. It is recorded once, at the end of `with`, and recording never raises.
 
-    Latency runs from `prompt.invocation()` to the first `record`. What `prompt.messages` or `prompt.render` gave last inside of `with` is recorded
+    Where the answer is a stream that is read after `with` was left, it is recorded when the stream is over. Latency runs from `prompt.invocation()` to the first `record`. What `prompt.messages` or `prompt.render` gave last inside of `with` is recorded
     as a hash. An exception that leaves `with` before `record` is recorded as an error.
     """
 
@@ -148,6 +214,30 @@ class Invocation:
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> Literal[False]: ...
+    async def __aenter__(self) -> Invocation: ...
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> Literal[False]: ...
+    # A stream is an object too, and comes first.
+    @overload
+    def record(  # type: ignore[overload-overlap]
+        self,
+        reply: Stream,
+        *,
+        label: str | None = None,
+        valid: bool | None = None,
+        cost_usd: float | None = None,
+    ) -> Stream:
+        """Records a stream while it is read: `for chunk in call.record(stream)`.
+
+        Returns a stream that gives the same chunks, synchronous or asynchronous, also in `with`. It is recorded as far as it
+        was read: tokens, finish reason, time to first token. Of Bedrock's `converse_stream` the whole dict is taken, and
+        returned with its `stream` recorded.
+        """
+    @overload
     def record(
         self,
         reply: object,
@@ -159,7 +249,8 @@ class Invocation:
         """Records the reply: a dict or client object of OpenAI, Anthropic or Bedrock, or the answer's text.
 
         Of anything else only the latency is recorded; the return value says whether the reply was understood. `label` and
-        `valid` are found by themselves where the prompt's `output` has an `enum`.
+        `valid` are found by themselves where the prompt's `output` has an `enum`. Of a reply that a wrapped client has
+        recorded already, only what is named here is added.
         """
     def error(self, error_type: str) -> None:
         """Records that no answer came, and why, as `timeout`."""
@@ -167,6 +258,15 @@ class Invocation:
         """Records that the first token of a stream has come."""
     def score(self, name: str, value: float) -> None:
         """Records a score of the answer."""
+    def _is_asked(self) -> bool: ...
+    def _begin_request(self, model: str | None) -> Invocation: ...
+    def _answer(self, reply: object) -> bool: ...
+    def _answer_unseen(self) -> None: ...
+    def _fail(self, error: BaseException) -> None: ...
+    def _begin_stream(self, head: object) -> None: ...
+    def _event(self, event: object) -> None: ...
+    def _end_stream(self, error: BaseException | None = None) -> None: ...
+    def _swallow(self) -> None: ...
     @property
     def id(self) -> str:
         """UUIDv7 of the invocation."""

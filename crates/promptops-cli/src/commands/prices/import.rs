@@ -50,7 +50,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     if arguments.dry_run {
         context.printer.line(format!("{path}: would hold the prices of {count} models of {date}"));
     } else {
-        write_file(&project.root.join(path), &table.to_json())?;
+        write_file(&project.root.join(path), table.to_json())?;
         context.printer.line(format!("{path}: {count} models, prices of {date}"));
     }
     Ok(Exit::Success)
