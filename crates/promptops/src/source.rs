@@ -21,7 +21,7 @@ pub(crate) use self::published::PublishedSource;
 use self::published::{BundledPins, Pins, ReleasePins};
 use self::remote::RemoteStore;
 use crate::disk_cache::DiskCache;
-use crate::error::Error;
+use crate::error::{Error, FOLLOWED};
 use crate::kept::Ask;
 use crate::last_good::LastGoodFile;
 use crate::release_record::ReleaseRecordV1;
@@ -150,7 +150,7 @@ impl Followed {
     /// Opens the registry of the environment to follow: the one that is set, or that of the lock or the bundle.
     pub(crate) fn open(settings: &Settings, environment: &str) -> Result<Self, Error> {
         let unusable = |place: &str, reason: String| Error::Setting {
-            setting: "the environment to follow",
+            setting: FOLLOWED,
             place: place.to_owned(),
             source: reason.into(),
         };
