@@ -433,7 +433,9 @@ fn failure(error: EvalError) -> Failure {
         EvalError::Budget { .. } => Exit::Inconclusive,
         EvalError::RecordingInUse { .. } => Exit::Conflict,
         EvalError::CorruptRecording { .. } => Exit::Corrupt,
-        EvalError::RecordingFile { .. } | EvalError::Dataset(_) | EvalError::Statistics { .. } => Exit::Io,
+        EvalError::RecordingFile { .. } | EvalError::Dataset(_) | EvalError::Spool { .. } | EvalError::Statistics { .. } => {
+            Exit::Io
+        }
     };
     let hint = error.hint();
     let failure = Failure::from_error(exit, error);
