@@ -1,0 +1,42 @@
+"""The types of the package, by the checkers that users have."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).with_name("typed.py")
+WRONG = [number for number, line in enumerate(PROGRAM.read_text().splitlines(), 1) if "# wrong:" in line]
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, check=False)
+
+
+def test_mypy_finds_the_mistakes_and_no_others() -> None:
+    pytest.importorskip("mypy")
+    found = run("mypy", "--strict", "--no-incremental", str(PROGRAM))
+    errors = [line for line in found.stdout.splitlines() if ": error: " in line]
+    assert [int(line.split(":")[1]) for line in errors] == WRONG, found.stdout + found.stderr
+
+
+def test_pyright_finds_the_mistakes_and_no_others() -> None:
+    pytest.importorskip("pyright")
+    found = run("pyright", "--outputjson", "--pythonpath", sys.executable, str(PROGRAM))
+    try:
+        diagnostics = json.loads(found.stdout)["generalDiagnostics"]
+    except ValueError:
+        pytest.skip(f"pyright could not be set up: {found.stderr[-300:]}")
+    lines = sorted({one["range"]["start"]["line"] + 1 for one in diagnostics})
+    assert lines == WRONG, found.stdout
+
+
+def test_the_package_itself_is_typed() -> None:
+    for name in ["mypy", "langchain_core", "llama_index.core", "opentelemetry.sdk"]:
+        pytest.importorskip(name)
+    found = run("mypy", "--strict", "--no-incremental", "-p", "promptops")
+    assert found.returncode == 0, found.stdout + found.stderr
