@@ -42,7 +42,9 @@ pub(crate) fn run(checkout: &Checkout) -> Result<Outcome> {
         if tally.setup(built).is_some() {
             tally.add(counted("Python tests", || python_tests::run(checkout, python, &services)));
             run_on_other_pythons(checkout, python, &services, &mut tally);
-            if let Some(packages) = tally.setup(step("Package tests: environment", || Python::for_packages(checkout))) {
+            let command = tally.setup(step("Package tests: build the wheel of the command", || python.build_command(checkout)));
+            let packages = tally.setup(step("Package tests: environment", || Python::for_packages(checkout)));
+            if let (Some(()), Some(packages)) = (command, packages) {
                 tally.add(counted("Package tests", || package_tests::run(checkout, &packages, python, &programs)));
             }
         }
