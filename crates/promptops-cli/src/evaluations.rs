@@ -426,7 +426,7 @@ fn failure(error: EvalError) -> Failure {
         EvalError::Findings(_) | EvalError::Render { .. } | EvalError::CannotSplit { .. } => Exit::Refused,
         EvalError::MissingRecordings { .. } => Exit::NotFound,
         EvalError::Client { source, .. } => client_exit(source),
-        EvalError::Budget { .. } => Exit::Inconclusive,
+        EvalError::Budget { .. } | EvalError::Uncounted { .. } => Exit::Inconclusive,
         EvalError::RecordingInUse { .. } => Exit::Conflict,
         EvalError::CorruptRecording { .. } => Exit::Corrupt,
         EvalError::RecordingFile { .. } | EvalError::Dataset(_) | EvalError::Statistics { .. } => Exit::Io,

@@ -289,6 +289,72 @@ async fn a_budget_in_dollars_ends_the_run() {
 }
 
 #[tokio::test]
+async fn a_budget_in_dollars_needs_a_provider_that_counts_tokens() {
+    let folder = tempfile::tempdir().unwrap();
+    let uncounted = r#"{"model": "m", "choices": [{"message": {"content": "billing"}, "finish_reason": "stop"}]}"#;
+    let server = Server::start(move |_, _| Behaviour::ok(uncounted.to_owned())).await;
+    let setup = Setup { budget: Budget { calls: None, usd: Some(0.01) }, price: Some(price(1e6, 1e6)), ..Setup::default() };
+    let client = client(&server.url());
+    let error = setup.evaluate(Some(&client), &off(folder.path()), &subject(1, "good", "m"), None).await.unwrap_err();
+    assert_eq!(error.to_string(), "the provider of `m` counts no tokens, so a budget in US dollars cannot hold");
+    assert_eq!(error.hint().unwrap(), "limit the calls with `--max-calls` instead of `--max-usd`");
+    // Those under way with the first one.
+    assert!(server.requests() <= 8 + 8, "{}", server.requests());
+    // Without such a budget it is no matter.
+    let (report, _) =
+        Setup::default().evaluate(Some(&client), &off(folder.path()), &subject(1, "good", "m"), None).await.unwrap();
+    assert_eq!(report.candidate.totals.tokens, None);
+}
+
+#[tokio::test]
+async fn an_account_without_money_stops_the_run_and_leaves_no_verdict_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("intents.jsonl");
+    let open = || Recording::open(&path, Replay::Auto, Redaction::default()).unwrap();
+    let said = r#"{"type": "error", "error": {"type": "invalid_request_error", "message": "Your credit balance is too low"}}"#;
+    for status in [400, 402] {
+        let server = Server::start(move |number, _| match number {
+            0..20 => Behaviour::ok(completion("billing")),
+            _ => Behaviour::Answer(status, vec![], said.to_owned()),
+        })
+        .await;
+        let client = client(&server.url());
+        let (candidate, parent) = (subject(2, "new", "m"), subject(1, "old", "m"));
+        let error = Setup::default().evaluate(Some(&client), &open(), &candidate, Some(&parent)).await.unwrap_err();
+        assert!(matches!(&error, EvalError::Client { source: ClientError::Auth { .. }, .. }), "{error}");
+        // What was answered is kept, and no refusal is.
+        let file = std::fs::read_to_string(&path).unwrap();
+        assert!(file.lines().count() >= 20 && !file.contains(&format!("\"status\":{status}")), "{file}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_was_recorded_is_asked_for_once_more_where_somebody_can_be_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("intents.jsonl");
+    let open = |mode| Recording::open(&path, mode, Redaction::default()).unwrap();
+    let subject = subject(1, "good", "m");
+    let failures = |report: &v1::Report| serde_json::to_value(&report.candidate.totals.failures).unwrap();
+    let refusing = Server::start(|_, received| match received.last_message().ends_with(" 7") {
+        true => Behaviour::Answer(400, vec![], r#"{"error": {"message": "not today"}}"#.to_owned()),
+        false => Behaviour::ok(completion("billing")),
+    })
+    .await;
+    let (report, served) =
+        Setup::default().evaluate(Some(&client(&refusing.url())), &open(Replay::Auto), &subject, None).await.unwrap();
+    assert_eq!((failures(&report), served), (json!({"bad-request": 1}), Served { sent: 60, replayed: 0 }));
+    // Where nobody may be asked it stands.
+    let (report, served) = Setup::default().evaluate(None, &open(Replay::Only), &subject, None).await.unwrap();
+    assert_eq!((failures(&report), served), (json!({"bad-request": 1}), Served { sent: 0, replayed: 60 }));
+    let willing = labelling(|_, _| false).await;
+    let (report, served) =
+        Setup::default().evaluate(Some(&client(&willing.url())), &open(Replay::Auto), &subject, None).await.unwrap();
+    assert_eq!((failures(&report), served), (json!({}), Served { sent: 1, replayed: 59 }));
+    let (report, served) = Setup::default().evaluate(None, &open(Replay::Only), &subject, None).await.unwrap();
+    assert_eq!((failures(&report), served), (json!({}), Served { sent: 0, replayed: 60 }));
+}
+
+#[tokio::test]
 async fn a_refused_key_stops_the_run_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(|_, _| Behaviour::Answer(401, vec![], "{}".into())).await;
