@@ -35,13 +35,26 @@ export function loadPromptAsync(id: string, options?: LoadOptions): Promise<Prom
  */
 export function configure(settings?: Settings): void;
 
+/**
+ * Asks the registry for the next release of the environment that {@link loadPrompt} follows, now. Resolves to whether what is
+ * used changed; to false where no environment is followed.
+ *
+ * Rejects with a {@link PromptOpsError}; what was known is then used on.
+ */
+export function refresh(): Promise<boolean>;
+
 /** Hands every recorded invocation of `loadPrompt`'s prompts to the operating system. */
 export function flush(): void;
 
-/** Which version to load. */
+/** Which version to load, and for whom. */
 export interface LoadOptions {
   /** A version by its number, from 1; the pinned version where it is left out. */
   readonly version?: number | undefined;
+  /**
+   * Who must always get the same version while a rollout of the prompt is under way, as the id of a user or a session. Without
+   * a key, and with an empty one, the control's version is loaded.
+   */
+  readonly key?: string | number | bigint | undefined;
 }
 
 /** Where prompts come from and where invocations go. The README says what the environment sets in their place. */
@@ -54,7 +67,21 @@ export interface Settings {
   readonly registry?: string | undefined;
   /** A folder of prompt files, for development. */
   readonly prompts?: string | URL | undefined;
-  /** Whether only pinned versions load; where it is left out, true for a bundle and a lock. */
+  /** An environment of the registry whose releases are followed. */
+  readonly follow?: string | undefined;
+  /**
+   * After how many seconds the registry is asked for the next release, by the first load that comes; it does not wait. 60 where
+   * it is left out.
+   */
+  readonly refreshSeconds?: number | undefined;
+  /**
+   * How old, by the wall clock, what is known of the environment may be before a load waits for the registry, for a few seconds
+   * at most. 600 where it is left out.
+   */
+  readonly maxStaleSeconds?: number | undefined;
+  /** Whether a load throws when it is older and the registry does not answer; otherwise what is known is used on. */
+  readonly refuseStale?: boolean | undefined;
+  /** Whether only pinned versions load; where it is left out, true for a bundle, a lock and a followed environment. */
   readonly strict?: boolean | undefined;
   /** Folder for what came from a remote registry. */
   readonly cache?: string | URL | undefined;
@@ -76,8 +103,14 @@ export class Loader {
   loadPrompt(id: string, options?: LoadOptions): Prompt;
   /** As the function of this name: never blocks the event loop. */
   loadPromptAsync(id: string, options?: LoadOptions): Promise<Prompt>;
+  /** As the function of this name. */
+  refresh(): Promise<boolean>;
   /** Hands every recorded invocation to the operating system. */
   flush(): void;
+  /** The environment that is followed, or whose release was locked; null before a followed one was seen. */
+  get environment(): string | null;
+  /** The number of the release that says what is pinned. */
+  get release(): number | null;
   /** How many invocations could not be recorded. */
   get dropped(): number;
 }
@@ -137,6 +170,8 @@ export class Prompt {
   readonly tools: any;
   /** Figures that the prompt's file states, as `baseline_accuracy`. */
   readonly metrics: Readonly<Record<string, any>>;
+  /** For which side of a rollout it was loaded; `unkeyed` where no key was given, null where no rollout is under way. */
+  readonly arm: 'control' | 'candidate' | 'unkeyed' | null;
   /** `sha256:` and 64 hexadecimal digits: names the content with everything it includes. */
   readonly digest: string;
   /**

@@ -21,4 +21,5 @@ module.exports.configure = loader.configure;
 module.exports.flush = loader.flush;
 module.exports.loadPrompt = loader.loadPrompt;
 module.exports.loadPromptAsync = loader.loadPromptAsync;
+module.exports.refresh = loader.refresh;
 module.exports.version = version;

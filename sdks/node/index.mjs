@@ -15,5 +15,6 @@ export {
   flush,
   loadPrompt,
   loadPromptAsync,
+  refresh,
   version,
 } from './index.js';

@@ -83,15 +83,11 @@ def head(proof):
     return f"{tree['size']}:{tree['root']}"
 
 
-def build():
-    ids = ["shared.tone", "support.intent", "support.reply"]
-    pins = {
-        id: {"version": 2, "digest": digest(f"content of {id}"), "record": digest(f"record of {id}")} for id in ids
-    }
+def release_of(pins):
     shards = {}
     for id, pin in pins.items():
         shards.setdefault(sha256(id.encode()).hex()[:2], {})[id] = pin
-    release = {
+    return {
         "format": 1,
         "environment": "prod",
         "sequence": 7,
@@ -100,6 +96,14 @@ def build():
         "action": "deploy",
         "pins": {name: digest(canonical({"format": 1, "prompts": prompts})) for name, prompts in shards.items()},
     }
+
+
+def build():
+    ids = ["shared.tone", "support.intent", "support.reply"]
+    pins = {
+        id: {"version": 2, "digest": digest(f"content of {id}"), "record": digest(f"record of {id}")} for id in ids
+    }
+    release = release_of(pins)
     log = [entry("init", "format.json", digest('{"format":1}'))]
     log += [entry("publish", f"prompts/{id}/0000000002.json", pin["record"], author="ada@example.com") for id, pin in pins.items()]
     log += [entry("evidence", f"evidence/{number}.json", digest(str(number))) for number in range(6)]
@@ -127,6 +131,19 @@ def build():
 
     good("a release", released, head(proof))
     good("a release that nobody completed", released, alter=lambda lock: lock["release"].pop("logged"), unproven=ids)
+    rollout = {"version": 3, "digest": digest("content of a candidate"), "record": digest("record of a candidate"), "buckets": 1000}
+    split = {**pins, "support.reply": {**pins["support.reply"], "rollout": rollout}}
+    split_release = release_of(split)
+    split_log = log[:10] + [entry("deploy", f"environments/prod/{7:020}.json", digest(canonical(split_release)), environment="prod", release="7")]
+    split_proof = prove(split_log, 10, 11)
+    logged_split = {"environment": "prod", "sequence": 7, "logged": {"record": split_release, "proof": split_proof}}
+    split_lock = {**lock, "prompts": split, "release": logged_split}
+    reply = lambda lock: lock["prompts"]["support.reply"]
+    good("a release with a rollout", split_lock, head(split_proof))
+    bad("another share of a rollout", split_lock, "the pins are not those", lambda lock: reply(lock)["rollout"].update(buckets=9000))
+    bad("a rollout less", split_lock, "the pins are not those", lambda lock: reply(lock).pop("rollout"))
+    bad("a rollout more", released, "the pins are not those", lambda lock: reply(lock).update(rollout=rollout))
+    bad("a rollout that no release made", named, "the log proof of `support.reply@3 beside support.reply@2`", lambda lock: reply(lock).update(rollout=rollout))
     good("versions", named, head(proofs["shared.tone"]))
     good("versions without proofs", lock, unproven=ids)
     logged = lambda lock: lock["release"]["logged"]

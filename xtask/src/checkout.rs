@@ -6,6 +6,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+/// Tells tests in other languages where the `promptops` command is.
+pub(crate) const COMMAND_VARIABLE: &str = "PROMPTOPS_TEST_COMMAND";
+
 /// A checkout of this repository, and where cargo builds it.
 pub(crate) struct Checkout {
     pub(crate) root: PathBuf,
@@ -28,6 +31,11 @@ impl Checkout {
     /// The folder for what the tasks themselves make: the Python environment, wheels, logs.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.target.join("xtask")
+    }
+
+    /// Where the `promptops` command is once the Rust tests were built.
+    pub(crate) fn command_built_for_tests(&self) -> PathBuf {
+        self.target.join("debug").join(format!("promptops{}", std::env::consts::EXE_SUFFIX))
     }
 
     /// Returns a command that runs in the root, with nothing of the user's Git or PromptOps settings in its environment.

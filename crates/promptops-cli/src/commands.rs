@@ -28,6 +28,7 @@ mod lineage;
 mod list;
 pub mod lock;
 mod lsp;
+mod mcp;
 mod offline_model;
 mod owners;
 mod package;
@@ -98,6 +99,7 @@ pub enum Command {
     #[command(subcommand)]
     Registry(registry::Command),
     Serve(serve::Arguments),
+    Mcp(mcp::Arguments),
     #[command(subcommand)]
     Key(key::Command),
     #[cfg(feature = "lake")]
@@ -151,6 +153,7 @@ pub fn run(command: Command, context: &Context) -> Outcome<Exit> {
         Command::Audit(command) => audit::run(&command, context),
         Command::Registry(command) => registry::run(&command, context),
         Command::Serve(arguments) => serve::run(&arguments, context),
+        Command::Mcp(arguments) => mcp::run(&arguments, context),
         Command::Key(command) => key::run(&command, context),
         #[cfg(feature = "lake")]
         Command::Invocations(command) => invocations::run(&command, context),

@@ -55,6 +55,11 @@ pub struct Inventory {
 }
 
 impl Inventory {
+    /// Returns what is live of a prompt in the environment that was asked for, as `2`, or `2 90% and 3 10%` during a rollout.
+    pub fn live_text(&self, id: &PromptId) -> Option<String> {
+        Some(self.live.as_ref()?.get(id)?.to_string().replace('@', ""))
+    }
+
     /// Returns the version of a prompt that is live in the environment that was asked for.
     pub fn live_version(&self, id: &PromptId) -> Option<u32> {
         Some(self.live.as_ref()?.get(id)?.version.number())

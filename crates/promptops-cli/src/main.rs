@@ -3,6 +3,7 @@
 //! The command tree equals the file tree: `promptops registry init` is `commands/registry/init.rs`. Stdout is the answer,
 //! stderr is everything else. Only this crate prints, reads the environment and knows the clock.
 
+mod agents;
 mod allowances;
 mod callers;
 mod check_cache;
@@ -20,6 +21,7 @@ mod exit;
 mod failure;
 mod fixes;
 mod gate;
+mod http;
 mod inventory_access;
 #[cfg(feature = "lake")]
 mod lake_access;

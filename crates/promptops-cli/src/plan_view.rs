@@ -156,7 +156,12 @@ impl View<'_> {
         }
         text.push_str(&self.differences(&change.differences));
         for state in &change.demands {
-            text.push_str(&self.demand(state));
+            text.push_str(&self.demand(state, None));
+        }
+        // With a rollout it has to be said which of the two versions a demand is on.
+        let candidate = change.candidate().map(|candidate| candidate.to_string());
+        for state in &change.candidate_demands {
+            text.push_str(&self.demand(state, candidate.as_deref()));
         }
         for planned in &change.statuses {
             text.push_str(&self.status(plan, planned));
@@ -174,7 +179,7 @@ impl View<'_> {
     }
 
     fn headline(&self, step: Step<'_>) -> String {
-        let version = |pin: Option<&LockedPrompt>| pin.map_or_else(String::new, |pin| format!("@{}", pin.version));
+        let version = |pin: Option<&LockedPrompt>| pin.map_or_else(String::new, ToString::to_string);
         let (from, to, id, printer) = (version(step.from), version(step.to), step.id, self.printer);
         match step.action {
             PlannedAction::Added => format!("  {} {id}{to}\n", printer.paint(GREEN, "+")),
@@ -194,7 +199,7 @@ impl View<'_> {
         summary.lines().map(|line| format!("    {}\n", line.trim_start())).collect()
     }
 
-    fn demand(&self, state: &DemandState) -> String {
+    fn demand(&self, state: &DemandState, of: Option<&str>) -> String {
         let (sign, style) = if state.is_met { ("✓", GREEN) } else { ("✗", RED) };
         let people: Vec<&str> = state.people.iter().map(String::as_str).collect();
         let mut line = match (&state.demand, people.is_empty()) {
@@ -203,6 +208,9 @@ impl View<'_> {
         };
         if !state.is_met && !state.reasons.is_empty() {
             line.push_str(&format!(": {}", state.reasons.join("; ")));
+        }
+        if let Some(of) = of {
+            line.push_str(&format!(" [{of}]"));
         }
         let mut text = format!("    {} {line}\n", self.printer.paint(style, sign));
         if self.explained.is_some() {
@@ -233,7 +241,7 @@ impl View<'_> {
         let asked = wanted.because.get(&change.id).map_or("the plan says so", String::as_str);
         let environment = &plan.environment;
         let present = match &change.from {
-            Some(pin) => format!("{environment} runs {}", pinned(&change.id, pin)),
+            Some(pin) => format!("{environment} runs {}{pin}", change.id),
             None => format!("{environment} does not run the prompt"),
         };
         let mut text = self.because(&format!("{asked}; {present}"));
@@ -253,8 +261,13 @@ impl View<'_> {
             return Ok(String::new());
         }
         let mut text = String::new();
-        for pin in [step.from, step.to].into_iter().flatten() {
-            let record = self.registry.version(&pinned(step.id, pin)).await.map_err(failure)?;
+        let mut shown = Vec::new();
+        for pin in [step.from, step.to].into_iter().flatten().flat_map(LockedPrompt::arms) {
+            if shown.contains(&pin) {
+                continue;
+            }
+            shown.push(pin.clone());
+            let record = self.registry.version(&pinned(step.id, &pin)).await.map_err(failure)?;
             let commit = record.provenance.commit.as_deref().unwrap_or("no commit");
             let time = record.published.time.format("%Y-%m-%dT%H:%M:%SZ");
             let (by, author) = (&record.published.by, &record.provenance.author);
@@ -272,7 +285,10 @@ impl View<'_> {
         let content = async |pin: &LockedPrompt| self.registry.content(&pin.digest).await.map_err(failure);
         let text = match (step.from, step.to) {
             (Some(from), Some(to)) => {
-                let (old, new) = (content(from).await?, content(to).await?);
+                // Of a rollout beside the version that is live the text that is tried is the news.
+                let arms: Vec<LockedPrompt> = to.arms().collect();
+                let new = arms.iter().find(|arm| !from.has(arm.version)).unwrap_or(&arms[0]);
+                let (old, new) = (content(from).await?, content(new).await?);
                 match (old.body == new.body, self.verbosity.full) {
                     (true, _) => return Ok(String::new()),
                     (false, true) => diff_text::text(&old, &new, self.printer),
@@ -296,14 +312,13 @@ impl View<'_> {
         if !self.verbosity.full {
             return Ok(format!("\n  unchanged: {} (--full names them)\n", pins.len()));
         }
-        let references = pins.iter().map(|(id, pin)| pinned(id, pin));
+        let references = pins.iter().flat_map(|(id, pin)| pin.arms().map(move |arm| pinned(id, &arm)));
         let statuses = self.registry.statuses(references).await.map_err(failure)?;
         let mut text = format!("\n  unchanged: {}\n", pins.len());
         for (id, pin) in &pins {
-            let reference = pinned(id, pin);
-            let status = statuses.iter().find(|status| status.reference() == reference);
-            let status = status.map_or_else(String::new, |status| format!("  {} {status}", self.printer.paint(YELLOW, "!")));
-            text.push_str(&format!("    {reference}{status}\n"));
+            let of_prompt = statuses.iter().filter(|status| pin.arms().any(|arm| pinned(id, &arm) == status.reference()));
+            let status: String = of_prompt.map(|status| format!("  {} {status}", self.printer.paint(YELLOW, "!"))).collect();
+            text.push_str(&format!("    {id}{pin}{status}\n"));
         }
         Ok(text)
     }

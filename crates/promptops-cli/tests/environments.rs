@@ -745,3 +745,142 @@ fn forcing_is_allowed_by_the_base_revision_and_not_by_the_proposal() {
     hint: correct `promptops.toml`
     "#);
 }
+
+#[test]
+fn a_prompt_is_split_between_two_versions() {
+    let project = published();
+    stage(&project, "shared.tone");
+    stage(&project, "support.reply@1");
+    let split = ["plan", "--env", "staging", "--split", "support.reply=1:90,2:10"];
+    assert_snapshot!(run(&project, &[&split[..], &["--explain", "--out", "plan.json"]].concat()), @r"
+    exit: 0
+    ----- stdout -----
+    Plan for staging from release 2
+
+      ~ support.reply@1 → @1 90% and @2 10%  behavioural
+          because a split between version 1 and version 2 was asked for; staging runs support.reply@1
+        behavioural text: the wording changed
+
+        … 3 lines alike
+        Rules:
+          - never promise a refund
+          - be {+very +}brief
+          - name the order
+
+        … 2 lines alike
+
+      unchanged: 1 (--full names them)
+
+    0 added, 1 changed (1 behavioural), 0 removed
+    Nothing is missing: this can be deployed.
+    ----- stderr -----
+    plan written to plan.json; apply it with `promptops deploy plan.json`
+    ");
+    assert_snapshot!(run(&project, &["deploy", "plan.json"]), @r"
+    exit: 0
+    ----- stdout -----
+    Plan for staging from release 2
+
+      ~ support.reply@1 → @1 90% and @2 10%  behavioural
+        behavioural text: the wording changed
+
+    0 added, 1 changed (1 behavioural), 0 removed
+    deployed: staging is at release 3
+    ----- stderr -----
+    ");
+    assert_snapshot!(run(&project, &["deploy", "--env", "staging", "--split", "support.reply=1:75,2:25", "--no-text"]), @r"
+    exit: 0
+    ----- stdout -----
+    Plan for staging from release 3
+
+      ~ support.reply@1 90% and @2 10% → @1 75% and @2 25%  behavioural
+        behavioural text: the wording changed
+
+    0 added, 1 changed (1 behavioural), 0 removed
+    deployed: staging is at release 4
+    ----- stderr -----
+    ");
+    assert_snapshot!(run(&project, &["environment", "history", "support.reply", "--env", "staging"]), @r"
+    exit: 0
+    ----- stdout -----
+       2  [WHEN]  deploy  ada@example.com
+          support.reply - → @1
+       3  [WHEN]  deploy  ada@example.com
+          support.reply @1 → @1 90% and @2 10%
+       4  [WHEN]  deploy  ada@example.com
+          support.reply @1 90% and @2 10% → @1 75% and @2 25%
+    ----- stderr -----
+    ");
+    assert_snapshot!(run(&project, &["at", "--env", "staging", "0h"]), @r"
+    exit: 0
+    ----- stdout -----
+       4  [WHEN]  deploy  ada@example.com
+          shared.tone@1  [DIGEST]
+          support.reply@1  [DIGEST]  75%
+          support.reply@2  [DIGEST]  25%
+    ----- stderr -----
+    ");
+    let list = well(&project, &["list", "--env", "staging"]);
+    assert!(list.contains("1 75% and 2 25%"), "{list}");
+    let at = json(&project, &["at", "--env", "staging", "0h", "support.reply", "--format", "json"]);
+    assert_eq!(at["prompts"]["support.reply"]["rollout"]["buckets"], 2500);
+    well(&project, &["lock", "--env", "staging"]);
+    let lock: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(project.path("promptops.lock")).unwrap()).unwrap();
+    assert_eq!(lock["prompts"]["support.reply"]["rollout"]["buckets"], 2500);
+    assert_snapshot!(run(&project, &["rollback", "--env", "staging"]), @r"
+    exit: 0
+    ----- stdout -----
+    staging: from release 4 to the pins of release 3
+      ~ support.reply @1 75% and @2 25% → @1 90% and @2 10%
+    rolled back: staging is at release 5
+    ----- stderr -----
+    ");
+    assert_snapshot!(run(&project, &["yank", "support.reply@2", "--reason", "rude"]), @r"
+    exit: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `support.reply@2` cannot be withdrawn, since it is live in `staging`
+    hint: deploy another version there first; the policy also lets you repeat this with `--force`
+    ");
+    assert_snapshot!(run(&project, &["registry", "verify"]), @r"
+    exit: 0
+    ----- stdout -----
+    sound: 32 objects read, 0 problems; the log ends at [HEAD]
+    ----- stderr -----
+    ");
+}
+
+#[test]
+fn what_is_no_split_is_refused_before_anything_is_done() {
+    let project = published();
+    let refused = |split: &str| {
+        let run = run(&project, &["plan", "--env", "staging", "--split", split]);
+        assert_eq!(run.stdout, "", "{split}");
+        format!("{}: {}", run.exit, run.stderr.lines().next().unwrap_or_default())
+    };
+    let lines: Vec<String> = [
+        "support.reply",
+        "support.reply=1:90",
+        "support.reply=1:90,2:20",
+        "support.reply=1:100,2:0",
+        "support.reply=1:90,2:10,3:5",
+        "Support=1:90,2:10",
+        "support.reply=0:90,2:10",
+        "support.reply=2:90,2:10",
+        "support.reply=1:90,9:10",
+    ]
+    .map(refused)
+    .into();
+    assert_snapshot!(lines.join("\n"), @r"
+    2: error: invalid value 'support.reply' for '--split <ID=CONTROL:PERCENT,CANDIDATE:PERCENT>': write it as `support.reply=2:90,3:10`
+    2: error: invalid value 'support.reply=1:90' for '--split <ID=CONTROL:PERCENT,CANDIDATE:PERCENT>': write it as `support.reply=2:90,3:10`
+    2: error: invalid value 'support.reply=1:90,2:20' for '--split <ID=CONTROL:PERCENT,CANDIDATE:PERCENT>': 90% and 20% are not 100% together
+    2: error: invalid value 'support.reply=1:100,2:0' for '--split <ID=CONTROL:PERCENT,CANDIDATE:PERCENT>': a share is from 0.01 to 99.99 percent, with two decimals at most; got `100`
+    2: error: invalid value 'support.reply=1:90,2:10,3:5' for '--split <ID=CONTROL:PERCENT,CANDIDATE:PERCENT>': a share is from 0.01 to 99.99 percent, with two decimals at most; got `10,3:5`
+    2: error: invalid value 'Support=1:90,2:10' for '--split <ID=CONTROL:PERCENT,CANDIDATE:PERCENT>': an id is lower-case letters, digits and `-`, in parts joined by `.`; got `Support`
+    2: error: invalid value 'support.reply=0:90,2:10' for '--split <ID=CONTROL:PERCENT,CANDIDATE:PERCENT>': a version is a whole number from 1; got `0`
+    2: error: the prompt cannot be split like this: control and candidate are one version, `support.reply@2`
+    4: error: the registry has no version `support.reply@9`
+    ");
+}

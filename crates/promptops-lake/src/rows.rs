@@ -72,6 +72,7 @@ pub(crate) fn to_batch(records: &[&Invocation]) -> Result<RecordBatch, ArrowErro
         text(|record| record.prompt_id.as_deref()),
         Arc::new(records.iter().map(version).collect::<Int32Array>()),
         text(|record| record.prompt_digest.as_deref()),
+        text(|record| record.arm.as_deref()),
         text(|record| record.input_hash.as_deref()),
         text(|record| record.requested_model.as_deref()),
         text(|record| record.responded_model.as_deref()),
@@ -147,6 +148,7 @@ pub(crate) fn from_batch(batch: &RecordBatch) -> Result<Vec<Invocation>, LakeErr
     columns.text("environment", &mut records, |record| &mut record.environment)?;
     columns.text("prompt_id", &mut records, |record| &mut record.prompt_id)?;
     columns.text("prompt_digest", &mut records, |record| &mut record.prompt_digest)?;
+    columns.text("arm", &mut records, |record| &mut record.arm)?;
     columns.text("input_hash", &mut records, |record| &mut record.input_hash)?;
     columns.text("requested_model", &mut records, |record| &mut record.requested_model)?;
     columns.text("responded_model", &mut records, |record| &mut record.responded_model)?;

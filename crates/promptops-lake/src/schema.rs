@@ -29,6 +29,7 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         text("prompt_id"),
         Field::new("prompt_version", DataType::Int32, true),
         text("prompt_digest"),
+        text("arm"),
         text("input_hash"),
         text("requested_model"),
         text("responded_model"),

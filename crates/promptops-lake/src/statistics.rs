@@ -20,6 +20,8 @@ pub enum GroupBy {
     Prompt,
     /// The prompt's version.
     Version,
+    /// The side of a rollout that the prompt was loaded for.
+    Arm,
     /// The model that answered where it is known, else the one that was asked.
     Model,
     /// The service that made the call.
@@ -74,8 +76,8 @@ pub struct LatencyPercentiles {
 
 impl GroupBy {
     /// Every way to group, in the order of the documentation.
-    pub const ALL: [Self; 7] =
-        [Self::Prompt, Self::Version, Self::Model, Self::Service, Self::Environment, Self::Label, Self::Day];
+    pub const ALL: [Self; 8] =
+        [Self::Prompt, Self::Version, Self::Arm, Self::Model, Self::Service, Self::Environment, Self::Label, Self::Day];
 
     /// Returns the name that users write, such as `prompt`.
     #[must_use]
@@ -83,6 +85,7 @@ impl GroupBy {
         match self {
             Self::Prompt => "prompt",
             Self::Version => "version",
+            Self::Arm => "arm",
             Self::Model => "model",
             Self::Service => "service",
             Self::Environment => "environment",
@@ -95,6 +98,7 @@ impl GroupBy {
         match self {
             Self::Prompt => col("prompt_id"),
             Self::Version => col("prompt_version"),
+            Self::Arm => col("arm"),
             Self::Model => model(),
             Self::Service => col("service"),
             Self::Environment => col("environment"),

@@ -37,6 +37,7 @@ fn full(number: u128) -> Invocation {
         prompt_id: text("prompt"),
         prompt_version: Some(2_147_483_647),
         prompt_digest: text("digest"),
+        arm: text("arm"),
         input_hash: text("hash"),
         requested_model: text("requested"),
         responded_model: text("responded"),

@@ -22,6 +22,7 @@ pub mod merkle;
 pub mod owners;
 pub mod prompt;
 pub mod render;
+pub mod rollout;
 pub mod schema;
 mod schema_change;
 pub mod status;

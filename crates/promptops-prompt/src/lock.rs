@@ -3,6 +3,7 @@
 mod proof;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ pub use self::proof::{LoggedRelease, ProofError, Proofs, check_publication};
 use crate::audit::LogProof;
 use crate::digest::Digest;
 use crate::id::{PromptId, Version};
+use crate::rollout::Rollout;
 
 /// The only format that this version writes and reads.
 pub const LOCK_FORMAT: u32 = 1;
@@ -56,6 +58,40 @@ pub struct LockedPrompt {
     pub digest: Digest,
     /// The SHA-256 of the published version record, which holds owner, tags and provenance.
     pub record: Digest,
+    /// Another version that a part of the keys gets, while a rollout is under way. Then the version above is the control.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
+}
+
+impl LockedPrompt {
+    /// Returns the pin of every version that may be loaded, each by itself: the version, or the control and the candidate.
+    pub fn arms(&self) -> impl Iterator<Item = Self> {
+        let control = Self { rollout: None, ..*self };
+        let candidate = self.rollout.as_ref().map(|candidate| Self {
+            version: candidate.version,
+            digest: candidate.digest,
+            record: candidate.record,
+            rollout: None,
+        });
+        std::iter::once(control).chain(candidate)
+    }
+
+    /// Says whether the version is one of those that may be loaded.
+    pub fn has(&self, version: Version) -> bool {
+        self.arms().any(|arm| arm.version == version)
+    }
+}
+
+/// Writes what is pinned, as `@2`, or `@2 90% and @3 10%` while a rollout is under way.
+impl fmt::Display for LockedPrompt {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.rollout {
+            None => write!(out, "@{}", self.version),
+            Some(Rollout { version, buckets, .. }) => {
+                write!(out, "@{} {} and @{version} {buckets}", self.version, buckets.rest())
+            }
+        }
+    }
 }
 
 /// Which version of which prompt is pinned: a whole set, or one shard of it.

@@ -42,8 +42,9 @@ impl Registry {
     /// [`RegistryError::LockMismatch`] when the lock pins something else than what is published;
     /// [`RegistryError::Corrupt`] when a content is missing or altered.
     pub async fn bundle(&self, lock: &Lock) -> Result<BundleWriter> {
-        let parts: Vec<Part> = futures::stream::iter(&lock.prompts)
-            .map(|(id, pin)| self.part(id, pin))
+        let arms = lock.prompts.iter().flat_map(|(id, pin)| pin.arms().map(move |arm| (id, arm)));
+        let parts: Vec<Part> = futures::stream::iter(arms)
+            .map(|(id, arm)| async move { self.part(id, &arm).await })
             .buffered(CONCURRENT_READS)
             .try_collect()
             .await?;

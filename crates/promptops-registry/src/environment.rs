@@ -364,8 +364,8 @@ impl Registry {
     pub async fn rollback_statuses(&self, current: &Release, target: &Release, now: DateTime<Utc>) -> Result<Vec<PlannedStatus>> {
         let mut members = BTreeSet::new();
         for (id, (_, pin)) in self.changed_pins(&current.pins, &target.pins).await? {
-            if let Some(pin) = pin {
-                members.extend(self.members(&pinned(&id, &pin), &pin.digest).await?);
+            for arm in pin.iter().flat_map(LockedPrompt::arms) {
+                members.extend(self.members(&pinned(&id, &arm), &arm.digest).await?);
             }
         }
         self.planned_statuses(members, Some(current), now.max(current.time)).await
@@ -443,7 +443,7 @@ impl Registry {
     }
 }
 
-/// Returns the pinned version of a prompt.
+/// Returns the pinned version of a prompt; while a rollout is under way, its control.
 pub fn pinned(id: &PromptId, pin: &LockedPrompt) -> PromptRef {
     id.at(pin.version)
 }

@@ -170,6 +170,9 @@ pub enum RegistryError {
         /// The other.
         second: PromptRef,
     },
+    /// A rollout cannot be as it was asked for.
+    #[error("the prompt cannot be split like this: {0}")]
+    Rollout(String),
     /// The environment moved since the plan was made.
     #[error("environment `{environment}` moved: the plan starts from {planned}, it is at {current}")]
     EnvironmentMoved {
@@ -315,6 +318,7 @@ impl RegistryError {
             | Self::Lineage { .. }
             | Self::Template { .. }
             | Self::TwoVersions { .. }
+            | Self::Rollout(_)
             | Self::PlanMalformed(_)
             | Self::Policy(_)
             | Self::SigningKey(_)
@@ -378,6 +382,7 @@ impl RegistryError {
                 ));
             }
             Self::TwoVersions { .. } => "name one version of each prompt",
+            Self::Rollout(_) => "split as `--split id=2:90,3:10`, the version that most callers have first",
             Self::EnvironmentMoved { .. } => "make a new plan and review it: somebody deployed in between",
             Self::PlanMismatch { .. } | Self::PlanMalformed(_) => "make a new plan with `promptops plan`",
             Self::Refused { .. } => "run the evals and ask the groups for approval, then deploy again",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _};
 use promptops_prompt::lock::LockedPrompt;
-use promptops_prompt::{Content, PromptId};
+use promptops_prompt::{Content, Metadata, PromptId};
 
 use crate::environment::EnvironmentName;
 use crate::error::{RegistryError, Result};
@@ -134,8 +134,12 @@ impl Search {
 
     /// Tells whether a prompt has all the words, and how well it fits. `text` is what it says, if that is to be searched.
     pub fn rank(&self, id: &PromptId, prompt: &PromptEntry, text: Option<&str>) -> Option<Hit> {
-        let metadata = &prompt.latest.metadata;
-        let mut fields = vec![(Place::Id, id.as_str()), (Place::Owner, &metadata.owner), (Place::Model, &prompt.latest.model)];
+        self.rank_version(id, &prompt.latest.metadata, &prompt.latest.model, text)
+    }
+
+    /// Tells whether one version of a prompt has all the words, as [`Search::rank`] does for the latest.
+    pub fn rank_version(&self, id: &PromptId, metadata: &Metadata, model: &str, text: Option<&str>) -> Option<Hit> {
+        let mut fields = vec![(Place::Id, id.as_str()), (Place::Owner, &metadata.owner), (Place::Model, model)];
         fields.extend(metadata.tags.iter().map(|tag| (Place::Tag, tag.as_str())));
         fields.extend(metadata.purpose.iter().map(|purpose| (Place::Purpose, purpose.as_str())));
         fields.extend(text.map(|text| (Place::Text, text)));
@@ -218,7 +222,7 @@ fn text_of(content: &Content) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
-    use promptops_prompt::{Digest, Metadata, Version};
+    use promptops_prompt::{Digest, Version};
 
     use super::*;
     use crate::index::VersionEntry;

@@ -68,7 +68,7 @@ impl fmt::Display for KeyId {
 }
 
 /// What a key may do besides reading, which every key may. Written `read`, `publish`, `publish:<id or prefix>`, `deploy`,
-/// `deploy:<environment>`, `evidence`, `approve`, `admin`.
+/// `deploy:<environment>`, `agent:<environment>`, `evidence`, `approve`, `admin`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Scope {
@@ -78,6 +78,9 @@ pub enum Scope {
     Publish(Option<PromptId>),
     /// Deploy to this environment and roll it back; to every environment without one.
     Deploy(Option<EnvironmentName>),
+    /// Use the prompts of this environment as an agent, and report what came of it. A key with no other scope does not read the
+    /// registry.
+    Agent(EnvironmentName),
     /// Store evidence.
     Evidence,
     /// Store approvals, which count by their own signature.
@@ -124,7 +127,7 @@ impl FromStr for Scope {
 
     fn from_str(text: &str) -> Result<Self> {
         let unknown = || {
-            let known = "read, publish, publish:<id or prefix>, deploy, deploy:<environment>, evidence, approve, admin";
+            let known = "read, publish, publish:<id or prefix>, deploy, deploy:<environment>, agent:<environment>, evidence, approve, admin";
             RegistryError::KeyRequest(format!("a scope is one of {known}; got `{text}`"))
         };
         Ok(match text.split_once(':') {
@@ -139,6 +142,7 @@ impl FromStr for Scope {
             },
             Some(("publish", prefix)) => Self::Publish(Some(prefix.parse().map_err(|_| unknown())?)),
             Some(("deploy", name)) => Self::Deploy(Some(name.parse().map_err(|_| unknown())?)),
+            Some(("agent", name)) => Self::Agent(name.parse().map_err(|_| unknown())?),
             Some(_) => return Err(unknown()),
         })
     }
@@ -166,6 +170,7 @@ impl fmt::Display for Scope {
             Self::Publish(Some(prefix)) => write!(out, "publish:{prefix}"),
             Self::Deploy(None) => write!(out, "deploy"),
             Self::Deploy(Some(name)) => write!(out, "deploy:{name}"),
+            Self::Agent(name) => write!(out, "agent:{name}"),
             Self::Evidence => write!(out, "evidence"),
             Self::Approve => write!(out, "approve"),
             Self::Admin => write!(out, "admin"),
@@ -195,6 +200,19 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
+    /// Returns the environment whose prompts the key's holder uses as an agent, if its scopes name one.
+    pub fn agent_environment(&self) -> Option<&EnvironmentName> {
+        self.scopes.iter().find_map(|scope| match scope {
+            Scope::Agent(name) => Some(name),
+            _ => None,
+        })
+    }
+
+    /// Tells whether the key is for an agent and nothing else, so that it does not read the registry.
+    pub fn is_for_agents_only(&self) -> bool {
+        !self.scopes.is_empty() && self.scopes.iter().all(|scope| matches!(scope, Scope::Agent(_)))
+    }
+
     /// Tells whether a token is this key's. Takes as long for every secret.
     pub fn matches(&self, token: &Token) -> bool {
         self.id == token.id && bool::from(self.secret.bytes().ct_eq(Digest::of(token.secret.as_bytes()).bytes()))
@@ -382,6 +400,9 @@ impl Registry {
 
 fn check(request: &KeyRequest<'_>, now: DateTime<Utc>) -> Result<()> {
     let fail = |reason: String| Err(RegistryError::KeyRequest(reason));
+    if request.scopes.iter().filter(|scope| matches!(scope, Scope::Agent(_))).count() > 1 {
+        return fail("a key has one `agent` scope at most: it says whose prompts its holder sees".to_owned());
+    }
     for (what, text) in [("name", request.name), ("actor", request.actor)] {
         if text.trim().is_empty() || text.len() > MAX_TEXT_BYTES || text.chars().any(char::is_control) {
             return fail(format!("its {what} is empty, longer than {MAX_TEXT_BYTES} bytes, or has control characters"));
@@ -448,7 +469,7 @@ mod tests {
         let scope = |text: &str| text.parse::<Scope>().unwrap();
         let id = |text: &str| text.parse::<PromptId>().unwrap();
         let environment = |text: &str| text.parse::<EnvironmentName>().unwrap();
-        for text in ["read", "publish", "publish:a.b", "deploy", "deploy:prod", "evidence", "approve", "admin"] {
+        for text in ["read", "publish", "publish:a.b", "deploy", "deploy:prod", "agent:prod", "evidence", "approve", "admin"] {
             assert_eq!(scope(text).to_string(), text);
         }
         for (text, covered) in [("publish:a.b", true), ("publish", true), ("admin", true), ("read", false), ("deploy", false)] {
@@ -458,7 +479,7 @@ mod tests {
         assert!(scope("deploy:prod").covers_deploy(&environment("prod")));
         assert!(!scope("deploy:prod").covers_deploy(&environment("prod-eu")));
         assert!(scope("admin").covers_evidence() && scope("admin").covers_approve() && !scope("publish").covers_evidence());
-        for bad in ["", "write", "publish:", "publish:A", "deploy:Prod", "read:a", "admin:all"] {
+        for bad in ["", "write", "publish:", "publish:A", "deploy:Prod", "agent", "agent:", "read:a", "admin:all"] {
             assert!(bad.parse::<Scope>().is_err(), "{bad}");
         }
     }

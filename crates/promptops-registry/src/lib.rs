@@ -42,7 +42,7 @@ pub mod verify;
 pub use approval::{Authority, SigningKey};
 pub use environment::{EnvironmentName, Release, ReleaseName};
 pub use error::{ErrorKind, RegistryError};
-pub use plan::{Plan, Targets};
+pub use plan::{Plan, Split, Targets};
 pub use policy::Policy;
 pub use publish::Submission;
 pub use record::{Provenance, VersionRecord};

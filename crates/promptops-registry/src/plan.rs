@@ -7,8 +7,9 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use promptops_prompt::change::{Change, Class, classify, classify_metadata, worst};
 use promptops_prompt::digest::canonical_json;
 use promptops_prompt::lock::LockedPrompt;
+use promptops_prompt::rollout::{Rollout, Share};
 use promptops_prompt::status::StatusRecord;
-use promptops_prompt::{Digest, PromptId, PromptRef};
+use promptops_prompt::{Digest, PromptId, PromptRef, Version};
 use serde::{Deserialize, Serialize};
 
 use crate::approval::{Authority, DemandState};
@@ -29,8 +30,21 @@ const READ_ALL: usize = 256;
 pub struct Targets {
     /// Versions to run; prompts that are not named stay as they are.
     pub versions: Vec<PromptRef>,
+    /// Prompts to split between two versions.
+    pub splits: Vec<Split>,
     /// Prompts to take out.
     pub removals: Vec<PromptId>,
+}
+
+/// A prompt that is to be split between two versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    /// The version that most callers know, and that those without a key get.
+    pub control: PromptRef,
+    /// The version that is tried.
+    pub candidate: Version,
+    /// The candidate's part of all keys.
+    pub share: Share,
 }
 
 /// What a deploy would change in an environment, and whether it may. Wire format 1, as `plan.json`.
@@ -100,6 +114,9 @@ pub struct PlannedChange {
     pub differences: Vec<Change>,
     /// How the policy's demands stood when the plan was made. A deploy decides anew.
     pub demands: Vec<DemandState>,
+    /// How the demands on the candidate of a rollout stood, likewise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidate_demands: Vec<DemandState>,
     /// What is said of the version that takes its place and of what that includes, as far as they are not simply in use. A
     /// deploy decides anew.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -114,6 +131,17 @@ impl PlannedChange {
         self.to.as_ref().or(self.from.as_ref()).map(|pin| pinned(&self.id, pin))
     }
 
+    /// Returns the candidate of the rollout that would be under way.
+    pub fn candidate(&self) -> Option<PromptRef> {
+        let rollout = self.to.as_ref()?.rollout.as_ref()?;
+        Some(self.id.at(rollout.version))
+    }
+
+    /// Returns every version that would be live.
+    pub fn references(&self) -> impl Iterator<Item = PromptRef> {
+        self.to.iter().flat_map(LockedPrompt::arms).map(|pin| pinned(&self.id, &pin))
+    }
+
     /// Returns the worst class of its differences; nothing for what is added or removed.
     pub fn class(&self) -> Option<Class> {
         worst(&self.differences)
@@ -121,10 +149,7 @@ impl PlannedChange {
 
     /// Returns the demands that were not met when the plan was made.
     pub fn unmet(&self) -> impl Iterator<Item = UnmetDemand> {
-        let prompt = self.reference();
-        self.demands.iter().filter(|state| !state.is_met).filter_map(move |state| {
-            Some(UnmetDemand { prompt: prompt.clone()?, demand: state.demand.clone(), reasons: state.reasons.clone() })
-        })
+        unmet(self.reference(), &self.demands).chain(unmet(self.candidate(), &self.candidate_demands))
     }
 }
 
@@ -165,6 +190,13 @@ impl Plan {
     }
 }
 
+/// Returns the demands on a version that are not met.
+fn unmet(prompt: Option<PromptRef>, demands: &[DemandState]) -> impl Iterator<Item = UnmetDemand> {
+    demands.iter().filter(|state| !state.is_met).filter_map(move |state| {
+        Some(UnmetDemand { prompt: prompt.clone()?, demand: state.demand.clone(), reasons: state.reasons.clone() })
+    })
+}
+
 /// What a deploy would write.
 struct Decided {
     changes: BTreeMap<PromptId, Option<LockedPrompt>>,
@@ -172,12 +204,20 @@ struct Decided {
     forced: BTreeSet<PromptRef>,
 }
 
-/// A version that is wanted in an environment.
+/// What is wanted of a prompt in an environment.
 struct Wanted {
     pin: LockedPrompt,
-    record: VersionRecord,
-    /// The version with everything it includes.
+    /// The versions that are pinned: one, or control and candidate.
+    records: Vec<VersionRecord>,
+    /// They with everything they include.
     members: BTreeSet<PromptRef>,
+}
+
+/// How the policy's demands on what a prompt is to be stand.
+#[derive(Default)]
+struct Demanded {
+    demands: Vec<DemandState>,
+    candidate_demands: Vec<DemandState>,
 }
 
 impl Registry {
@@ -207,13 +247,20 @@ impl Registry {
         let moment = base.as_ref().map_or(now, |release| release.time.max(now));
         let mut wanted: BTreeMap<&PromptId, Option<Wanted>> = BTreeMap::new();
         for reference in &targets.versions {
-            let record = self.version(reference).await?;
-            // Fails now rather than when a service loads it.
-            let members = self.members(reference, &record.digest).await?;
-            if let Some(Some(other)) = wanted.insert(&reference.id, Some(Wanted { pin: self.pin_of(&record), record, members }))
-                && other.record.version != reference.version
+            let target = self.wanted(reference, None).await?;
+            if let Some(Some(other)) = wanted.insert(&reference.id, Some(target))
+                && other.pin.version != reference.version
             {
-                return Err(RegistryError::TwoVersions { first: other.record.reference(), second: reference.clone() });
+                return Err(RegistryError::TwoVersions { first: pinned(&reference.id, &other.pin), second: reference.clone() });
+            }
+        }
+        for split in &targets.splits {
+            let id = &split.control.id;
+            let target = self.wanted(&split.control, Some(split)).await?;
+            check_roles(id, live.get(id), &target.pin)?;
+            if let Some(other) = wanted.insert(id, Some(target)) {
+                let first = other.map_or_else(|| split.control.clone(), |other| pinned(id, &other.pin));
+                return Err(RegistryError::TwoVersions { first, second: id.at(split.candidate) });
             }
         }
         for id in &targets.removals {
@@ -229,15 +276,16 @@ impl Registry {
             if from == to {
                 continue;
             }
-            let differences = self.differences(id, from.as_ref(), target.as_ref().map(|wanted| &wanted.record)).await?;
-            let (mut demands, mut statuses) = (Vec::new(), Vec::new());
-            if let Some(Wanted { record, members, .. }) = target {
-                demands = self.demands_of(environment, &record, from.as_ref(), authority, moment).await?;
+            let (mut differences, mut demanded, mut statuses) = (Vec::new(), Demanded::default(), Vec::new());
+            if let Some(Wanted { records, members, .. }) = target {
+                differences = self.differences_to_any(id, from.as_ref(), &records).await?;
+                demanded = self.demands_of(environment, &records, from.as_ref(), authority, moment).await?;
                 statuses = self.planned_statuses(members, base.as_ref(), moment).await?;
             }
             let action = PlannedAction::of(from.as_ref(), to.as_ref());
-            let id = id.clone();
-            changes.push(PlannedChange { id, action, from, to, differences, demands, statuses, dependants: Vec::new() });
+            let (id, dependants) = (id.clone(), Vec::new());
+            let Demanded { demands, candidate_demands } = demanded;
+            changes.push(PlannedChange { id, action, from, to, differences, demands, candidate_demands, statuses, dependants });
         }
         self.add_dependants(&mut changes, &live).await?;
         let base = base.map(|release| PlanBase { sequence: release.sequence, digest: Digest::of(&to_bytes(&release)) });
@@ -362,11 +410,13 @@ impl Registry {
                 return Err(RegistryError::PlanMismatch { reason: format!("another version is live of `{}`", change.id) });
             }
             if let Some(to) = &change.to {
-                let (record, members) = self.check_pin(&change.id, to).await?;
+                check_roles(&change.id, from.as_ref(), to)?;
+                let (records, members) = self.check_pin(&change.id, to).await?;
                 statuses.extend(self.planned_statuses(members, current, now).await?);
-                let demands = self.demands_of(&plan.environment, &record, from.as_ref(), authority, now).await?;
-                evidence.extend(demands.iter().flat_map(|state| &state.shown_by));
-                unmet.extend(PlannedChange { demands, ..change.clone() }.unmet());
+                let Demanded { demands, candidate_demands } =
+                    self.demands_of(&plan.environment, &records, from.as_ref(), authority, now).await?;
+                evidence.extend(demands.iter().chain(&candidate_demands).flat_map(|state| &state.shown_by));
+                unmet.extend(PlannedChange { demands, candidate_demands, ..change.clone() }.unmet());
             }
             if changes.insert(change.id.clone(), change.to.clone()).is_some() {
                 return Err(RegistryError::PlanMismatch { reason: format!("it names a prompt twice, `{}`", change.id) });
@@ -393,36 +443,79 @@ impl Registry {
         Ok(changes)
     }
 
+    /// Says what changes between the version that is live and each of those that are to be.
+    async fn differences_to_any(&self, id: &PromptId, from: Option<&LockedPrompt>, to: &[VersionRecord]) -> Result<Vec<Change>> {
+        let mut changes: Vec<Change> = Vec::new();
+        for record in to {
+            let further = self.differences(id, from, Some(record)).await?;
+            changes.extend(further.into_iter().filter(|change| !changes.contains(change)).collect::<Vec<_>>());
+        }
+        Ok(changes)
+    }
+
     /// Returns the pin of a published version.
     pub(crate) fn pin_of(&self, record: &VersionRecord) -> LockedPrompt {
-        LockedPrompt { version: record.version, digest: record.digest, record: record.record_digest() }
+        LockedPrompt { version: record.version, digest: record.digest, record: record.record_digest(), rollout: None }
     }
 
-    /// Refuses a pin that is not what is published, since a plan is a file that anybody can edit. Returns the version, and it
-    /// with everything it includes.
-    async fn check_pin(&self, id: &PromptId, pin: &LockedPrompt) -> Result<(VersionRecord, BTreeSet<PromptRef>)> {
-        let record = self.version(&pinned(id, pin)).await?;
-        if self.pin_of(&record) != *pin {
-            let reason = format!("another content is published as `{}`", record.reference());
-            return Err(RegistryError::PlanMismatch { reason });
+    /// Looks up what is wanted of a prompt: a version, or a split with that version as the control.
+    async fn wanted(&self, reference: &PromptRef, split: Option<&Split>) -> Result<Wanted> {
+        let record = self.version(reference).await?;
+        // Fails now rather than when a service loads it.
+        let mut members = self.members(reference, &record.digest).await?;
+        let mut wanted = Wanted { pin: self.pin_of(&record), records: vec![record], members: BTreeSet::new() };
+        if let Some(split) = split {
+            let candidate = self.version(&reference.id.at(split.candidate)).await?;
+            members.extend(self.members(&candidate.reference(), &candidate.digest).await?);
+            let LockedPrompt { version, digest, record, .. } = self.pin_of(&candidate);
+            wanted.pin.rollout = Some(Rollout { version, digest, record, buckets: split.share });
+            wanted.records.push(candidate);
         }
-        let members = self.members(&record.reference(), &record.digest).await?;
-        Ok((record, members))
+        Ok(Wanted { members, ..wanted })
     }
 
+    /// Refuses a pin that is not what is published, since a plan is a file that anybody can edit. Returns the versions, and
+    /// them with everything they include.
+    async fn check_pin(&self, id: &PromptId, pin: &LockedPrompt) -> Result<(Vec<VersionRecord>, BTreeSet<PromptRef>)> {
+        let (mut records, mut members) = (Vec::new(), BTreeSet::new());
+        for arm in pin.arms() {
+            let record = self.version(&pinned(id, &arm)).await?;
+            if self.pin_of(&record) != arm {
+                let reason = format!("another content is published as `{}`", record.reference());
+                return Err(RegistryError::PlanMismatch { reason });
+            }
+            members.extend(self.members(&record.reference(), &record.digest).await?);
+            records.push(record);
+        }
+        Ok((records, members))
+    }
+
+    /// Tells how the demands on the versions that are to be live stand.
+    ///
+    /// Of the version that all callers or the control of a rollout have already nothing is demanded anew, so that a rollout can
+    /// begin beside it, and end in its favour.
     async fn demands_of(
         &self,
         environment: &EnvironmentName,
-        record: &VersionRecord,
+        records: &[VersionRecord],
         live: Option<&LockedPrompt>,
         authority: Authority<'_>,
         now: DateTime<Utc>,
-    ) -> Result<Vec<DemandState>> {
-        let replaced = match live {
-            Some(pin) => Some(self.version(&pinned(&record.id, pin)).await?),
-            None => None,
-        };
-        self.demands(environment, record, replaced.as_ref(), authority, now).await
+    ) -> Result<Demanded> {
+        let mut demanded = Demanded::default();
+        for (position, record) in records.iter().enumerate() {
+            let replaced = match live {
+                Some(pin) if pin.version == record.version && pin.digest == record.digest => continue,
+                Some(pin) => Some(self.version(&pinned(&record.id, pin)).await?),
+                None => None,
+            };
+            let states = self.demands(environment, record, replaced.as_ref(), authority, now).await?;
+            match position {
+                0 => demanded.demands = states,
+                _ => demanded.candidate_demands = states,
+            }
+        }
+        Ok(demanded)
     }
 
     async fn add_dependants(&self, changes: &mut [PlannedChange], live: &BTreeMap<PromptId, LockedPrompt>) -> Result<()> {
@@ -433,12 +526,15 @@ impl Registry {
             0..=READ_ALL => None,
             _ => Some(self.may_depend(changes.iter().map(|change| &change.id)).await?),
         };
-        let candidates = live.iter().filter(|(id, _)| candidates.as_ref().is_none_or(|ids| ids.contains(*id)));
+        let candidates = live
+            .iter()
+            .filter(|(id, _)| candidates.as_ref().is_none_or(|ids| ids.contains(*id)))
+            .flat_map(|(id, pin)| pin.arms().map(move |arm| (id, arm)));
         let included: Vec<(PromptRef, BTreeSet<PromptId>)> = futures::stream::iter(candidates)
             .map(|(id, pin)| async move {
                 let closure = self.closure_of(&pin.digest).await?;
                 let ids = closure.includes.into_keys().map(|include| include.id).collect();
-                Ok::<_, RegistryError>((pinned(id, pin), ids))
+                Ok::<_, RegistryError>((pinned(id, &pin), ids))
             })
             .buffered(CONCURRENT_READS)
             .try_collect()
@@ -470,6 +566,21 @@ impl Registry {
         }
         Ok(found)
     }
+}
+
+/// Refuses a rollout of a version beside itself, and one that turns the rollout that is under way around: the same keys would
+/// change sides.
+fn check_roles(id: &PromptId, live: Option<&LockedPrompt>, to: &LockedPrompt) -> Result<()> {
+    let Some(rollout) = &to.rollout else { return Ok(()) };
+    if rollout.version == to.version {
+        return Err(RegistryError::Rollout(format!("control and candidate are one version, `{}`", id.at(to.version))));
+    }
+    let running = live.and_then(|pin| Some((pin.version, pin.rollout.as_ref()?.version)));
+    if running == Some((rollout.version, to.version)) {
+        let reason = format!("the control of the rollout that is under way is `{}`, so name it first", id.at(rollout.version));
+        return Err(RegistryError::Rollout(reason));
+    }
+    Ok(())
 }
 
 fn check_base(plan: &Plan, current: Option<&Release>) -> Result<()> {

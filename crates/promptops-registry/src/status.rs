@@ -141,8 +141,9 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::Corrupt`] when a content is missing or altered; otherwise as the store fails.
     pub async fn lock_statuses(&self, pins: &BTreeMap<PromptId, LockedPrompt>) -> Result<Vec<StatusRecord>> {
-        let members: Vec<BTreeSet<PromptRef>> = futures::stream::iter(pins)
-            .map(|(id, pin)| async move { self.members(&pinned(id, pin), &pin.digest).await })
+        let arms = pins.iter().flat_map(|(id, pin)| pin.arms().map(move |arm| (id, arm)));
+        let members: Vec<BTreeSet<PromptRef>> = futures::stream::iter(arms)
+            .map(|(id, arm)| async move { self.members(&pinned(id, &arm), &arm.digest).await })
             .buffer_unordered(CONCURRENT_READS)
             .try_collect()
             .await?;
@@ -162,7 +163,8 @@ impl Registry {
                 live.push((environment, self.pins(&release).await?.prompts));
             }
         }
-        let digests = live.iter().flat_map(|(_, pins)| pins.values().map(|pin| pin.digest)).collect();
+        let digests =
+            live.iter().flat_map(|(_, pins)| pins.values().flat_map(LockedPrompt::arms).map(|arm| arm.digest)).collect();
         let including = self.including(reference, digests).await?;
         let uses = live.into_iter().map(|(environment, pins)| (environment, using(reference, &pins, &including)));
         Ok(uses.filter(|(_, pins)| !pins.is_empty()).collect())
@@ -280,7 +282,8 @@ impl Registry {
     async fn runs(&self, release: Option<&Release>, reference: &PromptRef) -> Result<bool> {
         let Some(release) = release else { return Ok(false) };
         let pins = self.pins(release).await?.prompts;
-        let including = self.including(reference, pins.values().map(|pin| pin.digest).collect()).await?;
+        let digests = pins.values().flat_map(LockedPrompt::arms).map(|arm| arm.digest).collect();
+        let including = self.including(reference, digests).await?;
         Ok(!using(reference, &pins, &including).is_empty())
     }
 
@@ -449,7 +452,7 @@ fn before_the_yank(request: &StatusRequest<'_>, records: &[StatusRecord]) -> Nex
 fn using(reference: &PromptRef, pins: &BTreeMap<PromptId, LockedPrompt>, including: &BTreeSet<Digest>) -> Vec<PromptRef> {
     let is_using = |pin: &PromptRef, digest: &Digest| pin == reference || including.contains(digest);
     pins.iter()
-        .map(|(id, pin)| (pinned(id, pin), pin.digest))
+        .flat_map(|(id, pin)| pin.arms().map(move |arm| (pinned(id, &arm), arm.digest)))
         .filter(|(pin, digest)| is_using(pin, digest))
         .map(|(pin, _)| pin)
         .collect()

@@ -16,6 +16,7 @@ use promptops_registry::api::v1::{KindV1, Problem};
 use promptops_registry::keys::Token;
 
 use crate::access::Caller;
+use crate::mcp;
 use crate::rate_limit::Client;
 use crate::refusal::Refusal;
 use crate::routes;
@@ -116,6 +117,9 @@ async fn admit(state: &Shared, headers: &HeaderMap, route: &str, address: IpAddr
             }
         };
         take(&Client::Key(key.id.clone()))?;
+        if key.is_for_agents_only() && route != mcp::http::ROUTE {
+            return Err(Refusal::forbidden("read"));
+        }
         return Ok(Caller::Key(key));
     }
     take(&by_address)?;

@@ -1,4 +1,4 @@
-//! The registry over HTTP: `promptops serve`.
+//! The registry over HTTP, and prompts for agents: `promptops serve`, `promptops mcp`.
 //!
 //! A server has no state of its own but what it remembers of objects that never change, so any number of them may stand
 //! before one store. Objects are shown as they are ([`routes::objects`]), so that whatever reads a registry reads it through
@@ -6,7 +6,8 @@
 //! own checkout and in the name of the API key.
 //!
 //! A request goes through [`server`] (connection, TLS), [`guard`] (limits, key, time, log), a file of [`routes`], and where
-//! it reads an object, [`cache`].
+//! it reads an object, [`cache`]. What agents ask by the Model Context Protocol goes to [`mcp`], over HTTP or the streams of
+//! the process.
 
 mod access;
 mod cache;
@@ -15,6 +16,7 @@ mod guard;
 mod inventory;
 mod json;
 mod key_ring;
+mod mcp;
 mod metrics;
 mod openapi;
 mod rate_limit;
@@ -27,6 +29,7 @@ mod settings;
 mod state;
 mod tls;
 
+pub use mcp::{AgentPrompts, AgentSettings, AgentsError, serve_stdio};
 pub use openapi::document as openapi_document;
 pub use rules::{HeldRules, RulesReader};
 pub use server::{ServeError, serve};

@@ -84,6 +84,11 @@ impl Refusal {
         Problem::new("object-not-found", 404, KindV1::NotFound, format!("there is no object `{key}`")).into()
     }
 
+    /// Returns what is said of it.
+    pub(crate) fn problem(&self) -> &Problem {
+        &self.problem
+    }
+
     fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self

@@ -24,12 +24,14 @@ mod version;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
+use axum::routing::any;
 use promptops_registry::api::v1::{KindV1, Problem};
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::guard::guard;
+use crate::mcp::http::{ROUTE, answer};
 use crate::openapi::Description;
 use crate::refusal::Refusal;
 use crate::state::Shared;
@@ -72,9 +74,18 @@ pub(crate) fn described() -> OpenApiRouter<Shared> {
         .routes(routes!(openapi::document))
 }
 
+/// Returns what tells how a server does.
+fn watched() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(health::alive)).routes(routes!(health::ready)).routes(routes!(health::metrics))
+}
+
 /// Returns everything that is served, behind the guard.
 pub(crate) fn router(state: &Shared) -> Router {
-    let (router, _) = described().split_for_parts();
+    let described = if state.settings.serves_registry { described() } else { watched() };
+    let (mut router, _) = described.split_for_parts();
+    if state.agents.is_some() {
+        router = router.route(ROUTE, any(answer));
+    }
     router
         .fallback(no_such_route)
         .method_not_allowed_fallback(method_not_allowed)

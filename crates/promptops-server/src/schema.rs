@@ -399,6 +399,26 @@ pub(crate) struct Pin {
     /// The SHA-256 of the version record.
     #[schema(pattern = "^sha256:[0-9a-f]{64}$")]
     record: String,
+    /// Another version that a part of the keys gets, while a rollout is under way.
+    #[schema(nullable = false)]
+    rollout: Option<Rollout>,
+}
+
+/// The candidate of a rollout and its share. The version beside which it is pinned is the control, and has the rest.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the type exists for its schema alone")]
+pub(crate) struct Rollout {
+    #[schema(minimum = 1, maximum = 4294967295i64)]
+    version: u32,
+    /// The digest of the candidate's content.
+    #[schema(pattern = "^sha256:[0-9a-f]{64}$")]
+    digest: String,
+    /// The SHA-256 of the candidate's version record.
+    #[schema(pattern = "^sha256:[0-9a-f]{64}$")]
+    record: String,
+    /// How many of 10,000 equal parts of all keys get the candidate.
+    #[schema(minimum = 1, maximum = 9999)]
+    buckets: u16,
 }
 
 /// A release of an environment. Its bytes never change.
@@ -493,6 +513,9 @@ pub(crate) struct PlannedChange {
     differences: Vec<Difference>,
     /// How the demands stood when the plan was made.
     demands: Vec<DemandState>,
+    /// How the demands on the candidate of a rollout stood, likewise.
+    #[schema(nullable = false)]
+    candidate_demands: Option<Vec<DemandState>>,
     /// What is said of the versions that would be pinned, as far as they are not simply in use.
     #[schema(nullable = false)]
     statuses: Option<Vec<Object>>,

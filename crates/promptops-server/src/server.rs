@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
 
 use crate::guard::Peer;
+use crate::mcp::AgentsError;
 use crate::routes;
 use crate::settings::Settings;
 use crate::state::{ServerState, Shared};
@@ -32,9 +33,12 @@ pub enum ServeError {
     /// The counters could not be made. This is a bug.
     #[error("cannot make the metrics")]
     Metrics(#[from] prometheus::Error),
+    /// Agents cannot be served.
+    #[error(transparent)]
+    Agents(#[from] AgentsError),
 }
 
-/// Serves a registry on `listener` until `shutdown` completes.
+/// Serves a registry, and agents where the settings say so, on `listener` until `shutdown` completes.
 ///
 /// Then no connection is accepted any more, requests under way are finished (for as long as
 /// [`Limits::drain_time`](crate::Limits::drain_time) allows), and everything that writes is done to its end.
@@ -79,6 +83,10 @@ pub async fn serve(
     drop(listener);
     state.is_draining.store(true, Ordering::Release);
     tracing::info!("shutting down");
+    if let Some(agents) = &state.agents {
+        // Their streams last until somebody ends them.
+        agents.close();
+    }
     let limit = state.settings.limits.drain_time;
     if tokio::time::timeout(limit, connections.shutdown()).await.is_err() {
         tracing::warn!(seconds = limit.as_secs(), "requests were cut off: they took longer than the server waits");

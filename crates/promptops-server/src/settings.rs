@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use crate::mcp::AgentSettings;
 use crate::rules::RulesReader;
 use crate::tls::TlsIdentity;
 
@@ -75,6 +76,10 @@ pub struct Settings {
     pub hold: Duration,
     /// Whose rules hold for what writes; without them nothing is written through this server.
     pub rules: Option<RulesReader>,
+    /// How agents are served, at `/mcp`; without it they are not.
+    pub agents: Option<AgentSettings>,
+    /// Whether the registry is served as well. Without it there are only agents, health and metrics.
+    pub serves_registry: bool,
     /// The clock, UTC.
     pub clock: fn() -> DateTime<Utc>,
 }
@@ -90,6 +95,8 @@ impl Settings {
             is_behind_proxy: false,
             hold: Duration::from_secs(5),
             rules: None,
+            agents: None,
+            serves_registry: true,
             clock,
         }
     }

@@ -13,10 +13,13 @@ use tokio_util::task::TaskTracker;
 use crate::cache::ObjectCache;
 use crate::conditional::Sharing;
 use crate::key_ring::KeyRing;
+use crate::mcp::Agents;
+use crate::mcp::http::Mount;
 use crate::metrics::Metrics;
 use crate::rate_limit::RateLimit;
 use crate::refusal::Refusal;
 use crate::rules::{HeldRules, Rules};
+use crate::server::ServeError;
 use crate::settings::{Access, Settings};
 
 /// What every request finds. Clones share it.
@@ -33,6 +36,8 @@ pub(crate) struct ServerState {
     pub(crate) under_way: AtomicUsize,
     /// Whether the server is about to end.
     pub(crate) is_draining: AtomicBool,
+    /// What serves agents, where they are served.
+    pub(crate) agents: Option<Mount>,
     rules: Option<Rules>,
     writes: TaskTracker,
 }
@@ -56,9 +61,12 @@ fn bug(error: &JoinError) -> Refusal {
 }
 
 impl ServerState {
-    pub(crate) fn new(registry: Registry, settings: Settings) -> prometheus::Result<Self> {
+    pub(crate) fn new(registry: Registry, mut settings: Settings) -> Result<Self, ServeError> {
         let metrics = Arc::new(Metrics::new()?);
+        let agents = settings.agents.take().map(Agents::new).transpose()?;
+        let agents = agents.map(|agents| Mount::new(agents, settings.limits.body_bytes));
         Ok(Self {
+            agents,
             objects: ObjectCache::new(registry.store().clone(), settings.cache_bytes, Arc::clone(&metrics)),
             keys: Arc::new(KeyRing::new(registry.clone(), settings.hold)),
             rate: RateLimit::new(settings.limits.requests_per_second),

@@ -104,6 +104,8 @@ pub struct Invocation {
     pub prompt_version: Option<u32>,
     /// Behaviour digest of the prompt version, `sha256:` and 64 hexadecimal digits.
     pub prompt_digest: Option<String>,
+    /// Side of a rollout that the prompt was loaded for: `control`, `candidate`, or `unkeyed` where no key was given.
+    pub arm: Option<String>,
     /// Hash of the rendered input, `sha256:` and 64 hexadecimal digits; equal inputs have equal hashes.
     pub input_hash: Option<String>,
     /// Model that was asked for.
@@ -176,6 +178,7 @@ impl Invocation {
             prompt_id: None,
             prompt_version: None,
             prompt_digest: None,
+            arm: None,
             input_hash: None,
             requested_model: None,
             responded_model: None,

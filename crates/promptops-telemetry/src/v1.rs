@@ -50,6 +50,8 @@ pub struct InvocationV1 {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt_digest: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arm: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_hash: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_model: Option<String>,
@@ -157,6 +159,7 @@ impl From<&Invocation> for InvocationV1 {
             prompt_id,
             prompt_version,
             prompt_digest,
+            arm,
             input_hash,
             requested_model,
             responded_model,
@@ -199,6 +202,7 @@ impl From<&Invocation> for InvocationV1 {
             prompt_id,
             prompt_version,
             prompt_digest,
+            arm,
             input_hash,
             requested_model,
             responded_model,
@@ -252,6 +256,7 @@ impl InvocationV1 {
             prompt_id: self.prompt_id,
             prompt_version: self.prompt_version,
             prompt_digest: self.prompt_digest,
+            arm: self.arm,
             input_hash: self.input_hash,
             requested_model: self.requested_model,
             responded_model: self.responded_model,

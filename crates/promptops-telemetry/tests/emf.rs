@@ -195,6 +195,7 @@ fn the_longest_record_stays_below_the_limit() {
         environment: long.clone(),
         prompt_id: long.clone(),
         prompt_digest: long.clone(),
+        arm: long.clone(),
         input_hash: long.clone(),
         requested_model: long.clone(),
         responded_model: long.clone(),

@@ -96,7 +96,7 @@ fn write_registry(folder: &Path, prompt: &Prompt) -> Result<(), Box<dyn Error>> 
     };
     write(format!("prompts/{}/{:010}.json", prompt.id, prompt.version.number()), &record)?;
     write(format!("blobs/sha256/{}", content.digest().hex()), &content.to_bytes())?;
-    let pin = LockedPrompt { version: prompt.version, digest: content.digest(), record: Digest::of(&record) };
+    let pin = LockedPrompt { version: prompt.version, digest: content.digest(), record: Digest::of(&record), rollout: None };
     let prompts = [(prompt.id.clone(), pin)].into();
     let lock = Lock { format: LOCK_FORMAT, registry: "file://registry".into(), release: None, prompts, logged: [].into() };
     fs::write(folder.join("promptops.lock"), lock.to_bytes())?;

@@ -86,6 +86,7 @@ impl Call {
             prompt_id: Some(prompt.id().to_owned()),
             prompt_version: Some(prompt.version()),
             prompt_digest: Some(prompt.digest().to_string()),
+            arm: prompt.arm().map(|arm| arm.name().to_owned()),
             requested_model: Some(prompt.model().to_owned()),
             parameters_hash: prompt.parameters_hash().map(str::to_owned),
             tools_hash: prompt.tools_hash().map(str::to_owned),

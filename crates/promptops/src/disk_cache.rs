@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use promptops_prompt::Digest;
@@ -10,11 +10,11 @@ use promptops_prompt::Digest;
 /// Counts the temporary files of this process, so that no two of them share a name.
 static TEMPORARY: AtomicU64 = AtomicU64::new(0);
 
-/// A folder of objects named by their digests. Safe to delete at any time, and to share between processes.
+/// A folder of objects named by their digests, and of a few files that have names. Safe to delete at any time, and to share between processes.
 ///
 /// An object appears whole or not at all. What is read is verified, so a damaged or forged file is never used: it counts
 /// as absent and is replaced.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct DiskCache {
     folder: PathBuf,
 }
@@ -34,22 +34,37 @@ impl DiskCache {
 
     /// Keeps `bytes` under their digest.
     pub(crate) fn put(&self, digest: Digest, bytes: &[u8]) -> io::Result<()> {
-        let path = self.path(digest);
-        let folder = path.parent().expect("an object lies in a folder of the cache");
-        fs::create_dir_all(folder)?;
-        let number = TEMPORARY.fetch_add(1, Ordering::Relaxed);
-        let temporary = folder.join(format!("{}#{}-{number}", digest.hex(), std::process::id()));
-        let result = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, &path));
-        if result.is_err() {
-            // What cannot be written can perhaps not be removed either; nobody reads it.
-            let _ = fs::remove_file(&temporary);
-        }
-        result
+        write_whole(&self.path(digest), bytes)
+    }
+
+    /// Reads a file that has a name. Whether it is what it should be is for the caller to see.
+    pub(crate) fn read(&self, name: &str) -> Option<Vec<u8>> {
+        fs::read(self.folder.join(name)).ok()
+    }
+
+    /// Writes a file that has a name, in the place of the one that is there.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        write_whole(&self.folder.join(name), bytes)
     }
 
     fn path(&self, digest: Digest) -> PathBuf {
         self.folder.join("sha256").join(digest.hex())
     }
+}
+
+/// Writes a file so that it appears whole or not at all.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().expect("a file lies in a folder of the cache");
+    fs::create_dir_all(folder)?;
+    let number = TEMPORARY.fetch_add(1, Ordering::Relaxed);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = folder.join(format!("{name}#{}-{number}", std::process::id()));
+    let result = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if result.is_err() {
+        // What cannot be written can perhaps not be removed either; nobody reads it.
+        let _ = fs::remove_file(&temporary);
+    }
+    result
 }
 
 #[cfg(test)]

@@ -9,6 +9,10 @@
 //! | `PROMPTOPS_CA_FILE` | PEM file of the certificates that such a server is trusted by, in place of the system's |
 //! | `PROMPTOPS_ALLOW_HTTP` | `true`: the key may travel in clear to a server at `http://…` |
 //! | `PROMPTOPS_PROMPTS` | folder of prompt files, for development |
+//! | `PROMPTOPS_FOLLOW` | environment of the registry whose releases are followed |
+//! | `PROMPTOPS_REFRESH_SECONDS` | after how long the registry is asked for its next release; 60 |
+//! | `PROMPTOPS_MAX_STALE_SECONDS` | how old what is known of it may be before a load waits for the registry; 600 |
+//! | `PROMPTOPS_REFUSE_STALE` | `1`: a load fails when it is older and the registry does not answer |
 //! | `PROMPTOPS_STRICT` | `1`: only pinned versions load; `0`: others load with a warning |
 //! | `PROMPTOPS_CACHE` | folder for what came from a remote registry |
 //! | `PROMPTOPS_ENVIRONMENT`, `PROMPTOPS_SERVICE` | recorded with every invocation |
@@ -26,6 +30,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use promptops_store::StoreOptions;
 
@@ -76,9 +81,23 @@ fn apply(settings: &mut Settings, variable: impl Fn(&'static str) -> Option<Stri
             None
         }
     };
+    let seconds = |name| {
+        let value = variable(name)?;
+        let seconds = value.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        if seconds.is_none() {
+            (settings.warn)(&Warning::Variable { name, value });
+        }
+        seconds
+    };
     let function = variable("AWS_LAMBDA_FUNCTION_NAME");
+    let (refresh, max_stale) = (seconds("PROMPTOPS_REFRESH_SECONDS"), seconds("PROMPTOPS_MAX_STALE_SECONDS"));
+    let refuse_stale = switch("PROMPTOPS_REFUSE_STALE").unwrap_or(false);
     let strict = switch("PROMPTOPS_STRICT");
     let emf = switch("PROMPTOPS_EMF").unwrap_or(false);
+    settings.refresh = refresh.unwrap_or(settings.refresh);
+    settings.max_stale = max_stale.unwrap_or(settings.max_stale);
+    settings.refuse_stale = refuse_stale;
+    settings.follow = variable("PROMPTOPS_FOLLOW");
     settings.strict = strict;
     settings.emf = emf;
     settings.bundle = path("PROMPTOPS_BUNDLE");
@@ -129,6 +148,10 @@ mod tests {
             ("PROMPTOPS_LOCK", "promptops.lock"),
             ("PROMPTOPS_REGISTRY", "s3://bucket/prefix"),
             ("PROMPTOPS_PROMPTS", "prompts"),
+            ("PROMPTOPS_FOLLOW", "prod"),
+            ("PROMPTOPS_REFRESH_SECONDS", "0.5"),
+            ("PROMPTOPS_MAX_STALE_SECONDS", "30"),
+            ("PROMPTOPS_REFUSE_STALE", "yes"),
             ("PROMPTOPS_STRICT", "0"),
             ("PROMPTOPS_CACHE", "/cache"),
             ("PROMPTOPS_ENVIRONMENT", "prod"),
@@ -140,6 +163,8 @@ mod tests {
         assert_eq!(settings.lock, Some("promptops.lock".into()));
         assert_eq!(settings.registry.as_deref(), Some("s3://bucket/prefix"));
         assert_eq!(settings.folder, Some("prompts".into()));
+        assert_eq!((settings.follow.as_deref(), settings.refuse_stale), (Some("prod"), true));
+        assert_eq!((settings.refresh, settings.max_stale), (Duration::from_millis(500), Duration::from_secs(30)));
         assert_eq!((settings.strict, settings.emf), (Some(false), true));
         assert_eq!(settings.cache_dir, Some("/cache".into()));
         assert_eq!((settings.environment.as_deref(), settings.service.as_deref()), (Some("prod"), Some("router")));
@@ -163,6 +188,11 @@ mod tests {
         let (settings, warnings) = applied(&[("PROMPTOPS_STRICT", "perhaps")]);
         assert_eq!(settings.strict, None);
         assert_eq!(warnings, [Warning::Variable { name: "PROMPTOPS_STRICT", value: "perhaps".into() }]);
+        for value in ["soon", "-1", "1e30", "NaN"] {
+            let (settings, warnings) = applied(&[("PROMPTOPS_REFRESH_SECONDS", value)]);
+            assert_eq!(settings.refresh, Duration::from_secs(60));
+            assert_eq!(warnings, [Warning::Variable { name: "PROMPTOPS_REFRESH_SECONDS", value: value.into() }]);
+        }
     }
 
     #[test]

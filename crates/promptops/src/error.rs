@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::path::PathBuf;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use promptops_prompt::id::NameError;
 use promptops_prompt::lock::ProofError;
 use promptops_prompt::{Digest, PromptId, RenderError, Version};
@@ -95,6 +96,18 @@ pub enum Error {
         /// Its account of the failure.
         source: Box<dyn StdError + Send + Sync>,
     },
+    /// What is known of the followed environment is older than it may be, and the registry does not answer. Try again.
+    #[error("environment `{environment}` was last seen {}, at release {release}, and could not be refreshed: {reason}", seen(*checked))]
+    Stale {
+        /// The environment.
+        environment: String,
+        /// The number of the release that is known.
+        release: u64,
+        /// When it was last seen to be the latest, UTC; none for that of a lock or a bundle.
+        checked: Option<DateTime<Utc>>,
+        /// What the last attempt came to.
+        reason: String,
+    },
     /// The prompt's file has problems. Fix the file.
     #[error("`{}` is not a valid prompt: {}", path.display(), problems.join("; "))]
     Invalid {
@@ -123,6 +136,10 @@ pub enum Error {
     },
 }
 
+fn seen(checked: Option<DateTime<Utc>>) -> String {
+    checked.map_or_else(|| "when it was locked".to_owned(), |time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
+}
+
 fn not_pinned(id: &PromptId, version: Option<Version>, pinned: Option<Version>) -> String {
     match (version, pinned) {
         (Some(version), Some(pinned)) => format!("version {version} of prompt `{id}` is not the pinned version {pinned}"),
@@ -145,6 +162,7 @@ impl Error {
             Self::Corrupt { .. } => "corrupt",
             Self::Missing { .. } => "missing",
             Self::Unavailable { .. } => "unavailable",
+            Self::Stale { .. } => "stale",
             Self::Invalid { .. } => "invalid-prompt",
             Self::SeveralMessages { .. } | Self::Render { .. } => "render",
         }
@@ -175,6 +193,9 @@ impl Error {
             Self::Corrupt { .. } => "run `promptops registry verify`, or bundle again",
             Self::Missing { .. } => "check that this is the registry the lock was made from",
             Self::Unavailable { .. } => "check the network and the credentials, or ship a bundle with the application",
+            Self::Stale { .. } => {
+                "check the network and the credentials, or let what is known be served: PROMPTOPS_REFUSE_STALE=0"
+            }
             Self::Invalid { .. } => "run `promptops check` to see the place and the fix of each problem",
             Self::SeveralMessages { .. } => "use `messages` instead of `render`",
             Self::Render { source, .. } => return render_hint(source).map(str::to_owned),

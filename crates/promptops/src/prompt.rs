@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use promptops_prompt::digest::canonical_json;
 use promptops_prompt::render::{Rendering, View};
+use promptops_prompt::rollout::Arm;
 use promptops_prompt::template_value::TemplateValue;
-use promptops_prompt::{Body, Digest, Message, Metadata, PromptId, PromptRef, RenderError, Rendered, Renderer, Version};
+use promptops_prompt::{Body, Digest, Message, Metadata, PromptRef, RenderError, Rendered, Renderer};
 use promptops_telemetry::{Invocation, content_hash};
 use serde_json::{Map, Value};
 
@@ -25,6 +26,7 @@ pub struct Prompt {
     labels: Vec<String>,
     parameters_hash: Option<String>,
     tools_hash: Option<String>,
+    arm: Option<Arm>,
     recorder: Arc<Recorder>,
 }
 
@@ -37,7 +39,7 @@ impl std::fmt::Debug for Prompt {
 
 impl Prompt {
     pub(crate) fn new(loaded: Loaded, recorder: Arc<Recorder>) -> Result<Self, Error> {
-        let Loaded { prompt, digest, closure, files: _ } = loaded;
+        let Loaded { prompt, digest, closure, arm, .. } = loaded;
         let renderer = Renderer::new(&closure).map_err(|source| render_error(&prompt, source))?;
         let hash = |value: &Value| content_hash(&String::from_utf8_lossy(&canonical_json(value)));
         let parameters = (!prompt.parameters.is_empty()).then(|| Value::Object(prompt.parameters.clone()));
@@ -48,6 +50,7 @@ impl Prompt {
             prompt,
             digest,
             renderer,
+            arm,
             recorder,
         })
     }
@@ -132,6 +135,12 @@ impl Prompt {
     /// Returns the tools offered to the model, as the provider takes them.
     pub fn tools(&self) -> Option<&Value> {
         self.prompt.tools.as_ref()
+    }
+
+    /// Returns for which side of a rollout it was loaded; nothing where none is under way, or the version was asked for by its
+    /// number.
+    pub fn arm(&self) -> Option<Arm> {
+        self.arm
     }
 
     /// Returns owner, purpose, tags, metrics and dates.
@@ -227,12 +236,14 @@ impl Prompt {
         Call::within(outer, Arc::clone(self), &self.recorder)
     }
 
-    pub(crate) fn prompt_id(&self) -> &PromptId {
-        &self.prompt.id
-    }
-
-    pub(crate) fn prompt_version(&self) -> Version {
-        self.prompt.version
+    /// Says whether two prompts are the same in content, in what is said about it, and in what they were loaded for.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.prompt.id == other.prompt.id
+            && self.prompt.version == other.prompt.version
+            && self.digest == other.digest
+            && self.prompt.parent == other.prompt.parent
+            && self.prompt.metadata == other.prompt.metadata
+            && self.arm == other.arm
     }
 
     /// Returns the answers that `output` allows, when it names them.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use promptops_telemetry::sink::Sink;
@@ -25,8 +26,12 @@ pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 /// | lock + registry, not strict | the pinned version | any published version, with a warning |
 /// | registry alone | refused | any published version, with a warning; refused when strict |
 /// | folder | the file's version, with a warning; refused when strict | only the file's version |
+/// | followed environment | the version that its latest release pins | only that version; when not strict, any published one, with a warning |
 ///
-/// Unless set, `strict` is true where a bundle or a lock is configured and false elsewhere, so that nothing unpinned
+/// Where `follow` names an environment, its releases say what is pinned, not the lock or bundle: these are where a process
+/// starts whose registry does not answer, and say where the registry is.
+///
+/// Unless set, `strict` is true where a bundle, a lock or `follow` is configured and false elsewhere, so that nothing unpinned
 /// runs outside development.
 #[derive(Clone)]
 pub struct Settings {
@@ -38,6 +43,17 @@ pub struct Settings {
     pub registry: Option<String>,
     /// Folder of prompt files, for development.
     pub folder: Option<PathBuf>,
+    /// Environment of the registry whose releases are followed.
+    pub follow: Option<String>,
+    /// After how long the registry is asked for the next release of a followed environment, by the first load that comes. That
+    /// load does not wait.
+    pub refresh: Duration,
+    /// How old, by the wall clock, what is known of a followed environment may be before a load waits for the registry, for a
+    /// few seconds at most.
+    pub max_stale: Duration,
+    /// Whether a load fails when what is known is that old and the registry does not answer. Otherwise it gets the last release
+    /// that was seen, with a warning.
+    pub refuse_stale: bool,
     /// Whether only pinned versions load; see above for what unset means.
     pub strict: Option<bool>,
     /// Absolute folder that relative paths and `file://` URLs start from. That of a lock starts from the lock's folder.
@@ -46,7 +62,7 @@ pub struct Settings {
     pub cache_dir: Option<PathBuf>,
     /// Settings of the object store, named like the environment variables of its cloud.
     pub store_settings: BTreeMap<String, String>,
-    /// Environment that is recorded with invocations; unset, that of the lock's release.
+    /// Environment that is recorded with invocations; unset, the one that is followed, or that of the lock's release.
     pub environment: Option<String>,
     /// Service that is recorded with invocations.
     pub service: Option<String>,
@@ -72,6 +88,10 @@ impl Settings {
             lock: None,
             registry: None,
             folder: None,
+            follow: None,
+            refresh: Duration::from_secs(60),
+            max_stale: Duration::from_secs(600),
+            refuse_stale: false,
             strict: None,
             base_dir: base_dir.into(),
             cache_dir: None,
@@ -96,15 +116,17 @@ impl Settings {
     /// Says whether only pinned versions load.
     #[must_use]
     pub fn is_strict(&self) -> bool {
-        self.strict.unwrap_or(self.bundle.is_some() || self.lock.is_some())
+        self.strict.unwrap_or(self.bundle.is_some() || self.lock.is_some() || self.follow.is_some())
     }
 
     /// Searches for a source when none is set: `promptops.lock`, else a folder `prompts`, in `base_dir` or the nearest
-    /// folder above it within the same project. Where `registry` is set, only the lock is searched for.
+    /// folder above it within the same project. Where `registry` is set, only the lock is searched for, and nothing when an
+    /// environment of it is followed.
     ///
     /// A project ends at the folder that has `promptops.toml` or `.git`; without either only `base_dir` is searched.
     pub fn discover_source(&mut self) {
-        if self.bundle.is_some() || self.lock.is_some() || self.folder.is_some() {
+        let follows_registry = self.follow.is_some() && self.registry.is_some();
+        if self.bundle.is_some() || self.lock.is_some() || self.folder.is_some() || follows_registry {
             return;
         }
         let is_root = |folder: &std::path::Path| folder.join("promptops.toml").exists() || folder.join(".git").exists();

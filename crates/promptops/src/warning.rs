@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 
 /// Something that works now and deserves attention. A loader says each one once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -29,6 +31,18 @@ pub enum Warning {
         /// What to use in its place, when there is something.
         replacement: Option<String>,
         /// Why it was deprecated.
+        reason: String,
+    },
+    /// A prompt under a rollout was loaded without a key, so that the control was taken.
+    Unkeyed(String),
+    /// A followed environment could not be asked for its next release, or that release cannot be used; what is known of it is
+    /// served on.
+    Refresh {
+        /// The environment.
+        environment: String,
+        /// The number of the release that is served.
+        release: u64,
+        /// Why.
         reason: String,
     },
     /// The disk cache cannot be written, so an outage of the registry would be felt.
@@ -75,6 +89,12 @@ impl fmt::Display for Warning {
                 }
                 write!(out, " ({reason}): `{reference}`")
             }
+            Self::Unkeyed(id) => {
+                write!(out, "a prompt under a rollout is loaded without a key, so the control is used: `{id}`")
+            }
+            Self::Refresh { environment, release, reason } => {
+                write!(out, "environment `{environment}` could not be refreshed, so release {release} is used on: {reason}")
+            }
             Self::Cache { folder, reason } => {
                 write!(
                     out,
@@ -89,25 +109,38 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Takes warnings. Called on the thread that loads, at most once for equal warnings of one loader.
+/// Takes warnings, each once for one loader; that a followed environment cannot be refreshed once for each outage. Called on the
+/// thread that loads, or on the one that refreshes.
 pub type Warn = Arc<dyn Fn(&Warning) + Send + Sync>;
 
-/// Says each warning once.
+/// Says each warning once. Nobody waits for another here, see `kept.rs`.
 pub(crate) struct Warnings {
     warn: Warn,
-    said: Mutex<HashSet<Warning>>,
+    said: ArcSwap<HashSet<Warning>>,
 }
 
 impl Warnings {
     pub(crate) fn new(warn: Warn) -> Self {
-        Self { warn, said: Mutex::default() }
+        Self { warn, said: ArcSwap::default() }
     }
 
     pub(crate) fn say(&self, warning: Warning) {
-        // The lock is free again before the callback runs, which may load prompts itself.
-        let is_new = self.said.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.clone());
-        if is_new {
-            (self.warn)(&warning);
+        loop {
+            let said = self.said.load();
+            if said.contains(&warning) {
+                return;
+            }
+            let mut more = HashSet::clone(&said);
+            more.insert(warning.clone());
+            let before = self.said.compare_and_swap(&*said, Arc::new(more));
+            if Arc::ptr_eq(&before, &said) {
+                return (self.warn)(&warning);
+            }
         }
+    }
+
+    /// Forgets that warnings were said, so that they are said again.
+    pub(crate) fn forget(&self, which: impl Fn(&Warning) -> bool) {
+        self.said.rcu(|said| said.iter().filter(|warning| !which(warning)).cloned().collect::<HashSet<_>>());
     }
 }

@@ -93,7 +93,8 @@ fn write_registry(root: &Path) -> Lock {
     };
     write("prompts/greet/0000000001.json", &record);
     write(&format!("blobs/sha256/{}", content.digest().hex()), &content.to_bytes());
-    let pin = LockedPrompt { version: "1".parse().unwrap(), digest: content.digest(), record: Digest::of(&record) };
+    let pin =
+        LockedPrompt { version: "1".parse().unwrap(), digest: content.digest(), record: Digest::of(&record), rollout: None };
     let prompts = [("greet".parse().unwrap(), pin)].into();
     Lock { format: 1, registry: "file://registry".into(), release: None, prompts, logged: [].into() }
 }

@@ -64,7 +64,7 @@ async fn release(folder: &Path) {
     let (policy, owners) = (Policy::default(), Owners::default());
     let authority = Authority { policy: &policy, owners: &owners, revision: "0123abc" };
     let versions = ["shared.tone@1", "support.reply@1"].map(|name| name.parse().unwrap()).into();
-    let targets = Targets { versions, removals: vec![] };
+    let targets = Targets { versions, ..Targets::default() };
     let prod = "prod".parse().unwrap();
     let plan = registry.plan(&prod, &targets, authority, "ada@example.com", now).await.unwrap();
     registry.deploy(&plan, authority, "ada@example.com", None, now).await.unwrap();

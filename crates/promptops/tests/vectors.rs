@@ -240,3 +240,29 @@ fn stream() {
         }
     }
 }
+
+#[test]
+fn a_key_gets_the_same_side_of_a_rollout_everywhere() {
+    use promptops_prompt::rollout::{Arm, Rollout, bucket};
+
+    let vectors = vectors("rollout.json");
+    let digest = promptops_prompt::Digest::of(b"content");
+    let rollout = |one: &Value| Rollout {
+        version: one["candidate"].to_string().parse().unwrap(),
+        digest,
+        record: digest,
+        buckets: serde_json::from_value(one["buckets"].clone()).unwrap(),
+    };
+    let assignments = vectors["assignments"].as_array().unwrap();
+    assert!(assignments.len() > 15);
+    for one in assignments {
+        let (id, key) = (one["id"].as_str().unwrap().parse().unwrap(), one["key"].as_str().unwrap());
+        assert_eq!(bucket(&id, rollout(one).version, key), one["bucket"], "{one}");
+        assert_eq!(rollout(one).arm(&id, key).name(), one["arm"], "{one}");
+    }
+    for one in vectors["counts"].as_array().unwrap() {
+        let (id, rollout) = (one["id"].as_str().unwrap().parse().unwrap(), rollout(one));
+        let is_candidate = |number: &u32| rollout.arm(&id, &format!("user-{number}")) == Arm::Candidate;
+        assert_eq!((0..100_000).filter(is_candidate).count(), one["candidates"].as_u64().unwrap() as usize, "{one}");
+    }
+}

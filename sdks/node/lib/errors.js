@@ -32,6 +32,7 @@ const BY_CODE = new Map([
   ['no-source', ConfigurationError],
   ['invalid-setting', ConfigurationError],
   ['unavailable', RegistryUnavailableError],
+  ['stale', RegistryUnavailableError],
   ['render', RenderError],
 ]);
 

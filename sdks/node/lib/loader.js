@@ -5,12 +5,19 @@ const { toError } = require('./errors.js');
 const native = require('./native.js');
 const { toPrompt } = require('./prompt.js');
 
+/** How many versions of one prompt are kept as objects. */
+const MOST_KEPT = 64;
+
 /** The settings, and what each is made of. */
 const SETTINGS = {
   bundle: path,
   lock: path,
   registry: text,
   prompts: path,
+  follow: text,
+  refreshSeconds: seconds,
+  maxStaleSeconds: seconds,
+  refuseStale: truth,
   strict: truth,
   cache: path,
   environment: text,
@@ -22,7 +29,7 @@ const SETTINGS = {
 /** A source of prompts; see `index.d.ts`. */
 class Loader {
   #native;
-  /** What was loaded, by what was asked for. The native part says whether it is still current. */
+  /** What was loaded, by id, the last first. The native part says which of them is current. */
   #prompts = new Map();
   #warn = () => {
     for (const warning of this.#native.takeWarnings()) process.emitWarning(warning, 'PromptOpsWarning');
@@ -40,12 +47,28 @@ class Loader {
 
   loadPrompt(id, options) {
     const version = versionOf(id, options);
-    return this.#kept(id, version) ?? this.#keep(id, version, this.#native.load(id, version));
+    const key = keyOf(options);
+    return this.#kept(id, version, key) ?? this.#keep(id, this.#native.load(id, version, key));
   }
 
   async loadPromptAsync(id, options) {
     const version = versionOf(id, options);
-    return this.#kept(id, version) ?? this.#keep(id, version, await this.#native.loadAsync(id, version));
+    const key = keyOf(options);
+    return this.#kept(id, version, key) ?? this.#keep(id, await this.#native.loadAsync(id, version, key));
+  }
+
+  async refresh() {
+    const refreshed = await this.#native.refresh();
+    this.#warn();
+    return typeof refreshed === 'boolean' ? refreshed : succeeded(refreshed);
+  }
+
+  get environment() {
+    return this.#native.environment;
+  }
+
+  get release() {
+    return this.#native.release;
   }
 
   flush() {
@@ -56,22 +79,27 @@ class Loader {
     return this.#native.dropped;
   }
 
-  #kept(id, version) {
-    const key = this.#native.kept(id, version);
-    if (key === null) return undefined;
-    const known = this.#prompts.get(asked(id, version));
-    return known?.key === key ? known.prompt : undefined;
+  #kept(id, version, key) {
+    const address = this.#native.kept(id, version, key);
+    if (address === null) return undefined;
+    const known = this.#prompts.get(id);
+    if (known === undefined) return undefined;
+    for (const one of known) if (one.address === address) return one.prompt;
+    return undefined;
   }
 
   /** Takes what the native part loaded. The same content is the same object, however it was asked for. */
-  #keep(id, version, loaded) {
+  #keep(id, loaded) {
     this.#warn();
     const prompt = succeeded(loaded);
-    const { key } = prompt;
-    const same = [...this.#prompts.values()].find((known) => known.key === key);
-    const known = same ?? { key, prompt: toPrompt(prompt, this.#warn) };
-    this.#prompts.set(asked(id, version), known);
-    return known.prompt;
+    const address = prompt.key;
+    const known = this.#prompts.get(id) ?? [];
+    const same = known.find((one) => one.address === address);
+    if (same !== undefined) return same.prompt;
+    const one = { address, prompt: toPrompt(prompt, this.#warn) };
+    // Of a followed environment old releases leave theirs behind.
+    this.#prompts.set(id, [one, ...known].slice(0, MOST_KEPT));
+    return one.prompt;
   }
 }
 
@@ -94,6 +122,10 @@ function configure(settings) {
   warnOfProcess();
 }
 
+function refresh() {
+  return ofProcess.refresh();
+}
+
 function flush() {
   ofProcess.flush();
 }
@@ -102,10 +134,6 @@ function flush() {
 function succeeded(result) {
   if (result.code !== undefined) throw toError(result);
   return result;
-}
-
-function asked(id, version) {
-  return version === undefined ? id : `${id}@${version}`;
 }
 
 /** Reads what `loadPrompt` was given; a name that is none is an error of its own, which the native part has. */
@@ -121,6 +149,14 @@ function versionOf(id, options) {
     throw new RangeError(`a version is a whole number from 1: ${version}`);
   }
   return version;
+}
+
+/** Reads the key of a rollout: a text, or a number that serves as one. */
+function keyOf(options) {
+  const key = options?.key ?? undefined;
+  if (key === undefined || typeof key === 'string') return key;
+  if (typeof key === 'bigint' || Number.isSafeInteger(key)) return String(key);
+  throw new TypeError(`the key of a rollout is a string or a whole number, not ${kind(key)}`);
 }
 
 /** Checks settings. A name that is none would be a setting without effect. */
@@ -150,8 +186,14 @@ function truth(value, name) {
   return value;
 }
 
+function seconds(value, name) {
+  if (typeof value !== 'number') throw new TypeError(`the setting \`${name}\` is a number, not ${kind(value)}`);
+  if (!(value >= 0 && value <= 1e9)) throw new RangeError(`the setting \`${name}\` is a number of seconds: ${value}`);
+  return value;
+}
+
 function kind(value) {
   return value === null ? 'null' : typeof value;
 }
 
-module.exports = { Loader, configure, flush, loadPrompt, loadPromptAsync };
+module.exports = { Loader, configure, flush, loadPrompt, loadPromptAsync, refresh };

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use napi::bindgen_prelude::AsyncTask;
 use napi::{Env, Result, Task};
@@ -28,6 +29,10 @@ pub struct Given {
     pub lock: Option<String>,
     pub registry: Option<String>,
     pub prompts: Option<String>,
+    pub follow: Option<String>,
+    pub refresh_seconds: Option<f64>,
+    pub max_stale_seconds: Option<f64>,
+    pub refuse_stale: Option<bool>,
     pub strict: Option<bool>,
     pub cache: Option<String>,
     pub environment: Option<String>,
@@ -53,7 +58,14 @@ impl Given {
             settings.lock = self.lock.map(PathBuf::from);
             settings.registry = self.registry;
             settings.folder = self.prompts.map(PathBuf::from);
+            settings.follow = None;
         }
+        // That they are spans of time was seen to in `lib/loader.js`.
+        let seconds = |value: Option<f64>| value.and_then(|value| Duration::try_from_secs_f64(value).ok());
+        settings.follow = self.follow.or(settings.follow);
+        settings.refresh = seconds(self.refresh_seconds).unwrap_or(settings.refresh);
+        settings.max_stale = seconds(self.max_stale_seconds).unwrap_or(settings.max_stale);
+        settings.refuse_stale = self.refuse_stale.unwrap_or(settings.refuse_stale);
         settings.strict = self.strict.or(settings.strict);
         settings.cache_dir = self.cache.map(PathBuf::from).or(settings.cache_dir);
         settings.environment = self.environment.or(settings.environment);
@@ -95,13 +107,22 @@ impl Source {
     }
 
     /// Loads what is not in memory. Blocks on disks and the network.
-    fn load(&self, id: &str, version: Option<u32>) -> std::result::Result<Arc<promptops::Prompt>, promptops::Error> {
+    fn load(&self, id: &str, asked: &Asked) -> std::result::Result<Arc<promptops::Prompt>, promptops::Error> {
         let opened = match self.read(Arc::clone) {
             Some(opened) => opened,
             None => replace_process(Given::default().open()?),
         };
-        opened.loader.load(id, version)
+        match (asked.version, &asked.key) {
+            (None, Some(key)) => opened.loader.load_for(id, key),
+            (version, _) => opened.loader.load(id, version),
+        }
     }
+}
+
+/// What is asked for, beside the id.
+struct Asked {
+    version: Option<u32>,
+    key: Option<String>,
 }
 
 #[napi]
@@ -131,20 +152,40 @@ impl Loader {
 
     /// Returns the key of a prompt that was loaded before, if it is still current.
     #[napi]
-    pub fn kept(&self, id: String, version: Option<u32>) -> Option<f64> {
-        let prompt = self.source.read(|opened| opened.loader.kept(&id, version))??;
+    pub fn kept(&self, id: String, version: Option<u32>, key: Option<String>) -> Option<f64> {
+        let prompt = self.source.read(|opened| match (version, &key) {
+            (None, Some(key)) => opened.loader.kept_for(&id, key),
+            (version, _) => opened.loader.kept(&id, version),
+        })??;
         Some(Prompt::new(prompt).key())
     }
 
     #[napi]
-    pub fn load(&self, id: String, version: Option<u32>) -> Answer<Prompt> {
-        answer(self.source.load(&id, version).map(Prompt::new))
+    pub fn load(&self, id: String, version: Option<u32>, key: Option<String>) -> Answer<Prompt> {
+        answer(self.source.load(&id, &Asked { version, key }).map(Prompt::new))
     }
 
     /// Loads on a thread of Node's pool.
     #[napi]
-    pub fn load_async(&self, id: String, version: Option<u32>) -> AsyncTask<Load> {
-        AsyncTask::new(Load { source: self.source.clone(), id, version })
+    pub fn load_async(&self, id: String, version: Option<u32>, key: Option<String>) -> AsyncTask<Load> {
+        AsyncTask::new(Load { source: self.source.clone(), id, asked: Asked { version, key } })
+    }
+
+    /// Asks for the next release of a followed environment on a thread of Node's pool.
+    #[napi]
+    pub fn refresh(&self) -> AsyncTask<Refresh> {
+        AsyncTask::new(Refresh { source: self.source.clone() })
+    }
+
+    #[napi(getter)]
+    pub fn environment(&self) -> Option<String> {
+        self.source.read(|opened| opened.loader.release())?.map(|release| release.environment)
+    }
+
+    #[napi(getter)]
+    pub fn release(&self) -> Option<f64> {
+        // Exact up to 2^53 releases.
+        self.source.read(|opened| opened.loader.release())?.map(|release| release.sequence as f64)
     }
 
     /// Returns what was warned of since it was last asked.
@@ -167,10 +208,30 @@ impl Loader {
     }
 }
 
+pub struct Refresh {
+    source: Source,
+}
+
+impl Task for Refresh {
+    type Output = std::result::Result<bool, promptops::Error>;
+    type JsValue = Answer<bool>;
+
+    fn compute(&mut self) -> Result<Self::Output> {
+        Ok(match self.source.read(Arc::clone) {
+            Some(opened) => opened.loader.refresh(),
+            None => Ok(false),
+        })
+    }
+
+    fn resolve(&mut self, _env: Env, refreshed: Self::Output) -> Result<Self::JsValue> {
+        Ok(answer(refreshed))
+    }
+}
+
 pub struct Load {
     source: Source,
     id: String,
-    version: Option<u32>,
+    asked: Asked,
 }
 
 impl Task for Load {
@@ -178,7 +239,7 @@ impl Task for Load {
     type JsValue = Answer<Prompt>;
 
     fn compute(&mut self) -> Result<Self::Output> {
-        Ok(self.source.load(&self.id, self.version))
+        Ok(self.source.load(&self.id, &self.asked))
     }
 
     fn resolve(&mut self, _env: Env, loaded: Self::Output) -> Result<Self::JsValue> {

@@ -82,6 +82,7 @@ impl Prompt {
             "output": prompt.output(),
             "tools": prompt.tools(),
             "metrics": prompt.metadata().metrics,
+            "arm": prompt.arm().map(promptops::Arm::name),
             "digest": prompt.digest().to_string(),
         })
         .to_string()

@@ -26,7 +26,8 @@ fn exception(py: Python<'_>, error: &promptops::Error) -> PyResult<PyErr> {
 
 /// Says a warning by Python's `warnings`, as of the line that called.
 pub(crate) fn warn(warning: &promptops::Warning) {
-    Python::attach(|py| {
+    // A refresh may end while the interpreter does; then nobody hears it any more.
+    Python::try_attach(|py| {
         if let Err(error) = warn_in(py, warning) {
             // A filter may turn warnings into exceptions. Loading cannot be broken off from here, so it is only shown.
             error.write_unraisable(py, None);

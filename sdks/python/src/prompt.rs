@@ -118,6 +118,11 @@ impl Prompt {
     }
 
     #[getter]
+    fn arm(&self) -> Option<&'static str> {
+        self.prompt.arm().map(promptops::Arm::name)
+    }
+
+    #[getter]
     fn digest(&self) -> String {
         self.prompt.digest().to_string()
     }

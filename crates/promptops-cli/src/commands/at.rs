@@ -56,7 +56,12 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         Format::Human => {
             context.printer.line(release_view::release(&release));
             for (id, pin) in &pins {
-                context.printer.line(format!("      {}  {}", id.at(pin.version), pin.digest));
+                let share = pin.rollout.as_ref().map_or_else(String::new, |rollout| format!("  {}", rollout.buckets.rest()));
+                context.printer.line(format!("      {}  {}{share}", id.at(pin.version), pin.digest));
+                if let Some(rollout) = &pin.rollout {
+                    let (candidate, digest) = (id.at(rollout.version), rollout.digest);
+                    context.printer.line(format!("      {candidate}  {digest}  {}", rollout.buckets));
+                }
             }
         }
         Format::Json => {

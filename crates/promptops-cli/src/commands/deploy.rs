@@ -6,7 +6,7 @@ use clap::Args;
 use promptops_registry::plan::PlannedChange;
 use promptops_registry::{EnvironmentName, Plan};
 
-use super::plan::TargetArguments;
+use super::plan::{SplitArgument, TargetArguments};
 use crate::callers::Callers;
 use crate::context::Context;
 use crate::exit::{DetailedExit, Exit};
@@ -26,6 +26,9 @@ pub struct Arguments {
     /// Without a plan: deploy the latest version of every prompt to this environment.
     #[arg(long, value_name = "NAME")]
     env: Option<EnvironmentName>,
+    /// With `--env`: only split this prompt between two versions, in percent, as `support.reply=2:90,3:10`; see `plan`.
+    #[arg(long, value_name = "ID=CONTROL:PERCENT,CANDIDATE:PERCENT", requires = "env")]
+    split: Vec<SplitArgument>,
     /// Why, for the record.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -58,7 +61,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         let plan = match (read, &arguments.env) {
             (Some(plan), _) => plan,
             (None, Some(environment)) => {
-                let (targets, _) = TargetArguments::all_latest().resolve(&registry).await?;
+                let (targets, _) = TargetArguments::splits(arguments.split.clone()).resolve(&registry).await?;
                 registry.plan(environment, &targets, authority, &actor, context.now()).await.map_err(failure)?
             }
             (None, None) => return Err(Failure::new(Exit::Usage, "name a plan or an environment")),
@@ -91,7 +94,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
             format!("nothing changed: {environment} is at release {number} already")
         });
         // Read anew: a version may have been withdrawn while it was deployed.
-        let pinned = plan.changes.iter().filter(|change| change.to.is_some()).filter_map(PlannedChange::reference);
+        let pinned: Vec<_> = plan.changes.iter().flat_map(PlannedChange::references).collect();
         match registry.statuses(pinned).await {
             Ok(statuses) => status_view::warn(context, &statuses),
             // What was deployed is deployed.

@@ -118,7 +118,7 @@ async fn contracts(
     let contract = |version: &CatalogVersion| {
         let id = &version.record.id;
         let is_live = |pins: &&BTreeMap<PromptId, _>| {
-            pins.get(id).is_some_and(|pin: &promptops_prompt::lock::LockedPrompt| pin.version == version.record.version)
+            pins.get(id).is_some_and(|pin: &promptops_prompt::lock::LockedPrompt| pin.has(version.record.version))
         };
         let demands =
             |environment: &EnvironmentName| policy.demands(environment, id, &version.entry.metadata, &[&version.record.metadata]);

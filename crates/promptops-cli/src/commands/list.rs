@@ -76,7 +76,7 @@ fn table(inventory: &Inventory, context: &Context) -> String {
         let latest = &prompt.latest;
         let mut cells = vec![id.to_string(), prompt.latest_version().to_string(), prompt.versions.len().to_string()];
         if inventory.live.is_some() {
-            cells.push(inventory.live_version(id).map_or_else(|| "-".to_owned(), |version| version.to_string()));
+            cells.push(inventory.live_text(id).unwrap_or_else(|| "-".to_owned()));
         }
         if has_status {
             cells.push(state(prompt).unwrap_or("in use").to_owned());

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
-use promptops_prompt::{PromptId, PromptRef};
-use promptops_registry::{EnvironmentName, Plan, Registry, Targets};
+use promptops_prompt::rollout::Share;
+use promptops_prompt::{PromptId, PromptRef, Version};
+use promptops_registry::{EnvironmentName, Plan, Registry, Split, Targets};
 
 use super::list::Format;
 use crate::callers::Callers;
@@ -50,9 +51,39 @@ pub struct TargetArguments {
     /// Versions to run, or prompts whose latest version is to run; otherwise the latest version of every prompt.
     #[arg(value_name = "ID[@VERSION]")]
     targets: Vec<TargetArgument>,
+    /// Split a prompt between two versions, in percent: `support.reply=2:90,3:10`. The first is the control, which callers
+    /// without a key get; the second is the candidate.
+    #[arg(long, value_name = "ID=CONTROL:PERCENT,CANDIDATE:PERCENT")]
+    split: Vec<SplitArgument>,
     /// Take this prompt out of the environment.
     #[arg(long, value_name = "ID")]
     remove: Vec<PromptId>,
+}
+
+/// A prompt and how it is split.
+#[derive(Debug, Clone)]
+pub struct SplitArgument(Split);
+
+impl FromStr for SplitArgument {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let shape = || "write it as `support.reply=2:90,3:10`".to_owned();
+        let (id, arms) = text.split_once('=').ok_or_else(shape)?;
+        let (control, candidate) = arms.split_once(',').ok_or_else(shape)?;
+        let id: PromptId = id.parse().map_err(|error: promptops_prompt::id::NameError| error.to_string())?;
+        let arm = |text: &str| -> Result<(Version, Share), String> {
+            let (version, percent) = text.trim().split_once(':').ok_or_else(shape)?;
+            let version = version.parse().map_err(|error: promptops_prompt::id::NameError| error.to_string())?;
+            let share = percent.parse().map_err(|error: promptops_prompt::rollout::ShareError| error.to_string())?;
+            Ok((version, share))
+        };
+        let ((control, rest), (candidate, share)) = (arm(control)?, arm(candidate)?);
+        if rest != share.rest() {
+            return Err(format!("{rest} and {share} are not 100% together"));
+        }
+        Ok(Self(Split { control: id.at(control), candidate, share }))
+    }
 }
 
 /// A version, or a prompt whose latest version is meant.
@@ -75,9 +106,9 @@ impl FromStr for TargetArgument {
 }
 
 impl TargetArguments {
-    /// Means the latest version of every prompt.
-    pub fn all_latest() -> Self {
-        Self { targets: Vec::new(), remove: Vec::new() }
+    /// Means these splits and nothing else; without any, the latest version of every prompt.
+    pub fn splits(split: Vec<SplitArgument>) -> Self {
+        Self { targets: Vec::new(), split, remove: Vec::new() }
     }
 
     /// Looks up what is meant, and says why each of it is wanted.
@@ -95,7 +126,12 @@ impl TargetArguments {
             wanted.because.insert(reference.id.clone(), because);
             versions.push(reference);
         }
-        if self.targets.is_empty() && self.remove.is_empty() {
+        for SplitArgument(split) in &self.split {
+            let because =
+                format!("a split between version {} and version {} was asked for", split.control.version, split.candidate);
+            wanted.because.insert(split.control.id.clone(), because);
+        }
+        if self.targets.is_empty() && self.split.is_empty() && self.remove.is_empty() {
             let prompts = registry.list().await.map_err(failure)?;
             for latest in prompts.iter().filter_map(|(id, versions)| Some(id.at(*versions.last()?))) {
                 let because = format!("no prompt was named, so the latest version of each is wanted, which is {latest}");
@@ -106,7 +142,8 @@ impl TargetArguments {
         for id in &self.remove {
             wanted.because.insert(id.clone(), "its removal was asked for".to_owned());
         }
-        Ok((Targets { versions, removals: self.remove.clone() }, wanted))
+        let splits = self.split.iter().map(|argument| argument.0.clone()).collect();
+        Ok((Targets { versions, splits, removals: self.remove.clone() }, wanted))
     }
 }
 

@@ -57,8 +57,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
             .printer
             .line(format!("{environment}: from release {} to the pins of release {}", current.sequence, target.sequence));
         for change in registry.compare(&current, &target).await.map_err(failure)? {
-            let version =
-                |pin: Option<&LockedPrompt>| pin.map_or_else(|| "not there".to_owned(), |pin| format!("@{}", pin.version));
+            let version = |pin: Option<&LockedPrompt>| pin.map_or_else(|| "not there".to_owned(), ToString::to_string);
             let (old, new) = (version(change.from.as_ref()), version(change.to.as_ref()));
             let class = change.class().map_or_else(String::new, |class| format!("  {class}"));
             context.printer.line(format!("  ~ {} {old} → {new}{class}", change.id));

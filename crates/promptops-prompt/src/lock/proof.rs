@@ -143,6 +143,11 @@ impl LockedRelease {
 /// # Errors
 /// [`ProofError`].
 pub fn check_publication(reference: &PromptRef, pin: &LockedPrompt, proof: &LogProof) -> Result<(), ProofError> {
+    // Only a release splits a prompt, so a rollout that a proof of one publication stands beside was put there.
+    if let Some(rollout) = &pin.rollout {
+        let of = format!("{} beside {reference}", reference.id.at(rollout.version));
+        return Err(ProofError::Other { of, about: about(proof) });
+    }
     let subject = format!("prompts/{}/{:010}.json", reference.id, reference.version.number());
     let is_publication = proof.entry.action == AuditAction::Publish;
     if !is_publication || proof.entry.subject != subject || proof.entry.digest != pin.record {

@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 
+use promptops_prompt::lock::LockedPrompt;
 use promptops_prompt::{Digest, PromptId, PromptRef};
 use serde_json::{Map, Value, json};
 
@@ -62,11 +63,11 @@ pub fn publication(version: &CatalogVersion, registry: &str) -> Value {
 
 /// Returns the event of a release that changed these pins.
 pub fn release(release: &Release, changes: &BTreeMap<PromptId, PinChange>, registry: &str) -> Value {
-    let name =
-        |id: &PromptId, pin: &Option<promptops_prompt::lock::LockedPrompt>| pin.as_ref().map(|pin| pinned(id, pin).to_string());
+    let name = |id: &PromptId, pin: &Option<LockedPrompt>| pin.as_ref().map(|pin| format!("{id}{pin}"));
     let changed: Vec<Value> =
         changes.iter().map(|(id, (from, to))| json!({"prompt": id, "from": name(id, from), "to": name(id, to)})).collect();
-    let inputs = changes.iter().filter_map(|(id, (_, to))| Some(dataset(registry, &pinned(id, to.as_ref()?), Map::new())));
+    let arms = changes.iter().flat_map(|(id, (_, to))| to.iter().flat_map(LockedPrompt::arms).map(move |arm| pinned(id, &arm)));
+    let inputs = arms.map(|reference| dataset(registry, &reference, Map::new()));
     let mut own = json!({
         "environment": release.environment,
         "release": release.sequence,

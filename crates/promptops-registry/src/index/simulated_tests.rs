@@ -146,7 +146,7 @@ impl Simulated {
             let names = ShardNames::of(&id);
             let shard = shards.entry(names.catalogue).or_default();
             if number < LIVE {
-                let pin = LockedPrompt { version: version(VERSIONS), digest: *digest, record: record_digest };
+                let pin = LockedPrompt { version: version(VERSIONS), digest: *digest, record: record_digest, rollout: None };
                 pins.entry(PinSet::shard_name(&id)).or_default().prompts.insert(id.clone(), pin);
             }
             let versions = (1..=VERSIONS).map(version).collect();
@@ -381,7 +381,7 @@ async fn a_lineage_reads_two_shards_more(backend: &Simulated, registry: &Registr
 async fn a_plan_reads_what_it_names(backend: &Simulated, registry: &Registry) {
     let (policy, owners) = (Policy::default(), Owners::default());
     let authority = Authority { policy: &policy, owners: &owners, revision: "0123abc" };
-    let targets = Targets { versions: vec![id(0).at(version(VERSIONS + 1))], removals: Vec::new() };
+    let targets = Targets { versions: vec![id(0).at(version(VERSIONS + 1))], ..Targets::default() };
     let plan = registry.plan(&prod(), &targets, authority, "rel@example.com", time()).await.unwrap();
     let dependants: BTreeSet<PromptRef> = plan.changes[0].dependants.iter().cloned().collect();
     assert_eq!(dependants, (1..INCLUDERS).map(|number| id(number).at(version(VERSIONS))).collect());

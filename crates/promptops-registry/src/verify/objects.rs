@@ -249,11 +249,14 @@ impl<'a> Checker<'a> {
 
 fn check_pins(name: &str, digest: Digest, set: &PinSet, versions: &BTreeMap<PromptRef, VersionRecord>, problems: &mut Problems) {
     for (id, pin) in &set.prompts {
-        let reference = pinned(id, pin);
-        let is_published =
-            versions.get(&reference).is_some_and(|record| record.digest == pin.digest && record.record_digest() == pin.record);
-        if !is_published {
-            problems.damage(Key::Pins(digest), format!("it pins `{reference}` with a digest that is not published"), RESTORE);
+        for arm in pin.arms() {
+            let reference = pinned(id, &arm);
+            let is_published = versions
+                .get(&reference)
+                .is_some_and(|record| record.digest == arm.digest && record.record_digest() == arm.record);
+            if !is_published {
+                problems.damage(Key::Pins(digest), format!("it pins `{reference}` with a digest that is not published"), RESTORE);
+            }
         }
         if PinSet::shard_name(id) != name {
             problems.damage(Key::Pins(digest), format!("`{id}` does not belong into the shard `{name}`"), RESTORE);

@@ -13,7 +13,8 @@ use promptops_registry::plan::PlannedChange;
 use promptops_registry::publish::Publication;
 use promptops_registry::status::{StatusChange, StatusDecision, StatusRequest};
 use promptops_registry::{
-    Authority, EnvironmentName, Plan, Policy, Provenance, Registry, RegistryError, Release, SigningKey, Submission, Targets,
+    Authority, EnvironmentName, Plan, Policy, Provenance, Registry, RegistryError, Release, SigningKey, Split, Submission,
+    Targets,
 };
 use promptops_store::{Store, StoreOptions};
 use ssh_key::LineEnding;
@@ -188,8 +189,19 @@ impl Desk {
     }
 
     pub async fn plan_for(&self, environment: &EnvironmentName, versions: &[&str], at: i64) -> Result<Plan, RegistryError> {
-        let targets = Targets { versions: versions.iter().map(|text| reference(text)).collect(), removals: Vec::new() };
+        let targets = Targets { versions: versions.iter().map(|text| reference(text)).collect(), ..Targets::default() };
         self.registry.plan(environment, &targets, self.authority(), "rel@example.com", minute(at)).await
+    }
+
+    /// Plans to split a prompt: the control, and the version and percentage of the candidate.
+    pub async fn plan_split(&self, control: &str, candidate: &str, percent: &str, at: i64) -> Result<Plan, RegistryError> {
+        let (control, candidate, share) = (reference(control), candidate.parse().unwrap(), percent.parse().unwrap());
+        let targets = Targets { splits: vec![Split { control, candidate, share }], ..Targets::default() };
+        self.registry.plan(&prod(), &targets, self.authority(), "rel@example.com", minute(at)).await
+    }
+
+    pub async fn split(&self, control: &str, candidate: &str, percent: &str, at: i64) -> Result<Release, RegistryError> {
+        self.apply(&self.plan_split(control, candidate, percent, at).await?, at).await
     }
 
     /// Deploys to the environment that needs no evidence.

@@ -131,14 +131,14 @@ async fn removals_take_prompts_out() {
     let desk = Desk::memory().await;
     with_versions(&desk).await;
     desk.deploy(&["support.intent@1", "support.reply@1"], 10).await.unwrap();
-    let targets = Targets { versions: vec![], removals: vec!["support.reply".parse().unwrap()] };
+    let targets = Targets { removals: vec!["support.reply".parse().unwrap()], ..Targets::default() };
     let plan = desk.registry.plan(&prod(), &targets, desk.authority(), "rel", minute(20)).await.unwrap();
     assert_eq!(plan.changes[0].action, PlannedAction::Removed);
     let release = desk.apply(&plan, 20).await.unwrap();
     assert_eq!(live(&desk, &release).await, ["support.intent@1"]);
     let again = desk.registry.plan(&prod(), &targets, desk.authority(), "rel", minute(21)).await;
     assert!(matches!(again, Err(RegistryError::PromptNotFound { .. })));
-    let both = Targets { versions: vec![reference("support.intent@1"), reference("support.intent@2")], removals: vec![] };
+    let both = Targets { versions: vec![reference("support.intent@1"), reference("support.intent@2")], ..Targets::default() };
     let error = desk.registry.plan(&prod(), &both, desk.authority(), "rel", minute(21)).await.unwrap_err();
     assert_eq!(error.to_string(), "both `support.intent@1` and `support.intent@2` are asked for");
 }
@@ -257,7 +257,7 @@ async fn a_lock_proves_that_what_it_pins_was_logged() {
 async fn a_misspelt_environment_is_refused() {
     let desk = Desk::memory().await;
     with_versions(&desk).await;
-    let targets = Targets { versions: vec![reference("support.intent@1")], removals: vec![] };
+    let targets = Targets { versions: vec![reference("support.intent@1")], ..Targets::default() };
     let error = desk.registry.plan(&"prd".parse().unwrap(), &targets, desk.authority(), "rel", minute(1)).await.unwrap_err();
     assert_eq!(error.to_string(), "the configuration names no environment `prd`");
 }

@@ -22,7 +22,7 @@ async fn publish(registry: &Registry, name: &str, template: &str) -> Result<Outc
 
 async fn plan(registry: &Registry, versions: &[&str]) -> Plan {
     let (policy, owners) = (Policy::from_toml(POLICY).unwrap(), owners());
-    let targets = Targets { versions: versions.iter().map(|text| reference(text)).collect(), removals: Vec::new() };
+    let targets = Targets { versions: versions.iter().map(|text| reference(text)).collect(), ..Targets::default() };
     let authority = Authority { policy: &policy, owners: &owners, revision: "0123abc" };
     registry.plan(&prod(), &targets, authority, "rel", minute(10)).await.unwrap()
 }

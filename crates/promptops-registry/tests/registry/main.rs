@@ -14,6 +14,7 @@ mod interruption;
 mod keys;
 mod lineage;
 mod publishing;
+mod rollouts;
 mod ssh_keygen;
 mod statuses;
 mod verification;

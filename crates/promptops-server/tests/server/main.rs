@@ -8,6 +8,7 @@ mod conformance;
 mod keys;
 mod limits;
 mod loader;
+mod mcp;
 mod openapi;
 mod reading;
 mod schemathesis;

@@ -18,7 +18,7 @@ async fn desk() -> Server {
     second.metadata.tags = vec!["polite".into()];
     server.publish(&second).await;
     let rules = held_rules();
-    let targets = Targets { versions: vec!["support.greeting@2".parse().unwrap()], removals: Vec::new() };
+    let targets = Targets { versions: vec!["support.greeting@2".parse().unwrap()], ..Targets::default() };
     let staging = "staging".parse().unwrap();
     let plan = server.registry.plan(&staging, &targets, rules.authority(), "rel", now()).await.unwrap();
     server.registry.deploy(&plan, rules.authority(), "rel", Some("try it"), now()).await.unwrap();

@@ -49,7 +49,7 @@ async fn whatever_is_sent_is_answered_as_described() {
     let Some(python) = python() else { return };
     let server = Server::start(|_| {}).await;
     server.publish(&prompt("support.greeting@1", "Hello {{ name }}")).await;
-    let targets = Targets { versions: vec!["support.greeting@1".parse().unwrap()], removals: Vec::new() };
+    let targets = Targets { versions: vec!["support.greeting@1".parse().unwrap()], ..Targets::default() };
     let rules = held_rules();
     let plan = server.registry.plan(&"staging".parse().unwrap(), &targets, rules.authority(), "rel", now()).await.unwrap();
     server.registry.deploy(&plan, rules.authority(), "rel", None, now()).await.unwrap();

@@ -91,7 +91,7 @@ async fn a_plan_is_deployed_by_the_rules_of_the_server() {
     let remote = server.remote(Some(&token)).await;
     let (lax, owners) = (Policy::default(), owners());
     let authority = Authority { policy: &lax, owners: &owners, revision: "mine" };
-    let targets = Targets { versions: vec!["support.refund@1".parse().unwrap()], removals: Vec::new() };
+    let targets = Targets { versions: vec!["support.refund@1".parse().unwrap()], ..Targets::default() };
     let prod = "prod".parse().unwrap();
     let plan = remote.plan(&prod, &targets, authority, "mallory", now()).await.unwrap();
     assert!(plan.unmet().is_empty(), "whoever plans may think what they like");
@@ -127,7 +127,7 @@ async fn an_environment_goes_back_once_however_often_it_is_asked() {
     for version in 1..=3 {
         let name = format!("a@{version}");
         server.publish(&prompt(&name, &format!("{version} {{{{ name }}}}"))).await;
-        let targets = Targets { versions: vec![name.parse().unwrap()], removals: Vec::new() };
+        let targets = Targets { versions: vec![name.parse().unwrap()], ..Targets::default() };
         let plan = remote.plan(&staging, &targets, rules.authority(), "", now()).await.unwrap();
         remote.deploy(&plan, rules.authority(), "", None, now()).await.unwrap();
     }
@@ -150,7 +150,7 @@ async fn a_version_is_withdrawn_through_a_server_unless_it_is_live() {
         server.publish(&prompt(name, "Hello {{ name }}")).await;
     }
     let (staging, live): (_, PromptRef) = ("staging".parse().unwrap(), "a.c@1".parse().unwrap());
-    let targets = Targets { versions: vec![live.clone()], removals: Vec::new() };
+    let targets = Targets { versions: vec![live.clone()], ..Targets::default() };
     let plan = server.registry.plan(&staging, &targets, rules.authority(), "rel", now()).await.unwrap();
     server.registry.deploy(&plan, rules.authority(), "rel", None, now()).await.unwrap();
     let token = server.key("ci", &["publish:a"]).await;

@@ -37,6 +37,7 @@ const FIELDS: &[(&str, Field)] = &[
     ("prompt_id", Field::Text(|record| &mut record.prompt_id)),
     ("prompt_version", Field::Version),
     ("prompt_digest", Field::Text(|record| &mut record.prompt_digest)),
+    ("arm", Field::Text(|record| &mut record.arm)),
     ("input_hash", Field::Text(|record| &mut record.input_hash)),
     ("requested_model", Field::Text(|record| &mut record.requested_model)),
     ("responded_model", Field::Text(|record| &mut record.responded_model)),

@@ -161,7 +161,7 @@ fn metrics(invocation: &Invocation) -> [(&'static str, &'static str, Option<f64>
 }
 
 /// Names the fields that Logs Insights can search. None is called like a metric or a dimension.
-fn properties(invocation: &Invocation) -> [(&'static str, Option<Value>); 17] {
+fn properties(invocation: &Invocation) -> [(&'static str, Option<Value>); 18] {
     let text =
         |field: &Option<String>| field.as_ref().map(|value| Value::from(value.chars().take(MAX_PROPERTY).collect::<String>()));
     [
@@ -172,6 +172,7 @@ fn properties(invocation: &Invocation) -> [(&'static str, Option<Value>); 17] {
         ("session", text(&invocation.session)),
         ("service", text(&invocation.service)),
         ("prompt_digest", text(&invocation.prompt_digest)),
+        ("arm", text(&invocation.arm)),
         ("input_hash", text(&invocation.input_hash)),
         ("requested_model", text(&invocation.requested_model)),
         ("responded_model", text(&invocation.responded_model)),

@@ -6,12 +6,14 @@ use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use promptops_prompt::draft::Draft;
+use promptops_prompt::id::NameError;
 use promptops_prompt::template::analyse;
 use promptops_prompt::yaml::MAX_FILE_BYTES;
 use promptops_prompt::{Closure, Content, Prompt, PromptId, PromptRef, Severity, Version};
 
 use super::{FileStamp, Loaded};
 use crate::error::{Error, close_names};
+use crate::kept::Ask;
 use crate::warning::{Warning, Warnings};
 
 /// How deep includes may be nested.
@@ -40,7 +42,11 @@ impl FolderSource {
         Self { folder, strict }
     }
 
-    pub(crate) fn load(&self, id: &PromptId, version: Option<Version>, warnings: &Warnings) -> Result<Loaded, Error> {
+    pub(crate) fn load(&self, id: &PromptId, ask: Ask<'_>, warnings: &Warnings) -> Result<Loaded, Error> {
+        let version = match ask {
+            Ask::Version(number) => Some(Version::new(number).ok_or_else(|| NameError::Version(number.to_string()))?),
+            Ask::Pinned | Ask::Key(_) | Ask::Arm(_) => None,
+        };
         if self.strict {
             return Err(Error::NotPinned { id: id.clone(), version, pinned: None });
         }
@@ -53,7 +59,8 @@ impl FolderSource {
         }
         let root = self.content(&prompt, &mut reading)?;
         let digest = root.digest();
-        Ok(Loaded { prompt, digest, closure: Closure { root, includes: reading.includes }, files: reading.files })
+        let closure = Closure { root, includes: reading.includes };
+        Ok(Loaded { prompt, digest, closure, files: reading.files, arm: None, rollout: None })
     }
 
     /// Reads one file.

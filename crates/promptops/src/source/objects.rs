@@ -25,6 +25,13 @@ pub(crate) enum Objects {
         /// The open file. It is read at places, not from a position on, so that threads and children of `fork` can share it.
         bundle: Bundle,
     },
+    /// A registry, with a bundle that has some of its objects.
+    Bundled {
+        /// The bundle.
+        bundle: Bundle,
+        /// The registry.
+        registry: Box<Objects>,
+    },
     /// A registry behind a network.
     Remote {
         /// The store.
@@ -53,11 +60,20 @@ impl Objects {
         Ok(Self::Bundle { bundle })
     }
 
+    /// Puts a bundle before a registry; anything else is left out.
+    pub(crate) fn beside(self, registry: Self) -> Self {
+        match self {
+            Self::Bundle { bundle } => Self::Bundled { bundle, registry: Box::new(registry) },
+            Self::LocalFolder { .. } | Self::Bundled { .. } | Self::Remote { .. } => registry,
+        }
+    }
+
     /// Describes the place for messages.
     pub(crate) fn place(&self) -> String {
         match self {
             Self::LocalFolder { folder } => format!("registry `{}`", folder.display()),
             Self::Bundle { bundle } => format!("bundle `{}`", bundle.path().display()),
+            Self::Bundled { registry, .. } => registry.place(),
             Self::Remote { store, .. } => format!("registry `{}`", store.url()),
         }
     }
@@ -67,7 +83,9 @@ impl Objects {
         let (id, version) = (&reference.id, reference.version.number());
         match self {
             Self::Bundle { .. } => format!("records/{id}/{version}.json"),
-            Self::LocalFolder { .. } | Self::Remote { .. } => format!("prompts/{id}/{version:010}.json"),
+            Self::LocalFolder { .. } | Self::Bundled { .. } | Self::Remote { .. } => {
+                format!("prompts/{id}/{version:010}.json")
+            }
         }
     }
 
@@ -75,17 +93,27 @@ impl Objects {
     pub(crate) fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         match self {
             Self::LocalFolder { folder } => read_file(folder, key),
-            Self::Bundle { bundle } => match bundle.get(key) {
-                Ok(bytes) => Ok(bytes.map(Into::into)),
-                Err(error) => Err(Error::Corrupt { place: format!("`{key}` in {}", self.place()), source: error.into() }),
-            },
+            Self::Bundle { bundle } => read_entry(bundle, key),
+            // What only a bundle has, the registry need not be asked for.
+            Self::Bundled { bundle, .. } if key.starts_with("logged/") || is_bundled_pins(key) => read_entry(bundle, key),
+            Self::Bundled { registry, .. } => registry.get(key),
             Self::Remote { store, .. } => store.get(key),
+        }
+    }
+
+    /// Reads the entry of a sequence that has the highest number; nothing when there is none. `after` is one that exists.
+    pub(crate) fn latest(&self, folder: &str, after: Option<u64>) -> Result<Option<(u64, Vec<u8>)>, Error> {
+        match self {
+            Self::LocalFolder { folder: root } => latest_file(root, folder),
+            Self::Bundle { .. } => Ok(None),
+            Self::Bundled { registry, .. } => registry.latest(folder, after),
+            Self::Remote { store, .. } => store.latest(folder, after),
         }
     }
 
     /// Returns the ids that a bundle has records of, each once; none of a registry, which would have to be listed.
     pub(crate) fn bundled_ids(&self) -> Vec<String> {
-        let Self::Bundle { bundle } = self else { return Vec::new() };
+        let (Self::Bundle { bundle } | Self::Bundled { bundle, .. }) = self else { return Vec::new() };
         let id = |name: &str| Some(name.strip_prefix("records/")?.rsplit_once('/')?.0.to_owned());
         let mut ids: Vec<String> = bundle.names().filter_map(id).collect();
         ids.dedup();
@@ -101,7 +129,7 @@ impl Objects {
     pub(crate) fn origin(&self) -> Origin {
         match self {
             Self::Bundle { .. } => Origin::Kept,
-            Self::LocalFolder { .. } | Self::Remote { .. } => Origin::Registry,
+            Self::LocalFolder { .. } | Self::Bundled { .. } | Self::Remote { .. } => Origin::Registry,
         }
     }
 
@@ -111,6 +139,14 @@ impl Objects {
     /// [`Error::Integrity`] when the bytes have another digest: they are neither returned nor kept.
     pub(crate) fn verified(&self, key: &str, expected: Digest, warnings: &Warnings) -> Result<(Vec<u8>, Origin), Error> {
         let cache = match self {
+            Self::Bundled { bundle, registry } => {
+                // What a bundle holds besides, or what is damaged in it, the registry has.
+                let bundled = bundle.get(&bundled_name(key)).ok().flatten().filter(|bytes| Digest::of(bytes) == expected);
+                return match bundled {
+                    Some(bytes) => Ok((bytes.into(), Origin::Kept)),
+                    None => registry.verified(key, expected, warnings),
+                };
+            }
             Self::Remote { cache, .. } => cache.as_ref(),
             Self::LocalFolder { .. } | Self::Bundle { .. } => None,
         };
@@ -129,6 +165,48 @@ impl Objects {
         }
         Ok((bytes, self.origin()))
     }
+}
+
+fn read_entry(bundle: &Bundle, name: &str) -> Result<Option<Vec<u8>>, Error> {
+    bundle.get(name).map(|bytes| bytes.map(Into::into)).map_err(|error| Error::Corrupt {
+        place: format!("`{name}` in bundle `{}`", bundle.path().display()),
+        source: error.into(),
+    })
+}
+
+/// Says whether a name is that of pins in a bundle; those of a registry are named by their digest.
+fn is_bundled_pins(key: &str) -> bool {
+    key.starts_with("pins/") && key.ends_with(".json")
+}
+
+/// Returns the name that an object of a registry has in a bundle.
+fn bundled_name(key: &str) -> String {
+    let record = key.strip_prefix("prompts/").and_then(|rest| rest.strip_suffix(".json")?.rsplit_once('/'));
+    match record {
+        Some((id, version)) => format!("records/{id}/{}.json", version.trim_start_matches('0')),
+        None => key.to_owned(),
+    }
+}
+
+/// Reads the file of a sequence that has the highest number.
+fn latest_file(root: &Path, folder: &str) -> Result<Option<(u64, Vec<u8>)>, Error> {
+    let unavailable = |error: std::io::Error| Error::Unavailable { place: root.display().to_string(), source: error.into() };
+    let names = match fs::read_dir(root.join(folder)) {
+        Ok(names) => names,
+        Err(error) if error.kind() == ErrorKind::NotFound && root.is_dir() => return Ok(None),
+        Err(error) => return Err(unavailable(error)),
+    };
+    let mut latest = None;
+    for name in names {
+        let name = name.map_err(unavailable)?.file_name();
+        // Other files may lie there, such as one that is being written.
+        let number = name.to_str().and_then(|name| name.strip_suffix(".json")).filter(|digits| digits.len() == 20);
+        latest = latest.max(number.and_then(|digits| digits.parse::<u64>().ok()));
+    }
+    let Some(number) = latest else { return Ok(None) };
+    let key = format!("{folder}/{number:020}.json");
+    let bytes = read_file(root, &key)?.ok_or_else(|| Error::Missing { place: root.display().to_string(), key })?;
+    Ok(Some((number, bytes)))
 }
 
 fn read_file(folder: &Path, key: &str) -> Result<Option<Vec<u8>>, Error> {

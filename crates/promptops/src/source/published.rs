@@ -2,14 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
+use std::sync::Arc;
 
-use promptops_prompt::lock::{BundleHeader, LockedPrompt, LoggedSet, PinSet, ProofError, check_publication};
+use arc_swap::ArcSwap;
+use promptops_prompt::id::NameError;
+use promptops_prompt::lock::{BundleHeader, LockedPrompt, LockedRelease, LoggedSet, PinSet, ProofError, check_publication};
+use promptops_prompt::rollout::Arm;
 use promptops_prompt::status::{StatusRecord, status_of};
 use promptops_prompt::{Closure, Content, Digest, Lock, Prompt, PromptId, PromptRef, Version};
 
 use super::Loaded;
 use super::objects::{Objects, Origin};
 use crate::error::{Error, close_names};
+use crate::kept::Ask;
+use crate::release_record::ReleaseRecordV1;
 use crate::version_record::VersionRecordV1;
 use crate::warning::{Warning, Warnings};
 
@@ -25,8 +31,40 @@ pub(crate) enum Pins {
     Lock(Lock),
     /// The pins inside of the bundle that the objects come from, read one shard at a time.
     Bundle(BundledPins),
+    /// A release of an environment that is followed, read one shard at a time.
+    Release(ReleasePins),
     /// Nothing.
     None,
+}
+
+/// The pins of a release, of which each shard is read once.
+#[derive(Debug)]
+pub(crate) struct ReleasePins {
+    record: ReleaseRecordV1,
+    read: ArcSwap<BTreeMap<String, Arc<PinSet>>>,
+}
+
+impl ReleasePins {
+    pub(crate) fn new(record: ReleaseRecordV1) -> Self {
+        Self { record, read: ArcSwap::default() }
+    }
+
+    fn pin(&self, id: &PromptId, objects: &Objects, warnings: &Warnings) -> Result<Option<LockedPrompt>, Error> {
+        let shard = PinSet::shard_name(id);
+        if let Some(pins) = self.read.load().get(&shard) {
+            return Ok(pins.prompts.get(id).cloned());
+        }
+        let Some(digest) = self.record.pins.get(&shard) else { return Ok(None) };
+        let key = format!("pins/sha256/{}", digest.hex());
+        let (bytes, _) = objects.verified(&key, *digest, warnings)?;
+        let pins = Arc::new(PinSet::from_bytes(&bytes).map_err(|error| corrupt(objects, &key, error))?);
+        self.read.rcu(|read| {
+            let mut read = BTreeMap::clone(read);
+            read.insert(shard.clone(), Arc::clone(&pins));
+            read
+        });
+        Ok(pins.prompts.get(id).cloned())
+    }
 }
 
 /// The pins inside of a bundle, with what is proven of them.
@@ -82,41 +120,61 @@ fn corrupt(objects: &Objects, key: &str, error: impl StdError + Send + Sync + 's
 /// A registry or a bundle, with the pins that decide what loads.
 #[derive(Debug)]
 pub(crate) struct PublishedSource {
-    objects: Objects,
+    objects: Arc<Objects>,
     pins: Pins,
     strict: bool,
 }
 
 impl PublishedSource {
-    pub(crate) fn new(objects: Objects, pins: Pins, strict: bool) -> Self {
+    pub(crate) fn new(objects: Arc<Objects>, pins: Pins, strict: bool) -> Self {
         Self { objects, pins, strict }
     }
 
-    pub(crate) fn environment(&self) -> Option<&str> {
-        let release = match &self.pins {
-            Pins::Lock(lock) => lock.release.as_ref(),
-            Pins::Bundle(pins) => pins.header.release.as_ref(),
-            Pins::None => None,
-        };
-        release.map(|release| release.environment.as_str())
-    }
-
-    pub(crate) fn load(&self, id: &PromptId, version: Option<Version>, warnings: &Warnings) -> Result<Loaded, Error> {
-        let pin = self.pin(id)?;
-        match (&pin, version) {
-            (Some(pin), None) => self.load_pinned(id, pin, warnings),
-            (Some(pin), Some(version)) if pin.version == version => self.load_pinned(id, pin, warnings),
-            (_, Some(version)) if !self.strict => self.load_unpinned(&id.at(version), warnings),
-            (None, _) if !matches!(self.pins, Pins::None) => Err(self.not_in_lock(id)),
-            _ => Err(Error::NotPinned { id: id.clone(), version, pinned: pin.map(|pin| pin.version) }),
+    /// Returns the environment and the number of the release that says what is pinned.
+    pub(crate) fn release(&self) -> Option<(&str, u64)> {
+        match &self.pins {
+            Pins::Release(pins) => Some((&pins.record.environment, pins.record.sequence)),
+            Pins::Lock(_) | Pins::Bundle(_) | Pins::None => {
+                self.locked_release().map(|release| (release.environment.as_str(), release.sequence))
+            }
         }
     }
 
+    /// Returns the release that was locked, if the pins are those of a lock or a bundle of one.
+    pub(crate) fn locked_release(&self) -> Option<&LockedRelease> {
+        match &self.pins {
+            Pins::Lock(lock) => lock.release.as_ref(),
+            Pins::Bundle(pins) => pins.header.release.as_ref(),
+            Pins::Release(_) | Pins::None => None,
+        }
+    }
+
+    pub(crate) fn load(&self, id: &PromptId, ask: Ask<'_>, warnings: &Warnings) -> Result<Loaded, Error> {
+        let version = match ask {
+            Ask::Version(number) => Some(Version::new(number).ok_or_else(|| NameError::Version(number.to_string()))?),
+            Ask::Pinned | Ask::Key(_) | Ask::Arm(_) => None,
+        };
+        let pin = self.pin(id, warnings)?;
+        let (chosen, arm) = match (&pin, version) {
+            (Some(pin), Some(version)) => (pin.arms().find(|one| one.version == version), None),
+            (Some(pin), None) => choose(id, pin, ask),
+            (None, _) => (None, None),
+        };
+        let loaded = match (&chosen, version) {
+            (Some(chosen), _) => self.load_pinned(id, chosen, warnings)?,
+            (None, Some(version)) if !self.strict => self.load_unpinned(&id.at(version), warnings)?,
+            _ if pin.is_none() && !matches!(self.pins, Pins::None) => return Err(self.not_in_lock(id)),
+            _ => return Err(Error::NotPinned { id: id.clone(), version, pinned: pin.map(|pin| pin.version) }),
+        };
+        Ok(Loaded { arm, rollout: pin.and_then(|pin| pin.rollout), ..loaded })
+    }
+
     /// Returns the pin of a prompt, if it has one.
-    fn pin(&self, id: &PromptId) -> Result<Option<LockedPrompt>, Error> {
+    pub(crate) fn pin(&self, id: &PromptId, warnings: &Warnings) -> Result<Option<LockedPrompt>, Error> {
         match &self.pins {
             Pins::Lock(lock) => Ok(lock.prompts.get(id).cloned()),
             Pins::Bundle(pins) => pins.pin(id, &self.objects),
+            Pins::Release(pins) => pins.pin(id, &self.objects, warnings),
             Pins::None => Ok(None),
         }
     }
@@ -175,7 +233,7 @@ impl PublishedSource {
             body: root.body.clone(),
             metadata: record.metadata,
         };
-        Ok(Loaded { prompt, digest: record.digest, closure, files: Vec::new() })
+        Ok(Loaded { prompt, digest: record.digest, closure, files: Vec::new(), arm: None, rollout: None })
     }
 
     /// Warns when the registry has the version yanked or deprecated. A load never fails for that, nor for not knowing it.
@@ -235,9 +293,11 @@ impl PublishedSource {
     }
 
     fn not_in_lock(&self, id: &PromptId) -> Error {
-        let place = match &self.objects {
-            Objects::Bundle { .. } => self.objects.place(),
-            Objects::LocalFolder { .. } | Objects::Remote { .. } => "the lock".to_owned(),
+        let place = match &self.pins {
+            Pins::Bundle(_) => self.objects.place(),
+            Pins::Release(pins) => format!("release {} of `{}`", pins.record.sequence, pins.record.environment),
+            Pins::Lock(_) if matches!(&*self.objects, Objects::Bundle { .. }) => self.objects.place(),
+            Pins::Lock(_) | Pins::None => "the lock".to_owned(),
         };
         Error::NotFound { id: id.clone(), place, close: self.close_names(id) }
     }
@@ -248,9 +308,24 @@ impl PublishedSource {
         match &self.pins {
             Pins::Lock(lock) => others(&mut lock.prompts.keys().map(PromptId::as_str)),
             Pins::Bundle(_) => others(&mut self.objects.bundled_ids().iter().map(String::as_str)),
+            Pins::Release(pins) => {
+                let read = pins.read.load();
+                others(&mut read.values().flat_map(|pins| pins.prompts.keys().map(PromptId::as_str)))
+            }
             Pins::None => Vec::new(),
         }
     }
+}
+
+/// Chooses the version that is loaded when none is asked for, and says for which side of a rollout.
+fn choose(id: &PromptId, pin: &LockedPrompt, ask: Ask<'_>) -> (Option<LockedPrompt>, Option<Arm>) {
+    let arm = pin.rollout.as_ref().map(|rollout| match ask {
+        Ask::Key(key) if !key.is_empty() => rollout.arm(id, key),
+        Ask::Arm(arm) => arm,
+        Ask::Pinned | Ask::Key(_) | Ask::Version(_) => Arm::Unkeyed,
+    });
+    let position = usize::from(arm == Some(Arm::Candidate));
+    (pin.arms().nth(position), arm)
 }
 
 /// Says why contents do not make a closure.

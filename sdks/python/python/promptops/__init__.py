@@ -38,6 +38,7 @@ from ._promptops import (
     flush,
     load_prompt,
     load_prompt_async,
+    refresh,
 )
 
 
@@ -79,5 +80,6 @@ __all__ = [
     "flush",
     "load_prompt",
     "load_prompt_async",
+    "refresh",
     "wrap",
 ]

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from ._promptops import Prompt
 
 
-async def loaded(load: Callable[[str, int | None], Prompt], kept: Prompt | None, id: str, version: int | None) -> Prompt:
+async def loaded(
+    load: Callable[..., Prompt], kept: Prompt | None, id: str, version: int | None, key: str | int | None
+) -> Prompt:
     """Returns the prompt that is in memory, else loads it on a thread."""
-    return kept if kept is not None else await asyncio.to_thread(load, id, version)
+    return kept if kept is not None else await asyncio.to_thread(load, id, version, key=key)

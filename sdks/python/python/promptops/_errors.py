@@ -43,7 +43,7 @@ class ConfigurationError(PromptOpsError):
 
 
 class RegistryUnavailableError(PromptOpsError):
-    """The registry did not answer, and the cache has not what was asked for. Try again."""
+    """The registry did not answer, and what is known is not enough or older than it may be. Try again."""
 
 
 class RenderError(PromptOpsError, ValueError):
@@ -65,5 +65,6 @@ BY_CODE: dict[str, type[PromptOpsError]] = {
     "no-source": ConfigurationError,
     "invalid-setting": ConfigurationError,
     "unavailable": RegistryUnavailableError,
+    "stale": RegistryUnavailableError,
     "render": RenderError,
 }

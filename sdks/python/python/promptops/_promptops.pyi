@@ -15,12 +15,16 @@ __all__ = [
     "flush",
     "load_prompt",
     "load_prompt_async",
+    "refresh",
 ]
 
 __version__: str
 
-def load_prompt(id: str, version: int | None = None) -> Prompt:
+def load_prompt(id: str, version: int | None = None, *, key: str | int | None = None) -> Prompt:
     """Loads a prompt: the pinned version, or the one that is named.
+
+    While a rollout of the prompt is under way, `key` decides which of its two versions is loaded: the same key always gets the
+    same one. Give the id of the user or the session. Without a key, and with an empty one, it is the control's.
 
     The source is what the environment or `configure` says. The first load of a prompt reads, verifies and compiles it;
     after that a load is a look-up.
@@ -28,7 +32,7 @@ def load_prompt(id: str, version: int | None = None) -> Prompt:
     Raises PromptOpsError: see its subclasses.
     """
 
-async def load_prompt_async(id: str, version: int | None = None) -> Prompt:
+async def load_prompt_async(id: str, version: int | None = None, *, key: str | int | None = None) -> Prompt:
     """As `load_prompt`, with the reading on a thread: a look-up where the prompt was loaded before."""
 
 def configure(
@@ -37,6 +41,10 @@ def configure(
     lock: str | PathLike[str] | None = None,
     registry: str | None = None,
     prompts: str | PathLike[str] | None = None,
+    follow: str | None = None,
+    refresh_seconds: float | None = None,
+    max_stale_seconds: float | None = None,
+    refuse_stale: bool | None = None,
     strict: bool | None = None,
     cache: str | PathLike[str] | None = None,
     environment: str | None = None,
@@ -49,7 +57,20 @@ def configure(
     What is not given comes from the environment. Where any source (bundle, lock, registry, prompts) is given, none is
     taken from the environment. Without arguments the environment is read again.
 
+    `follow` names an environment of the registry whose releases are followed. The first load after `refresh_seconds` (60) has
+    the registry asked, on a thread that ends with that, and does not wait for it. What is older than `max_stale_seconds` (600,
+    by the wall clock) is waited for, for a few seconds at most; when the registry does not answer, the last release that could
+    be used is used on, or with `refuse_stale` RegistryUnavailableError is raised.
+
     Raises ConfigurationError.
+    """
+
+def refresh() -> bool:
+    """Asks the registry for the next release of the environment that `load_prompt` follows, now, and waits for it.
+
+    Returns whether what is used changed; False where no environment is followed.
+
+    Raises PromptOpsError: what was known is then used on.
     """
 
 def flush() -> None:
@@ -72,6 +93,10 @@ class Loader:
         lock: str | PathLike[str] | None = None,
         registry: str | None = None,
         prompts: str | PathLike[str] | None = None,
+        follow: str | None = None,
+        refresh_seconds: float | None = None,
+        max_stale_seconds: float | None = None,
+        refuse_stale: bool | None = None,
         strict: bool | None = None,
         cache: str | PathLike[str] | None = None,
         environment: str | None = None,
@@ -79,12 +104,20 @@ class Loader:
         invocations: str | PathLike[str] | None = None,
         emf: bool | None = None,
     ) -> Loader: ...
-    def load_prompt(self, id: str, version: int | None = None) -> Prompt:
+    def load_prompt(self, id: str, version: int | None = None, *, key: str | int | None = None) -> Prompt:
         """As the function of this name."""
-    async def load_prompt_async(self, id: str, version: int | None = None) -> Prompt:
+    def refresh(self) -> bool:
+        """As the function of this name."""
+    async def load_prompt_async(self, id: str, version: int | None = None, *, key: str | int | None = None) -> Prompt:
         """As the function of this name."""
     def flush(self) -> None:
         """Hands every recorded invocation to the operating system."""
+    @property
+    def environment(self) -> str | None:
+        """The environment that is followed, or whose release was locked; None before a followed one was seen."""
+    @property
+    def release(self) -> int | None:
+        """The number of the release that says what is pinned."""
     @property
     def dropped(self) -> int:
         """How many invocations could not be recorded, or not in full."""
@@ -127,6 +160,9 @@ class Prompt:
     @property
     def metrics(self) -> dict[str, Any]:
         """A copy."""
+    @property
+    def arm(self) -> Literal["control", "candidate", "unkeyed"] | None:
+        """For which side of a rollout it was loaded; `unkeyed` where no key was given, None where no rollout is under way."""
     @property
     def digest(self) -> str:
         """`sha256:` and 64 hexadecimal digits: names the content with everything it includes."""

@@ -77,7 +77,7 @@ async fn moves(
         context.printer.line(if arguments.json {
             serde_json::json!(MoveV1 { version: 1, release, from: before, to }).to_string()
         } else {
-            let name = |pin: Option<&LockedPrompt>| pin.map_or_else(|| "-".to_owned(), |pin| format!("@{}", pin.version));
+            let name = |pin: Option<&LockedPrompt>| pin.map_or_else(|| "-".to_owned(), ToString::to_string);
             let line = release_view::release(release);
             format!("{line}\n      {id} {} → {}", name(before.as_ref()), name(to.as_ref()))
         });

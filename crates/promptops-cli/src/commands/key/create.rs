@@ -17,7 +17,8 @@ pub struct Arguments {
     /// Who acts in the records of what is done with it, as an e-mail address of owners.yaml [default: you].
     #[arg(long, value_name = "WHO")]
     actor: Option<String>,
-    /// What it may do: read, publish, publish:ID-OR-PREFIX, deploy, deploy:ENVIRONMENT, evidence, approve, admin.
+    /// What it may do: read, publish, publish:ID-OR-PREFIX, deploy, deploy:ENVIRONMENT, agent:ENVIRONMENT, evidence, approve,
+    /// admin. A key with only `agent` reads nothing but the prompts of that environment, at `/mcp`.
     #[arg(long = "scope", value_name = "SCOPE", default_value = "read")]
     scopes: Vec<Scope>,
     /// How many days it holds.

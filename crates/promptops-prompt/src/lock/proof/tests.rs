@@ -12,6 +12,7 @@ fn pin(version: u32, content: &str) -> LockedPrompt {
         version,
         digest: Digest::of(content.as_bytes()),
         record: Digest::of(format!("record of {content}").as_bytes()),
+        rollout: None,
     }
 }
 
