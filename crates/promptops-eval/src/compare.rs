@@ -23,9 +23,9 @@ pub mod slices;
 use promptops_stats::{Interval, PairedComparison, StatsError, holm};
 
 pub use must_pass::MustPassFailure;
-pub use outcomes::{Fails, Observed, Outcomes};
+pub use outcomes::{Observed, Outcomes};
 
-use crate::dataset::Head;
+use crate::dataset::Heads;
 use crate::error::EvalError;
 use crate::scorer::Unit;
 use crate::spec::Metric;
@@ -185,7 +185,7 @@ pub struct Comparison {
 #[derive(Debug, Clone, Copy)]
 pub struct Basis<'a> {
     /// The cases of the runs, in their order.
-    pub heads: &'a [Head],
+    pub heads: &'a Heads,
     /// What is measured.
     pub metrics: &'a [Metric],
     /// What each metric is measured in.
@@ -205,16 +205,15 @@ pub struct Basis<'a> {
 /// # Errors
 /// [`EvalError::Statistics`].
 pub fn compare(basis: &Basis<'_>, candidate: &Outcomes, parent: Option<&Outcomes>) -> Result<Comparison, EvalError> {
-    let clusters = cluster_numbers(basis.heads);
     let mut results = Vec::new();
     for (index, metric) in basis.metrics.iter().enumerate() {
-        let sides = metric::Sides::new(basis, index, &clusters, candidate, parent);
+        let sides = metric::Sides::new(basis, index, candidate, parent);
         let result = sides.result();
         results.push(result.map_err(|source| statistics(metric, source))?);
     }
     name_culprits(basis.metrics, &mut results);
     let slices = match parent {
-        Some(parent) => slices::compare(basis, &clusters, candidate, parent)?,
+        Some(parent) => slices::compare(basis, candidate, parent)?,
         None => Vec::new(),
     };
     let must_pass_failures = must_pass::failures(basis, candidate);
@@ -231,22 +230,12 @@ pub fn compare(basis: &Basis<'_>, candidate: &Outcomes, parent: Option<&Outcomes
         Some(_) => Verdict::Inconclusive,
         None => overall(&results, &must_pass_failures),
     };
-    let must_pass = basis.heads.iter().filter(|head| head.must_pass).count();
+    let must_pass = (0..basis.heads.len()).filter(|case| basis.heads.must_pass(*case)).count();
     Ok(Comparison { metrics: results, slices, must_pass, must_pass_failures, errors, too_many_errors, verdict })
 }
 
 fn statistics(metric: &Metric, source: StatsError) -> EvalError {
     EvalError::Statistics { metric: metric.name.value.clone(), source }
-}
-
-/// Numbers the clusters by first appearance.
-fn cluster_numbers(heads: &[Head]) -> Vec<Option<u32>> {
-    let mut numbers = std::collections::HashMap::new();
-    let mut numbered = |name| {
-        let next = numbers.len() as u32;
-        *numbers.entry(name).or_insert(next)
-    };
-    heads.iter().map(|head| head.cluster.as_deref().map(&mut numbered)).collect()
 }
 
 /// Adjusts the p-values for the number of guarded metrics, and takes back each *regressed* that does not stand it.

@@ -90,6 +90,13 @@ pub enum EvalError {
     /// The dataset cannot be read again, or is another one than when it was checked: run again.
     #[error("cannot read the cases again")]
     Dataset(#[from] DatasetError),
+    /// What became of cases cannot be kept outside of memory: make room in the folder of temporary files.
+    #[error("cannot keep the results of the cases in a temporary file")]
+    Spool {
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
     /// A run cannot be split into two equal ones: ask every case more than once, or use more cases.
     #[error("the run cannot be split into two that differ by nothing{}", if *.has_clusters { " and keep its clusters" } else { "" })]
     CannotSplit {

@@ -179,8 +179,8 @@ impl<'a> Prepared<'a> {
         let (slices, too_many) = slices::read(dataset, &self.spec.slice_columns())?;
         let units = self.units();
         let basis = Basis { slices: &slices, looks: asked.looks.as_ref(), ..self.basis(&dataset.heads, &units) };
-        let parent_outcomes = asked.parent.as_ref().map(|run| Outcomes::of(run, units.clone()));
-        let comparison = compare(&basis, &Outcomes::of(&asked.candidate, units.clone()), parent_outcomes.as_ref())?;
+        let parent_outcomes = asked.parent.as_ref().map(|run| Outcomes::of(run, units.clone())).transpose()?;
+        let comparison = compare(&basis, &Outcomes::of(&asked.candidate, units.clone())?, parent_outcomes.as_ref())?;
         let mut served = asked.candidate.served;
         served.sent += judged.sent;
         served.replayed += judged.replayed;
@@ -218,7 +218,7 @@ impl<'a> Prepared<'a> {
         self.refuse_unrenderable(subject)?;
         let run = self.run(subject, self.dataset, settings).await?;
         let units = self.units();
-        let repeats = Outcomes::by_repeat(&run, &units);
+        let repeats = Outcomes::by_repeat(&run, &units)?;
         let seed = seed(&[self.dataset.digest, subject.digest]);
         Ok((a_a::measure(&self.basis(&self.dataset.heads, &units), &repeats, comparisons, seed)?, run.served))
     }
@@ -247,7 +247,9 @@ impl<'a> Prepared<'a> {
             None => None,
         };
         let repeats = |run: &Run| Outcomes::by_repeat(run, &units);
-        let observed = observed.and_then(|asked| Some((repeats(&asked.parent?), repeats(&asked.candidate))));
+        let observed = observed.and_then(|asked| Some((asked.parent?, asked.candidate)));
+        let observed = observed.map(|(parent, candidate)| Ok::<_, EvalError>((repeats(&parent)?, repeats(&candidate)?)));
+        let observed = observed.transpose()?;
         let observed = observed.as_ref().map(|(parent, candidate)| (parent.as_slice(), candidate.as_slice()));
         plan::metrics(&self.basis(&self.dataset.heads, &units), self.spec.repeats, observed, discordance)
     }
@@ -257,7 +259,7 @@ impl<'a> Prepared<'a> {
         self.scorers.iter().map(|scorer| scorer.unit()).collect()
     }
 
-    fn basis<'b>(&'b self, heads: &'b [dataset::Head], units: &'b [Unit]) -> Basis<'b> {
+    fn basis<'b>(&'b self, heads: &'b dataset::Heads, units: &'b [Unit]) -> Basis<'b> {
         let max_error_share = self.spec.max_error_share;
         Basis { heads, metrics: &self.spec.metrics, units, slices: &[], max_error_share, looks: None, with_exact_tests: true }
     }
@@ -324,7 +326,7 @@ impl<'a> Prepared<'a> {
             let numbers: Vec<usize> = part.iter().flatten().copied().collect();
             let dataset = self.dataset.of_cases(numbers.iter().map(|number| cases[*number].clone()).collect());
             let (after, before) = self.run_pairs((candidate, parent), &dataset, settings).await?;
-            let (known_before, known_after) = (Outcomes::of(&before, units.clone()), Outcomes::of(&after, units.clone()));
+            let (known_before, known_after) = (Outcomes::of(&before, units.clone())?, Outcomes::of(&after, units.clone())?);
             let mut place = 0;
             for unit in part {
                 let places: Vec<usize> = (place..place + unit.len()).collect();
@@ -335,8 +337,8 @@ impl<'a> Prepared<'a> {
             match &mut runs {
                 None => runs = Some((before, after)),
                 Some((parent, candidate)) => {
-                    parent.append(before);
-                    candidate.append(after);
+                    parent.append(before)?;
+                    candidate.append(after)?;
                 }
             }
             if watch.stands() && asked.len() < cases.len() {

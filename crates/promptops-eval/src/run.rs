@@ -1,10 +1,11 @@
 //! One run: every case of a dataset is put to versions of a prompt, and every scorer judges the answers.
 //!
-//! **Invariant.** A run holds numbers for each case and no answer, so that its size does not depend on what was said. Answers
-//! are read again from the recording.
+//! **Invariant.** A run holds no answer and, in memory, no result: of each case it knows where its result lies in a file. So
+//! neither what was said nor the number of cases is a matter of memory. Answers are read again from the recording.
 
 mod asker;
 mod budget;
+mod cases;
 mod pipeline;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use crate::subject::Subject;
 
 pub use self::asker::{Asker, ForScorers};
 pub use self::budget::{Budget, Purse};
+pub use self::cases::Cases;
 
 /// How a run is carried out. Nothing here changes what an answer is, only how it is come by.
 pub struct Settings<'a> {
@@ -72,7 +74,7 @@ pub struct Run {
     /// The version that was asked.
     pub reference: PromptRef,
     /// One result for each case.
-    pub cases: Vec<CaseResult>,
+    pub cases: Cases,
     /// What the answers tell besides their texts.
     pub told: Told,
     /// How the answers were come by; of two versions that were asked together the parent has those of both.
@@ -194,31 +196,31 @@ impl CaseResult {
 
 impl Run {
     /// Puts the cases of another run of the same version behind its own.
-    pub fn append(&mut self, other: Self) {
-        self.cases.extend(other.cases);
+    ///
+    /// # Errors
+    /// [`EvalError::Spool`].
+    pub fn append(&mut self, other: Self) -> Result<(), EvalError> {
+        self.cases.append(&other.cases)?;
         self.told.append(other.told);
         self.served.sent += other.served.sent;
         self.served.replayed += other.served.replayed;
+        Ok(())
     }
 
     /// Puts the cases into another order: the case at `order[n]` becomes the n-th.
     pub fn reorder(&mut self, order: &[usize]) {
-        let mut cases: Vec<Option<CaseResult>> = std::mem::take(&mut self.cases).into_iter().map(Some).collect();
-        self.cases = order.iter().filter_map(|index| cases[*index].take()).collect();
+        self.cases.reorder(order);
     }
 
-    /// Returns every attempt, in order.
-    pub fn attempts(&self) -> impl Iterator<Item = &Attempt> {
-        self.cases.iter().flat_map(|case| &case.attempts)
-    }
-
-    /// Counts the calls without an answer by class.
-    pub fn failures(&self) -> BTreeMap<ErrorClass, u64> {
-        let mut failures = BTreeMap::new();
-        for failure in self.attempts().filter_map(|attempt| attempt.answer.as_ref().err()) {
-            *failures.entry(failure.class).or_default() += 1;
+    /// Hands every attempt on, in order.
+    ///
+    /// # Errors
+    /// [`EvalError::Spool`].
+    pub fn each_attempt(&self, mut take: impl FnMut(&Attempt)) -> Result<(), EvalError> {
+        for case in self.cases.iter() {
+            case?.attempts.iter().for_each(&mut take);
         }
-        failures
+        Ok(())
     }
 }
 

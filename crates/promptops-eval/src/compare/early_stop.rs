@@ -6,6 +6,7 @@
 //! which does not stop loses little. `docs/decisions/0010-stopping-early.md` says why.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use promptops_stats::{
     BettingSequence, Interval, SplitMix64, StatsError, Unit as Weighted, Wealth, asymptotic_sequence, holm, ratio_of_sums,
@@ -13,7 +14,7 @@ use promptops_stats::{
 
 use super::outcomes::{Observed, shuffle};
 use super::{ALARM, ALPHA, Outcomes};
-use crate::dataset::Head;
+use crate::dataset::Heads;
 use crate::scorer::Unit;
 use crate::spec::{MarginScale, Metric};
 
@@ -53,11 +54,11 @@ impl Looks {
 }
 
 /// Returns the cases in random order, those of one cluster together: the order in which they are asked.
-pub fn order(heads: &[Head], seed: u64) -> Vec<Vec<usize>> {
-    let mut clusters: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+pub fn order(heads: &Heads, seed: u64) -> Vec<Vec<usize>> {
+    let mut clusters: BTreeMap<Arc<str>, Vec<usize>> = BTreeMap::new();
     let mut units: Vec<Vec<usize>> = Vec::new();
     for (index, head) in heads.iter().enumerate() {
-        match head.cluster.as_deref() {
+        match head.cluster {
             Some(cluster) => clusters.entry(cluster).or_default().push(index),
             None => units.push(vec![index]),
         }
@@ -101,8 +102,8 @@ impl<'a> Watch<'a> {
     ///
     /// # Errors
     /// [`StatsError`] when there is no case.
-    pub fn new(metrics: &'a [Metric], units: &'a [Unit], heads: &[Head], order: &[Vec<usize>]) -> Result<Self, StatsError> {
-        let weight = |unit: &Vec<usize>| unit.iter().map(|case| heads[*case].weight).sum::<f64>();
+    pub fn new(metrics: &'a [Metric], units: &'a [Unit], heads: &Heads, order: &[Vec<usize>]) -> Result<Self, StatsError> {
+        let weight = |unit: &Vec<usize>| unit.iter().map(|case| heads.weight(*case)).sum::<f64>();
         let most_weight = order.iter().map(weight).fold(0.0, f64::max);
         let mut watched = Vec::new();
         for (metric, unit) in metrics.iter().zip(units) {
@@ -126,7 +127,7 @@ impl<'a> Watch<'a> {
     ///
     /// # Errors
     /// [`StatsError`] when a score lies outside its range.
-    pub fn take(&mut self, heads: &[Head], cases: &[usize], candidate: &Outcomes, parent: &Outcomes) -> Result<(), StatsError> {
+    pub fn take(&mut self, heads: &Heads, cases: &[usize], candidate: &Outcomes, parent: &Outcomes) -> Result<(), StatsError> {
         self.cases += cases.len();
         for (index, watched) in self.watched.iter_mut().enumerate() {
             let Some(watched) = watched else { continue };
@@ -138,8 +139,8 @@ impl<'a> Watch<'a> {
                 else {
                     continue;
                 };
-                unit.sum += heads[*case].weight * (after - before);
-                unit.weight += heads[*case].weight * if is_ratio { before } else { 1.0 };
+                unit.sum += heads.weight(*case) * (after - before);
+                unit.weight += heads.weight(*case) * if is_ratio { before } else { 1.0 };
             }
             if unit.weight > 0.0 {
                 watched.push(unit)?;
@@ -254,10 +255,11 @@ mod tests {
     use promptops_prompt::yaml;
 
     use super::*;
+    use crate::dataset::Head;
     use crate::scorer::ScorerSpec;
     use crate::spec::fields::Findings;
 
-    fn heads(count: usize, cluster: impl Fn(usize) -> Option<usize>) -> Vec<Head> {
+    fn heads(count: usize, cluster: impl Fn(usize) -> Option<usize>) -> Heads {
         let head = |index: usize| Head {
             name: index.to_string(),
             line: index as u64 + 1,
@@ -289,14 +291,14 @@ mod tests {
     fn run(
         metrics: &[Metric],
         units: &[Unit],
-        heads: &[Head],
+        heads: &Heads,
         (seed, some): (u64, usize),
         mut draw: impl FnMut(&mut SplitMix64) -> Vec<(f64, f64)>,
     ) -> Looks {
         let order = order(heads, seed);
         let mut random = SplitMix64::new(seed ^ 77);
         let (mut parent, mut candidate) = (Outcomes::new(units.to_vec()), Outcomes::new(units.to_vec()));
-        for _ in heads {
+        for _ in heads.iter() {
             let (before, after): (Vec<f64>, Vec<f64>) = draw(&mut random).into_iter().unzip();
             parent.push_values(&before);
             candidate.push_values(&after);

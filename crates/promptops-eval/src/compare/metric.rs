@@ -8,6 +8,7 @@ use promptops_stats::{
 use super::early_stop::Seen;
 use super::plan::cases_to_pass;
 use super::{ALPHA, Basis, Difference, MetricResult, MetricVerdict, Observed, Outcomes, POWER, SEED, Value};
+use crate::dataset::Heads;
 use crate::scorer::Unit;
 use crate::spec::{MarginScale, Metric};
 
@@ -22,8 +23,12 @@ pub(super) struct Sides<'a> {
     alpha: f64,
     seen: Option<Seen>,
     with_exact_tests: bool,
-    cases: Vec<Pair>,
-    has_parent: bool,
+    heads: &'a Heads,
+    index: usize,
+    candidate: &'a Outcomes,
+    parent: Option<&'a Outcomes>,
+    /// Whether each case belongs to the slice that is looked at; none where all do.
+    members: Option<&'a [bool]>,
 }
 
 /// What both runs say about one case.
@@ -50,41 +55,40 @@ impl Compared {
 }
 
 impl<'a> Sides<'a> {
-    pub(super) fn new(
-        basis: &Basis<'a>,
-        index: usize,
-        clusters: &[Option<u32>],
-        candidate: &Outcomes,
-        parent: Option<&Outcomes>,
-    ) -> Self {
-        let unit = basis.units[index];
-        let pair = |case: usize| Pair {
-            candidate: candidate.observed(case, index),
-            parent: parent.map(|run| run.observed(case, index)),
-            cluster: clusters[case],
-            weight: basis.heads[case].weight,
-        };
+    pub(super) fn new(basis: &Basis<'a>, index: usize, candidate: &'a Outcomes, parent: Option<&'a Outcomes>) -> Self {
         Self {
             metric: &basis.metrics[index],
-            unit,
+            unit: basis.units[index],
             alpha: if basis.looks.is_some() { 0.5 * ALPHA } else { ALPHA },
             seen: basis.looks.and_then(|looks| looks.seen(index)),
             with_exact_tests: basis.with_exact_tests,
-            cases: (0..basis.heads.len()).map(pair).collect(),
-            has_parent: parent.is_some(),
+            heads: basis.heads,
+            index,
+            candidate,
+            parent,
+            members: None,
         }
     }
 
-    /// Keeps the cases of a slice.
-    pub(super) fn keep(mut self, members: &[bool]) -> Self {
-        let mut members = members.iter();
-        self.cases.retain(|_| members.next().copied().unwrap_or(false));
-        self
+    /// Looks at the cases of a slice alone.
+    pub(super) fn of_members(self, members: &'a [bool]) -> Self {
+        Self { members: Some(members), ..self }
+    }
+
+    /// Returns what both runs say about every case that is looked at.
+    fn cases(&self) -> impl Iterator<Item = Pair> {
+        let is_meant = |case: &usize| self.members.is_none_or(|members| members.get(*case) == Some(&true));
+        (0..self.heads.len()).filter(is_meant).map(|case| Pair {
+            candidate: self.candidate.observed(case, self.index),
+            parent: self.parent.map(|run| run.observed(case, self.index)),
+            cluster: self.heads.cluster_number(case),
+            weight: self.heads.weight(case),
+        })
     }
 
     pub(super) fn result(&self) -> Result<MetricResult, StatsError> {
         let candidate = self.value(|pair| Some(pair.candidate))?;
-        let difference = if self.has_parent { Some(self.difference()?) } else { None };
+        let difference = if self.parent.is_some() { Some(self.difference()?) } else { None };
         let compared = match &difference {
             Some(difference) => self.paired_verdict(difference)?,
             None if self.metric.minimum.is_some() || self.metric.maximum.is_some() => Compared::new(MetricVerdict::Pass, None),
@@ -112,7 +116,7 @@ impl<'a> Sides<'a> {
 
     /// Returns the mean of one side with its interval.
     fn value(&self, side: impl Fn(&Pair) -> Option<Observed>) -> Result<Value, StatsError> {
-        let known = self.cases.iter().filter_map(|pair| Some((pair, side(pair)?.mean?)));
+        let known = self.cases().filter_map(|pair| Some((pair, side(&pair)?.mean?)));
         let cases: Vec<PairedCase> = known
             .map(|(pair, mean)| PairedCase { parent: 0.0, candidate: mean, cluster: pair.cluster, weight: pair.weight })
             .collect();
@@ -132,8 +136,8 @@ impl<'a> Sides<'a> {
 
     /// Pairs the cases of which both sides are known.
     fn pairs(&self) -> Vec<PairedCase> {
-        let known = self.cases.iter().filter_map(|pair| Some((pair, pair.parent?.mean?, pair.candidate.mean?)));
-        known.map(|(pair, parent, candidate)| paired_case(pair, parent, candidate)).collect()
+        let known = self.cases().filter_map(|pair| Some((pair, pair.parent?.mean?, pair.candidate.mean?)));
+        known.map(|(pair, parent, candidate)| paired_case(&pair, parent, candidate)).collect()
     }
 
     fn compare(&self, pairs: &[PairedCase]) -> Result<Option<PairedComparison>, StatsError> {
@@ -198,8 +202,8 @@ impl<'a> Sides<'a> {
 
     /// Returns the candidate's mean as if all that is unknown had this value.
     fn filled(&self, unknown: f64) -> f64 {
-        let sum: f64 = self.cases.iter().map(|pair| pair.weight * pair.candidate.filled(unknown)).sum();
-        sum / self.cases.iter().map(|pair| pair.weight).sum::<f64>()
+        let sum: f64 = self.cases().map(|pair| pair.weight * pair.candidate.filled(unknown)).sum();
+        sum / self.cases().map(|pair| pair.weight).sum::<f64>()
     }
 
     fn limit(&self, candidate: &Value) -> Option<(MetricVerdict, String)> {
@@ -246,12 +250,13 @@ impl<'a> Sides<'a> {
     /// there only the share of errors is limited.
     fn is_robust(&self, margin: Margin, verdict: Paired) -> Result<bool, StatsError> {
         let is_known = |pair: &Pair| pair.candidate.unknown == 0 && pair.parent.is_none_or(|parent| parent.unknown == 0);
-        if self.unit != Unit::Share || self.seen.is_some_and(|seen| seen.has_stopped) || self.cases.iter().all(is_known) {
+        if self.unit != Unit::Share || self.seen.is_some_and(|seen| seen.has_stopped) || self.cases().all(|pair| is_known(&pair))
+        {
             return Ok(true);
         }
         for (for_parent, for_candidate) in [(0.0, 1.0), (1.0, 0.0)] {
-            let filled = self.cases.iter().filter_map(|pair| {
-                Some(paired_case(pair, pair.parent?.filled(for_parent), pair.candidate.filled(for_candidate)))
+            let filled = self.cases().filter_map(|pair| {
+                Some(paired_case(&pair, pair.parent?.filled(for_parent), pair.candidate.filled(for_candidate)))
             });
             let other = self.compare(&filled.collect::<Vec<_>>())?.map(|paired| margin.decide(&paired.interval).verdict);
             if other != Some(verdict) {

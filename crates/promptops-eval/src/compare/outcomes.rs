@@ -2,6 +2,7 @@
 
 use promptops_stats::SplitMix64;
 
+use crate::error::EvalError;
 use crate::run::{Attempt, Run};
 use crate::scorer::Unit;
 
@@ -52,13 +53,36 @@ impl Observed {
     }
 }
 
-/// The metrics that a case fails at least once. Of shares only: a quantity has no pass.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Whether a case fails a metric at least once. A quantity has no pass, so that no case fails it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Fails {
     /// Because of a bad answer.
-    pub bad: Vec<usize>,
+    pub bad: bool,
     /// Because nothing is known of an answer, for a reason outside the prompt.
-    pub unknown: Vec<usize>,
+    pub unknown: bool,
+}
+
+/// One case and metric, in as few bytes as hold it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Cell {
+    /// Means nothing where nothing is known.
+    mean: f64,
+    known: u16,
+    unknown: u16,
+    fails: Fails,
+}
+
+impl Cell {
+    fn new(observed: Observed, fails: Fails) -> Self {
+        let count = |count: u32| u16::try_from(count).unwrap_or(u16::MAX);
+        let (known, unknown) = (count(observed.known), count(observed.unknown));
+        Self { mean: observed.mean.unwrap_or_default(), known, unknown, fails }
+    }
+
+    fn observed(&self) -> Observed {
+        let mean = (self.known > 0).then_some(self.mean);
+        Observed { mean, known: self.known.into(), unknown: self.unknown.into() }
+    }
 }
 
 /// What a run comes to. Holds a few numbers for each case and no answer.
@@ -66,8 +90,8 @@ pub struct Fails {
 pub struct Outcomes {
     units: Vec<Unit>,
     /// One for each case and metric, those of one case together.
-    observed: Vec<Observed>,
-    fails: Vec<Fails>,
+    cells: Vec<Cell>,
+    cases: usize,
     answers: u64,
     unknown: u64,
 }
@@ -75,53 +99,58 @@ pub struct Outcomes {
 impl Outcomes {
     /// Begins without cases; metrics are measured in `units`.
     pub fn new(units: Vec<Unit>) -> Self {
-        Self { units, observed: Vec::new(), fails: Vec::new(), answers: 0, unknown: 0 }
+        Self { units, cells: Vec::new(), cases: 0, answers: 0, unknown: 0 }
     }
 
     /// Takes the next case, with one value for each metric.
     #[cfg(test)]
     pub(super) fn push_values(&mut self, values: &[f64]) {
-        self.observed.extend(values.iter().map(|value| Observed { mean: Some(*value), known: 1, unknown: 0 }));
-        self.fails.push(Fails::default());
+        let observed = values.iter().map(|value| Observed { mean: Some(*value), known: 1, unknown: 0 });
+        self.cells.extend(observed.map(|observed| Cell::new(observed, Fails::default())));
+        self.cases += 1;
         self.answers += 1;
     }
 
     /// Takes all cases of a run.
-    pub fn of(run: &Run, units: Vec<Unit>) -> Self {
+    ///
+    /// # Errors
+    /// [`EvalError::Spool`].
+    pub fn of(run: &Run, units: Vec<Unit>) -> Result<Self, EvalError> {
         let mut outcomes = Self::new(units);
-        run.cases.iter().for_each(|case| outcomes.push(&case.attempts));
-        outcomes
+        for case in run.cases.iter() {
+            outcomes.push(&case?.attempts);
+        }
+        Ok(outcomes)
     }
 
     /// Takes all cases of a run, once for each of its repeats.
-    pub fn by_repeat(run: &Run, units: &[Unit]) -> Vec<Self> {
-        let repeats = run.cases.iter().map(|case| case.attempts.len()).min().unwrap_or(0);
-        let one = |repeat: usize| {
-            let mut outcomes = Self::new(units.to_vec());
-            run.cases.iter().for_each(|case| outcomes.push(&case.attempts[repeat..=repeat]));
-            outcomes
-        };
-        (0..repeats).map(one).collect()
+    ///
+    /// # Errors
+    /// [`EvalError::Spool`].
+    pub fn by_repeat(run: &Run, units: &[Unit]) -> Result<Vec<Self>, EvalError> {
+        let mut outcomes: Vec<Self> = Vec::new();
+        for case in run.cases.iter() {
+            let attempts = case?.attempts;
+            // Every case was asked equally often.
+            outcomes.resize_with(attempts.len(), || Self::new(units.to_vec()));
+            for (repeat, outcomes) in outcomes.iter_mut().enumerate() {
+                outcomes.push(&attempts[repeat..=repeat]);
+            }
+        }
+        Ok(outcomes)
     }
 
     /// Takes the repeats of the next case.
     pub fn push(&mut self, attempts: &[Attempt]) {
-        let mut fails = Fails::default();
         for (metric, unit) in self.units.iter().enumerate() {
-            self.observed.push(Observed::of(attempts, metric, *unit));
-            if *unit != Unit::Share {
-                continue;
+            let mut fails = Fails::default();
+            for attempt in attempts.iter().filter(|attempt| *unit == Unit::Share && !attempt.passes(metric)) {
+                let is_unknown = attempt.is_unknown(metric);
+                fails = Fails { bad: fails.bad || !is_unknown, unknown: fails.unknown || is_unknown };
             }
-            let failed = attempts.iter().filter(|attempt| !attempt.passes(metric));
-            let (unknown, bad): (Vec<&Attempt>, Vec<&Attempt>) = failed.partition(|attempt| attempt.is_unknown(metric));
-            if !bad.is_empty() {
-                fails.bad.push(metric);
-            }
-            if !unknown.is_empty() {
-                fails.unknown.push(metric);
-            }
+            self.cells.push(Cell::new(Observed::of(attempts, metric, *unit), fails));
         }
-        self.fails.push(fails);
+        self.cases += 1;
         self.answers += attempts.len() as u64;
         let is_unknown = |attempt: &&Attempt| (0..self.units.len()).any(|metric| attempt.is_unknown(metric));
         self.unknown += attempts.iter().filter(is_unknown).count() as u64;
@@ -129,22 +158,22 @@ impl Outcomes {
 
     /// Returns the cases so far.
     pub fn len(&self) -> usize {
-        self.fails.len()
+        self.cases
     }
 
     /// Tells whether there is no case yet.
     pub fn is_empty(&self) -> bool {
-        self.fails.is_empty()
+        self.cases == 0
     }
 
     /// Returns what is known of a case on a metric.
     pub fn observed(&self, case: usize, metric: usize) -> Observed {
-        self.observed[case * self.units.len() + metric]
+        self.cells[case * self.units.len() + metric].observed()
     }
 
-    /// Returns the metrics that a case fails.
-    pub fn fails(&self, case: usize) -> &Fails {
-        &self.fails[case]
+    /// Returns whether a case fails a metric.
+    pub fn fails(&self, case: usize, metric: usize) -> Fails {
+        self.cells[case * self.units.len() + metric].fails
     }
 
     /// Returns the answers that were asked for, and those of which nothing is known.
@@ -160,11 +189,11 @@ impl Outcomes {
     /// Returns these cases alone, in this order.
     pub fn of_cases(&self, cases: &[usize]) -> Self {
         let width = self.units.len();
-        let rows = cases.iter().flat_map(|case| &self.observed[case * width..(case + 1) * width]);
+        let rows = cases.iter().flat_map(|case| &self.cells[case * width..(case + 1) * width]);
         Self {
             units: self.units.clone(),
-            observed: rows.copied().collect(),
-            fails: cases.iter().map(|case| self.fails[*case].clone()).collect(),
+            cells: rows.copied().collect(),
+            cases: cases.len(),
             // Answers are counted for whole runs; a part has its share of them.
             answers: self.answers * cases.len() as u64 / self.len().max(1) as u64,
             unknown: self.unknown * cases.len() as u64 / self.len().max(1) as u64,
@@ -175,7 +204,8 @@ impl Outcomes {
     /// that nothing but chance tells them apart.
     pub(super) fn halves(repeats: &[Self], random: &mut SplitMix64) -> (Self, Self) {
         let half = repeats.len() / 2;
-        let empty = || Self { observed: Vec::new(), fails: Vec::new(), ..repeats[0].clone() };
+        let Self { ref units, answers, unknown, .. } = repeats[0];
+        let empty = || Self { answers, unknown, ..Self::new(units.clone()) };
         let (mut left, mut right) = (empty(), empty());
         for case in 0..repeats[0].len() {
             let mut order: Vec<usize> = (0..repeats.len()).collect();
@@ -194,14 +224,11 @@ impl Outcomes {
             for other in &chosen[1..] {
                 mean.add(&repeats[*other].observed(case, metric));
             }
-            self.observed.push(mean);
+            let any = |is: fn(Fails) -> bool| chosen.iter().any(|repeat| is(repeats[*repeat].fails(case, metric)));
+            let fails = Fails { bad: any(|fails| fails.bad), unknown: any(|fails| fails.unknown) };
+            self.cells.push(Cell::new(mean, fails));
         }
-        let mut fails = Fails::default();
-        for repeat in chosen {
-            fails.bad.extend(&repeats[*repeat].fails(case).bad);
-            fails.unknown.extend(&repeats[*repeat].fails(case).unknown);
-        }
-        self.fails.push(fails);
+        self.cases += 1;
     }
 }
 

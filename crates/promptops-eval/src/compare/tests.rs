@@ -3,7 +3,7 @@ use promptops_prompt::yaml;
 
 use super::*;
 use crate::client::ErrorClass;
-use crate::dataset::{Columns, Dataset, Format, Source};
+use crate::dataset::{Columns, Dataset, Format, Head, Source};
 use crate::run::{Attempt, Failure};
 use crate::scorer::{Score, ScorerSpec, Unjudged, UnjudgedClass};
 use crate::spec::MarginScale;
@@ -22,6 +22,16 @@ fn dataset(count: usize) -> Dataset {
     let rows: String = (0..count).map(|index| format!("{index}\n")).collect();
     let columns = Columns { case: Some("id".into()), ..Columns::default() };
     Dataset::read("d.csv", Format::Csv, Source::of_bytes(format!("id\n{rows}")), &columns).unwrap()
+}
+
+/// Changes the heads of a dataset.
+fn with_heads(mut dataset: Dataset, change: impl Fn(usize, &mut Head)) -> Dataset {
+    let changed = dataset.heads.iter().enumerate().map(|(index, mut head)| {
+        change(index, &mut head);
+        head
+    });
+    dataset.heads = changed.collect();
+    dataset
 }
 
 fn metric(margin: f64, minimum: Option<f64>) -> Metric {
@@ -85,7 +95,7 @@ fn compare(
     super::compare(&basis(&dataset.heads, metrics, candidate.units()), candidate, parent)
 }
 
-fn basis<'a>(heads: &'a [Head], metrics: &'a [Metric], units: &'a [Unit]) -> Basis<'a> {
+fn basis<'a>(heads: &'a Heads, metrics: &'a [Metric], units: &'a [Unit]) -> Basis<'a> {
     Basis { heads, metrics, units, slices: &[], max_error_share: 0.2, looks: None, with_exact_tests: true }
 }
 
@@ -136,10 +146,7 @@ fn repeats_are_averaged_and_never_cases_of_their_own() {
 fn clusters_widen_the_interval() {
     let (candidate, parent) = (bad_from(170), bad_from(180));
     let alone = compared(0.03, &candidate, &parent).metrics[0].difference.unwrap().paired.unwrap();
-    let mut clustered = dataset(200);
-    for (index, case) in clustered.heads.iter_mut().enumerate() {
-        case.cluster = Some((index / 10).to_string().into());
-    }
+    let clustered = with_heads(dataset(200), |index, head| head.cluster = Some((index / 10).to_string().into()));
     let together = compare(&clustered, &[metric(0.03, None)], &run_of(&candidate), Some(&run_of(&parent))).unwrap();
     let together = together.metrics[0].difference.unwrap().paired.unwrap();
     assert_eq!((alone.units, together.units), (200, 20));
@@ -167,8 +174,7 @@ fn a_first_version_is_held_to_its_floor_or_to_nothing() {
 
 #[test]
 fn a_case_that_must_pass_outweighs_every_average() {
-    let mut dataset = dataset(200);
-    dataset.heads[199].must_pass = true;
+    let dataset = with_heads(dataset(200), |index, head| head.must_pass = index == 199);
     let candidate = run_of(&bad_from(199));
     let comparison = compare(&dataset, &[metric(0.5, None)], &candidate, Some(&run_of(&bad_from(100)))).unwrap();
     assert_eq!((comparison.metrics[0].verdict, comparison.verdict), (MetricVerdict::Pass, Verdict::Refused));
@@ -293,9 +299,8 @@ fn more_errors_than_are_borne_leave_no_verdict() {
 
 #[test]
 fn weights_count_in_values_and_differences() {
-    let mut dataset = dataset(200);
     // The last ten cases, all lost, weigh as much as all others together.
-    dataset.heads[190..].iter_mut().for_each(|head| head.weight = 19.0);
+    let dataset = with_heads(dataset(200), |index, head| head.weight = if index < 190 { 1.0 } else { 19.0 });
     let comparison = compare(&dataset, &[metric(0.03, None)], &run_of(&bad_from(190)), Some(&run_of(&bad_from(200)))).unwrap();
     assert_eq!(comparison.metrics[0].candidate.estimate, Some(0.5));
     let paired = comparison.metrics[0].difference.unwrap().paired.unwrap();
@@ -386,9 +391,29 @@ fn a_version_held_against_itself_raises_few_alarms() {
     let by_cases = a_a::measure(&basis, &repeats[..1], 200, 1).unwrap();
     assert_eq!((by_cases.split, by_cases.cases), (a_a::Split::Cases, 150));
     assert!(by_cases.regressed <= 8, "{by_cases:?}");
-    // Cases that depend on each other cannot be told apart by chance alone.
-    let mut clustered = dataset.clone();
-    clustered.heads.iter_mut().for_each(|head| head.cluster = Some("one".into()));
-    let basis = Basis { heads: &clustered.heads, ..basis };
-    assert!(matches!(a_a::measure(&basis, &repeats[..1], 9, 1), Err(EvalError::CannotSplit { has_clusters: true })));
+}
+
+#[test]
+fn cases_that_depend_on_each_other_stay_together_where_a_version_is_held_against_itself() {
+    use promptops_stats::SplitMix64;
+
+    // Forty clusters of six cases and more, in each of which all cases come out alike.
+    let of_case = |index: usize| index % 40;
+    let mut random = SplitMix64::new(4);
+    let goods: Vec<bool> = (0..40).map(|_| random.unit() < 0.5).collect();
+    let calls: Vec<Vec<Call>> = (0..250).map(|index| vec![if goods[of_case(index)] { Good } else { Bad }]).collect();
+    let run = [run_of(&calls)];
+    let metrics = [metric(0.05, None)];
+    let clustered = with_heads(dataset(250), |index, head| head.cluster = Some(of_case(index).to_string().into()));
+    let measured = |dataset: &Dataset| a_a::measure(&basis(&dataset.heads, &metrics, run[0].units()), &run, 300, 1).unwrap();
+    let found = measured(&clustered);
+    // Ten clusters have seven cases and the others six, so nothing but one of an odd pair is lost.
+    assert_eq!((found.split, found.cases), (a_a::Split::Cases, 125));
+    assert!(found.regressed <= 9, "{found:?}");
+    // Torn apart they look like many independent cases, and their luck like losses.
+    let torn = measured(&dataset(250));
+    assert!(torn.cases == 125 && found.inconclusive > torn.inconclusive, "{torn:?}");
+    let one = with_heads(dataset(250), |_, head| head.cluster = Some("one".into()));
+    let refused = a_a::measure(&basis(&one.heads, &metrics, run[0].units()), &run, 9, 1);
+    assert!(matches!(refused, Err(EvalError::CannotSplit { has_clusters: true })));
 }
