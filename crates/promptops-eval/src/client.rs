@@ -363,7 +363,9 @@ impl ClientError {
     /// Says what to do next.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Auth { .. } => "set the environment variable that the provider's `api_key_env` names to a valid key of an account that can pay",
+            Self::Auth { .. } => {
+                "set the environment variable that the provider's `api_key_env` names to a valid key of an account that can pay"
+            }
             Self::NotFound { .. } => "check the provider's `url` (it ends in `/v1` at most providers) and the prompt's `model`",
             Self::BadRequest { .. } => "check the prompt's `parameters` against what this model takes",
             Self::RateLimit { .. } => "lower `--concurrency`, or try again later; recorded answers are kept",

@@ -7,9 +7,9 @@
 #![expect(clippy::unwrap_used, reason = "functions that tests share unwrap as tests do")]
 
 use promptops_stats::{
-    ClusteredShare, Discordance, Interval, Margin, MeanEstimate, MetricRange, PairedCase, PairedMethod, Proportion, Scale, SortedSample,
-    SplitMix64, Verdict, clopper_pearson, compare_paired, compare_quantity, mean_difference, newcombe, newcombe_clustered, quantile_difference, sign_flip,
-    tango, wilson,
+    ClusteredShare, Discordance, Interval, Margin, MeanEstimate, MetricRange, PairedCase, PairedMethod, Proportion, Scale,
+    SortedSample, SplitMix64, Verdict, clopper_pearson, compare_paired, compare_quantity, mean_difference, newcombe,
+    newcombe_clustered, quantile_difference, sign_flip, tango, wilson,
 };
 
 /// Draws a standard normal value by the method of Box and Muller.

@@ -120,7 +120,8 @@ mod tests {
     #[test]
     fn every_status_has_its_class() {
         let error = |status| of_status(status, r#"{"error": {"message": "no"}}"#);
-        let of_class = |class: &str| -> Vec<u16> { (302..600).filter(|status| error(*status).class().to_string() == class).collect() };
+        let of_class =
+            |class: &str| -> Vec<u16> { (302..600).filter(|status| error(*status).class().to_string() == class).collect() };
         assert_eq!(of_class("bad-request"), [400, 413, 422]);
         assert_eq!(of_class("auth"), [401, 402, 403, 407]);
         assert_eq!(of_class("not-found"), [404, 405, 410]);
@@ -150,7 +151,8 @@ mod tests {
         // As providers really say it.
         let anthropic = r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits."}}"#;
         let deepseek = r#"{"error":{"message":"Insufficient Balance","type":"unknown_error","code":"invalid_request_error"}}"#;
-        let gemini = r#"{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}"#;
+        let gemini =
+            r#"{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}"#;
         let openai = r#"{"error":{"message":"Billing hard limit has been reached","type":"invalid_request_error","code":"billing_hard_limit_reached"}}"#;
         for (status, body) in [(400, anthropic), (402, deepseek), (400, gemini), (400, openai), (402, "")] {
             assert!(of_status(status, body).class().is_fatal(), "{status} {body}");

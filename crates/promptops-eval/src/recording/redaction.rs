@@ -50,7 +50,9 @@ impl Redaction {
     fn events(&self, body: &str) -> Option<String> {
         let mut is_changed = false;
         let lines = body.split('\n').map(|line| {
-            let Some((field, data)) = line.split_once(':').filter(|(field, _)| *field == "data") else { return Cow::Borrowed(line) };
+            let Some((field, data)) = line.split_once(':').filter(|(field, _)| *field == "data") else {
+                return Cow::Borrowed(line);
+            };
             match self.document(data) {
                 Some(redacted) => {
                     is_changed = true;
@@ -169,7 +171,8 @@ mod tests {
         let answer = decode(&redacted(Exchange::document(Api::Anthropic, 200, body, 1))).unwrap();
         assert_eq!(answer.tool_calls[0].arguments, serde_json::json!({"card": "[redacted]", "to": "[redacted]"}));
         assert_eq!(answer.usage.unwrap().input, 4_111_111_111_111_111);
-        let body = r#"{"choices":[{"message":{"tool_calls":[{"function":{"name":"pay","arguments":"{\"card\":4111111111111111}"}}]}}]}"#;
+        let body =
+            r#"{"choices":[{"message":{"tool_calls":[{"function":{"name":"pay","arguments":"{\"card\":4111111111111111}"}}]}}]}"#;
         let answer = decode(&redacted(Exchange::document(Api::OpenaiChat, 200, body, 1))).unwrap();
         assert_eq!(answer.tool_calls[0].arguments, serde_json::json!({"card": "[redacted]"}));
     }

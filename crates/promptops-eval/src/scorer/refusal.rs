@@ -93,8 +93,11 @@ impl Scorer for Refusal {
 
     fn describe(&self) -> Value {
         // The patterns decide, so a change of them is another scorer.
-        let (patterns, but) =
-            if self.like_promptfoo { (LIKE_PROMPTFOO.patterns(), None) } else { (PATTERNS.patterns(), Some(NO_REFUSALS.as_str())) };
+        let (patterns, but) = if self.like_promptfoo {
+            (LIKE_PROMPTFOO.patterns(), None)
+        } else {
+            (PATTERNS.patterns(), Some(NO_REFUSALS.as_str()))
+        };
         json!({"type": "refusal", "patterns": patterns, "but": but})
     }
 }
