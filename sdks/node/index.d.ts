@@ -46,6 +46,27 @@ export function refresh(): Promise<boolean>;
 /** Hands every recorded invocation of `loadPrompt`'s prompts to the operating system. */
 export function flush(): void;
 
+/** How many invocations of `loadPrompt`'s prompts could not be recorded, or not in full. */
+export function dropped(): number;
+
+/** The innermost {@link Prompt.call} or {@link Invocation.run} of what runs, or null. */
+export function currentInvocation(): Invocation | null;
+
+/**
+ * Makes a client record by itself, and returns it.
+ *
+ * Every call of a model that is made with it inside of {@link Prompt.call} or {@link Invocation.run} is recorded: the reply or
+ * the stream, the model that was asked for, the error. The first call is the invocation itself; each further one is an
+ * invocation of its own with the first as its parent. Outside of an invocation, and for everything that is no call of a model,
+ * the client does what it did before. Copies made by `withOptions` record too; wrapping twice does nothing more.
+ *
+ * Takes the clients of `openai` (chat completions and responses), `@anthropic-ai/sdk` (messages), with their subclasses as
+ * `AzureOpenAI`, and of `@aws-sdk/client-bedrock-runtime` (ConverseCommand and ConverseStreamCommand).
+ *
+ * @throws {TypeError} for anything else. Afterwards recording never throws; what it fails at is counted by {@link dropped}.
+ */
+export function wrap<Client extends object>(client: Client): Client;
+
 /** Which version to load, and for whom. */
 export interface LoadOptions {
   /** A version by its number, from 1; the pinned version where it is left out. */
@@ -111,7 +132,7 @@ export class Loader {
   get environment(): string | null;
   /** The number of the release that says what is pinned. */
   get release(): number | null;
-  /** How many invocations could not be recorded. */
+  /** How many invocations could not be recorded, or not in full. */
   get dropped(): number;
 }
 
@@ -192,6 +213,10 @@ export class Prompt {
    * Begins a call of the model, for use with `using`, or with `try` and `end()` in its `finally`. Latency runs from here.
    *
    * Render with the `messages` and `render` of what it returns, so that the record has the hash of the input.
+   *
+   * Inside of another invocation, that one is the parent, and session and agent are those of it unless they are given: so the
+   * run of an agent is a tree. The trace and the span are those of OpenTelemetry's active span, which gets the attributes
+   * `gen_ai.prompt.name`, `gen_ai.prompt.version` and `promptops.prompt.digest`.
    */
   invocation(facts?: CallFacts): Invocation;
   /**
@@ -214,7 +239,7 @@ export interface CallFacts {
   readonly agent?: string | undefined;
   /** Group of like calls that drift is measured within. */
   readonly stratum?: string | undefined;
-  /** The `id` of the invocation that caused this one. */
+  /** The `id` of the invocation that caused this one, where it is not the one that this is begun inside of. */
   readonly parent?: string | undefined;
   /** Trace of OpenTelemetry, 32 hexadecimal digits. */
   readonly traceId?: string | undefined;
@@ -244,11 +269,27 @@ export class Invocation {
   /** Renders the prompt to messages, and records their hash as the input. */
   messages(values?: Values): Message[];
   /**
+   * Does work inside of the invocation and does not end it: what a wrapped client is asked in there is recorded, and what begins in
+   * there has this invocation as its parent. For work that {@link Prompt.call} cannot surround.
+   */
+  run<T>(work: (call: Invocation) => T | PromiseLike<T>): Promise<T>;
+  /**
+   * Records a stream while it is read, and returns it: `for await (const chunk of call.record(stream))`. It gives the same chunks.
+   * Tokens, finish reason and time to first token are recorded as far as it is read; the record waits for its end, also
+   * when the invocation has ended. Takes the streams of the official clients, those of their helpers, any other
+   * asynchronous iterable of the provider's events, and of Bedrock the reply that holds the stream.
+   */
+  record<Reply extends AsyncIterable<unknown> | { readonly stream: AsyncIterable<unknown> }>(
+    reply: Reply,
+    facts?: AnswerFacts,
+  ): Reply;
+  /**
    * Records the reply: an object of the official clients of OpenAI (chat completions and responses), Anthropic (messages)
    * or Bedrock (converse), the same as parsed JSON, or the answer's text. Latency ends with the first reply.
    *
    * Of anything else only the latency is recorded; the return value says whether the reply was understood. `label` and
-   * `valid` are found by themselves where the prompt's `output` has an `enum`.
+   * `valid` are found by themselves where the prompt's `output` has an `enum`. Of a reply that a wrapped client has recorded
+   * already, only the facts are added.
    */
   record(reply: unknown, facts?: AnswerFacts): boolean;
   /** Records an answer of which only the text is known, as that of a stream. */

@@ -12,9 +12,12 @@ export {
   RegistryUnavailableError,
   RenderError,
   configure,
+  currentInvocation,
+  dropped,
   flush,
   loadPrompt,
   loadPromptAsync,
   refresh,
   version,
+  wrap,
 } from './index.js';

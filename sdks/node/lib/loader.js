@@ -130,6 +130,10 @@ function flush() {
   ofProcess.flush();
 }
 
+function dropped() {
+  return ofProcess.dropped;
+}
+
 /** Returns a result; throws what came in place of one. */
 function succeeded(result) {
   if (result.code !== undefined) throw toError(result);
@@ -196,4 +200,4 @@ function kind(value) {
   return value === null ? 'null' : typeof value;
 }
 
-module.exports = { Loader, configure, flush, loadPrompt, loadPromptAsync, refresh };
+module.exports = { Loader, configure, dropped, flush, loadPrompt, loadPromptAsync, refresh };

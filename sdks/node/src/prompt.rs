@@ -106,17 +106,19 @@ impl Prompt {
         })
     }
 
+    /// Begins a call, within `outer` if that is given.
     #[napi]
-    pub fn invocation(&self, facts: CallFacts) -> Invocation {
-        let mut call = self.prompt.invocation();
+    pub fn invocation(&self, facts: CallFacts, outer: Option<&Invocation>) -> Invocation {
+        let within = |outer: &Invocation| outer.call().read(|outer| self.prompt.invocation_within(outer));
+        let mut call = outer.and_then(within).unwrap_or_else(|| self.prompt.invocation());
         let known = call.invocation_mut();
-        known.session = facts.session;
-        known.agent = facts.agent;
+        known.session = facts.session.or(known.session.take());
+        known.agent = facts.agent.or(known.agent.take());
         known.stratum = facts.stratum;
         // Recording never fails; what is no id is no parent.
-        known.parent_invocation = facts.parent.and_then(|parent| parent.parse().ok());
-        known.trace_id = facts.trace_id;
-        known.span_id = facts.span_id;
+        known.parent_invocation = facts.parent.and_then(|parent| parent.parse().ok()).or(known.parent_invocation);
+        known.trace_id = facts.trace_id.or(known.trace_id.take());
+        known.span_id = facts.span_id.or(known.span_id.take());
         Invocation::new(call)
     }
 }

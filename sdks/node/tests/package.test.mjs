@@ -23,7 +23,8 @@ test('what npm packs installs alone and is imported in both ways', () => {
   const names = files.map((file) => file.path).sort();
   assert.deepEqual(names, [
     'README.md', 'index.d.mts', 'index.d.ts', 'index.js', 'index.mjs',
-    'lib/errors.js', 'lib/loader.js', 'lib/native.js', 'lib/prompt.js', 'package.json', 'promptops.node',
+    'lib/error-name.js', 'lib/errors.js', 'lib/invocation.js', 'lib/loader.js', 'lib/native.js', 'lib/prompt.js',
+    'lib/streams.js', 'lib/trace.js', 'lib/wrap.js', 'package.json', 'promptops.node',
   ]);
   writeFileSync('package.json', '{"private": true}');
   run('npm', ['install', '--offline', '--no-audit', '--no-fund', `./${filename}`]);

@@ -21,6 +21,11 @@ export function reply(name) {
   return vectors('reply.json').cases.find((one) => one.name === name).reply;
 }
 
+/** The events of the case of stream.json with this name. */
+export function events(name) {
+  return vectors('stream.json').cases.find((one) => one.name === name).events;
+}
+
 /**
  * Runs each test of a file in a folder of its own, without the settings of whoever runs it. The folder is removed
  * afterwards.

@@ -2,7 +2,10 @@
 
 import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
-import { configure, flush, Invocation, Loader, loadPrompt, loadPromptAsync, Prompt, PromptOpsError, RenderError } from 'promptops';
+import { BedrockRuntimeClient, ConverseStreamCommand } from '@aws-sdk/client-bedrock-runtime';
+import {
+  configure, currentInvocation, dropped, flush, Invocation, Loader, loadPrompt, loadPromptAsync, Prompt, PromptOpsError, RenderError, wrap,
+} from 'promptops';
 import type { AnswerFacts, CallFacts, Message, Settings, TemplateValue, Values } from 'promptops';
 
 const settings: Settings = { lock: new URL('file:///app/promptops.lock'), strict: true, cache: undefined };
@@ -33,6 +36,25 @@ export async function ask(openai: OpenAI, anthropic: Anthropic): Promise<string 
   return label;
 }
 
+export async function stream(openai: OpenAI, anthropic: Anthropic, bedrock: BedrockRuntimeClient): Promise<void> {
+  const wrapped: OpenAI = wrap(openai);
+  const [claude, aws]: [Anthropic, BedrockRuntimeClient] = [wrap(anthropic), wrap(bedrock)];
+  await prompt.call(async (call) => {
+    const ask = { model: prompt.model, max_tokens: 16, messages: [{ role: 'user' as const, content: text }] };
+    for await (const chunk of call.record(await wrapped.chat.completions.create({ ...ask, stream: true }))) {
+      const part: string | null | undefined = chunk.choices[0]?.delta.content;
+      console.log(part);
+    }
+    for await (const event of call.record(claude.messages.stream(ask))) console.log(event.type);
+    const reply = call.record(await aws.send(new ConverseStreamCommand({ modelId: prompt.model })) as { stream: AsyncIterable<object> });
+    for await (const event of reply.stream) console.log(event);
+  });
+  const current: Invocation | null = currentInvocation();
+  const lost: number = dropped();
+  const answer: number = await prompt.invocation().run(() => lost);
+  console.log(current?.id, answer);
+}
+
 try {
   loadPrompt('a.b');
 } catch (error) {
@@ -57,5 +79,7 @@ prompt.render({ when: new Date() });
 prompt.render({ when: () => 1 });
 // @ts-expect-error nor is a promise that was not awaited
 prompt.render({ when: later });
+// @ts-expect-error a string is no client
+wrap('openai');
 // @ts-expect-error a prompt is loaded, not made
 new Prompt();

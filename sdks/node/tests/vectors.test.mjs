@@ -112,3 +112,31 @@ describe('reply.json', () => {
     });
   }
 });
+
+describe('stream.json', () => {
+  for (const one of vectors('stream.json').cases) {
+    test(one.name, async () => {
+      const text = `id: classify\nversion: 1\nowner: o\nmodel: m\ntags: []\noutput: ${JSON.stringify(one.output)}\ntemplate: Classify.\n`;
+      writeFiles('.', { 'classify.yaml': text });
+      const prompt = new Loader({ prompts: '.', invocations: 'calls.jsonl' }).loadPrompt('classify');
+      // AWS's client for JavaScript has `$metadata` where boto3 has `ResponseMetadata`.
+      const { ResponseMetadata, ...head } = one.head;
+      const $metadata = ResponseMetadata ? { requestId: ResponseMetadata.RequestId } : head.$metadata;
+      async function* events() {
+        yield* one.events;
+      }
+      const reply = $metadata ? { $metadata, stream: events() } : Object.assign(events(), head);
+      const call = prompt.invocation();
+      assert.equal(call.record(reply), reply);
+      const seen = [];
+      for await (const event of reply.stream ?? reply) seen.push(event);
+      assert.deepEqual(seen, one.events);
+      assert.equal(call.requestId, one.request_id);
+      call.end();
+      const [record] = recorded();
+      const found = Object.fromEntries(Object.keys(one.record).map((name) => [name, record[name] ?? null]));
+      assert.deepEqual(found, one.record);
+      assert.equal(record.time_to_first_token_ms !== undefined, one.first_token !== null);
+    });
+  }
+});
