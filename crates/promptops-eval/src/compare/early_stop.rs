@@ -8,6 +8,8 @@
 //! An answer about which nothing is known counts as the worst one where a loss is to be excluded and as the best one where a loss is
 //! to be shown, so that errors neither stop a run nor decide it.
 
+mod limit;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -15,6 +17,7 @@ use promptops_stats::{
     BettingSequence, Interval, SplitMix64, StatsError, Unit as Weighted, Wealth, asymptotic_sequence, holm, ratio_of_sums,
 };
 
+use self::limit::Limit;
 use super::outcomes::{Observed, shuffle};
 use super::{ALARM, ALPHA, Basis, Outcomes};
 use crate::dataset::Heads;
@@ -85,7 +88,7 @@ pub struct Watch<'a> {
 /// Why a run may end before its last case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stand {
-    /// Every guarded metric passes.
+    /// Every guarded metric passes, and is within its limit.
     Passes,
     /// One is worse beyond doubt and does not pass.
     Worse,
@@ -95,6 +98,7 @@ pub enum Stand {
 #[derive(Debug)]
 struct Watched {
     method: Method,
+    limit: Option<Limit>,
     /// The narrowest ends so far: each holds at every moment, so all hold together.
     low: f64,
     high: f64,
@@ -104,8 +108,9 @@ struct Watched {
 
 #[derive(Debug)]
 enum Method {
-    /// A share: differences lie in [-1, 1]. What is unknown is the worst for the candidate in `lowest` and the best in `highest`.
-    Betting { lowest: Box<BettingSequence>, highest: Box<BettingSequence>, within: Wealth, worse: Wealth },
+    /// A share: differences lie in [-1, 1]. What is unknown is the worst for the candidate in `lowest` and the best in `highest`, which
+    /// is the same as long as nothing is.
+    Betting { lowest: Box<BettingSequence>, highest: Option<Box<BettingSequence>>, within: Wealth, worse: Wealth },
     /// A quantity: of what is unknown nothing can be supposed, so that it must not be much.
     Asymptotic { units: Vec<Weighted>, tuned_for: usize, parent: Measured, candidate: Measured },
 }
@@ -144,15 +149,22 @@ impl<'a> Watch<'a> {
                 continue;
             }
             let method = if *unit == Unit::Share {
-                let sequence = || BettingSequence::new(-1.0, 1.0, LOOKING_ALPHA, order.len(), most_weight);
-                let (lowest, highest) = (Box::new(sequence()?), Box::new(sequence()?));
-                let (within, worse) = (lowest.above(-metric.margin), highest.below(0.0));
-                Method::Betting { lowest, highest, within, worse }
+                let lowest = BettingSequence::new(-1.0, 1.0, LOOKING_ALPHA, order.len(), most_weight)?;
+                let (within, worse) = (lowest.above(-metric.margin), lowest.below(0.0));
+                Method::Betting { lowest: Box::new(lowest), highest: None, within, worse }
             } else {
                 let (parent, candidate) = (Measured::default(), Measured::default());
                 Method::Asymptotic { units: Vec::new(), tuned_for: order.len().div_ceil(2), parent, candidate }
             };
-            watched.push(Some(Watched { method, low: f64::NEG_INFINITY, high: f64::INFINITY, p_worse: 1.0, passes: false }));
+            let limit = Limit::of(metric, *unit, order.len(), most_weight)?;
+            watched.push(Some(Watched {
+                method,
+                limit,
+                low: f64::NEG_INFINITY,
+                high: f64::INFINITY,
+                p_worse: 1.0,
+                passes: false,
+            }));
         }
         Ok(Self { metrics, units, watched, max_error_share, cases: 0, of_cases: heads.len() })
     }
@@ -172,6 +184,9 @@ impl<'a> Watch<'a> {
                 weight: heads.weight(*case),
             });
             watched.take(pairs, is_ratio)?;
+            if let Some(limit) = &mut watched.limit {
+                limit.take(cases.iter().map(|case| (candidate.observed(*case, index), heads.weight(*case))))?;
+            }
         }
         Ok(())
     }
@@ -194,7 +209,9 @@ impl<'a> Watch<'a> {
         if named {
             return Some(Stand::Worse);
         }
-        let passes = |watched: &&Watched| watched.passes && watched.unmeasured_share() <= self.max_error_share;
+        let is_kept = |limit: &Option<Limit>| limit.as_ref().is_none_or(Limit::is_kept);
+        let passes =
+            |watched: &&Watched| watched.passes && is_kept(&watched.limit) && watched.unmeasured_share() <= self.max_error_share;
         watched.iter().all(passes).then_some(Stand::Passes)
     }
 
@@ -235,10 +252,18 @@ impl Watched {
                     add(&mut high, weight, candidate.filled(1.0) - parent.filled(0.0), 1.0);
                 }
                 if low.weight > 0.0 {
+                    if highest.is_none() && low != high {
+                        *highest = Some(lowest.clone());
+                    }
                     lowest.push(low)?;
-                    highest.push(high)?;
                     within.advance(lowest);
-                    worse.advance(highest);
+                    match highest {
+                        Some(highest) => {
+                            highest.push(high)?;
+                            worse.advance(highest);
+                        }
+                        None => worse.advance(lowest),
+                    }
                 }
             }
             Method::Asymptotic { units, parent: of_parent, candidate: of_candidate, .. } => {
@@ -299,8 +324,8 @@ impl Watched {
         let level = 1.0 - 2.0 * LOOKING_ALPHA;
         match &self.method {
             Method::Betting { lowest, highest, .. } => {
-                let (low, high) = (lowest.interval(), highest.interval());
-                Interval { high: high.high, ..low }
+                let low = lowest.interval();
+                Interval { high: highest.as_ref().map_or(low.high, |highest| highest.interval().high), ..low }
             }
             Method::Asymptotic { units, tuned_for, .. } => ratio_of_sums(units)
                 .and_then(|estimate| asymptotic_sequence(&estimate, 2.0 * LOOKING_ALPHA, *tuned_for))
@@ -449,6 +474,24 @@ mod tests {
         assert!(slower.seen(1).unwrap().interval.low > 0.1);
         let same = looks(1.0);
         assert!(same.has_stopped && same.seen(1).unwrap().interval.high < 0.1, "{same:?}");
+    }
+
+    #[test]
+    fn a_run_stops_with_a_pass_only_where_it_shows_that_limits_are_kept() {
+        let heads = heads(1000, |_| None);
+        let looks = |metric: Metric, unit: Unit| {
+            run(&[metric], &[unit], &heads, (3, 20), |random| {
+                let value = if unit == Unit::Share { share(random, 0.8) } else { 200.0 + 300.0 * random.unit() };
+                vec![(value, value + if unit == Unit::Share { 0.0 } else { random.unit() })]
+            })
+        };
+        let floor = |minimum| looks(Metric { minimum, ..metric(0.05, MarginScale::Absolute) }, Unit::Share);
+        assert!(floor(None).has_stopped && floor(Some(0.5)).has_stopped);
+        // The floor is just what the version has: some hundred cases cannot tell on which side of it the whole lies.
+        assert!(!floor(Some(0.8)).has_stopped && !floor(Some(1.0)).has_stopped);
+        let ceiling = |maximum| looks(Metric { maximum, ..metric(20.0, MarginScale::Absolute) }, Unit::Milliseconds);
+        assert!(ceiling(None).has_stopped && ceiling(Some(600.0)).has_stopped);
+        assert!(!ceiling(Some(350.0)).has_stopped);
     }
 
     /// Watches runs over a thousand cases in which every answer is `value` but those of the candidate to every n-th case, which fail.
