@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 /// Tells tests in other languages where the `promptops` command is.
-pub(crate) const COMMAND_VARIABLE: &str = "PROMPTOPS_TEST_COMMAND";
+pub(crate) const BINARY_VARIABLE: &str = "PROMPTOPS_TEST_BINARY";
 
 /// A checkout of this repository, and where cargo builds it.
 pub(crate) struct Checkout {
@@ -34,7 +34,7 @@ impl Checkout {
     }
 
     /// Where the `promptops` command is once the Rust tests were built.
-    pub(crate) fn command_built_for_tests(&self) -> PathBuf {
+    pub(crate) fn binary_built_for_tests(&self) -> PathBuf {
         self.target.join("debug").join(format!("promptops{}", std::env::consts::EXE_SUFFIX))
     }
 

@@ -4,8 +4,11 @@ use std::io::ErrorKind;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
+use futures::future::BoxFuture;
 use promptops_lake::{Filter, Lake, LakeError};
+use promptops_server::{InvocationLake, NotStored};
 use promptops_store::StoreOptions;
+use promptops_telemetry::Invocation;
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -17,6 +20,18 @@ use crate::time_argument::TimeArgument;
 pub fn open(context: &Context, project: &Project) -> Outcome<Lake> {
     let options = StoreOptions { base_dir: project.root.clone(), settings: context.environment.clone() };
     Lake::open(&project.config.lake.url, &options).map_err(failure)
+}
+
+/// The lake behind a server that records.
+pub struct Recorded(pub Lake);
+
+impl InvocationLake for Recorded {
+    fn store<'a>(&'a self, records: &'a [Invocation]) -> BoxFuture<'a, Result<u64, NotStored>> {
+        Box::pin(async move {
+            let appended = self.0.append(records).await.map_err(|error| NotStored(error.into()))?;
+            Ok(appended.written)
+        })
+    }
 }
 
 /// Turns a failure of the lake into one of the command.

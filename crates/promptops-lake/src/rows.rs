@@ -19,22 +19,8 @@ use crate::schema::{TABLE, UTC, schema, score_name, score_value};
 /// Refuses what the columns cannot hold.
 pub(crate) fn check(record: &Invocation) -> Result<Partition, LakeError> {
     let wrong = |reason: String| LakeError::Record { invocation_id: record.invocation_id.to_string(), reason };
-    for (name, count) in [
-        ("input_tokens", record.input_tokens),
-        ("output_tokens", record.output_tokens),
-        ("cached_tokens", record.cached_tokens),
-        ("reasoning_tokens", record.reasoning_tokens),
-        ("output_length", record.output_length),
-    ] {
-        if let Some(count) = count.filter(|count| i64::try_from(*count).is_err()) {
-            return Err(wrong(format!("`{name}` is out of range: `{count}`")));
-        }
-    }
-    if let Some(version) = record.prompt_version.filter(|version| i32::try_from(*version).is_err()) {
-        return Err(wrong(format!("`prompt_version` is out of range: `{version}`")));
-    }
-    Partition::of(record.time)
-        .ok_or_else(|| wrong(format!("the year of `time` is not within 1970 to 9999: `{}`", record.time.to_rfc3339())))
+    record.check_range().map_err(|error| wrong(error.to_string()))?;
+    Partition::of(record.time).ok_or_else(|| wrong(format!("`time` has no folder: `{}`", record.time.to_rfc3339())))
 }
 
 /// Makes rows of checked records. Numbers that are not finite become null.

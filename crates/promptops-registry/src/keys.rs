@@ -68,7 +68,7 @@ impl fmt::Display for KeyId {
 }
 
 /// What a key may do besides reading, which every key may. Written `read`, `publish`, `publish:<id or prefix>`, `deploy`,
-/// `deploy:<environment>`, `agent:<environment>`, `evidence`, `approve`, `admin`.
+/// `deploy:<environment>`, `agent:<environment>`, `evidence`, `approve`, `record`, `admin`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Scope {
@@ -85,6 +85,8 @@ pub enum Scope {
     Evidence,
     /// Store approvals, which count by their own signature.
     Approve,
+    /// Record invocations.
+    Record,
     /// Everything.
     Admin,
 }
@@ -116,6 +118,11 @@ impl Scope {
         matches!(self, Self::Admin | Self::Evidence)
     }
 
+    /// Tells whether this covers recording invocations.
+    pub fn covers_record(&self) -> bool {
+        matches!(self, Self::Admin | Self::Record)
+    }
+
     /// Tells whether this covers storing approvals.
     pub fn covers_approve(&self) -> bool {
         matches!(self, Self::Admin | Self::Approve)
@@ -127,7 +134,7 @@ impl FromStr for Scope {
 
     fn from_str(text: &str) -> Result<Self> {
         let unknown = || {
-            let known = "read, publish, publish:<id or prefix>, deploy, deploy:<environment>, agent:<environment>, evidence, approve, admin";
+            let known = "read, publish, publish:<id or prefix>, deploy, deploy:<environment>, agent:<environment>, evidence, approve, record, admin";
             RegistryError::KeyRequest(format!("a scope is one of {known}; got `{text}`"))
         };
         Ok(match text.split_once(':') {
@@ -137,6 +144,7 @@ impl FromStr for Scope {
                 "deploy" => Self::Deploy(None),
                 "evidence" => Self::Evidence,
                 "approve" => Self::Approve,
+                "record" => Self::Record,
                 "admin" => Self::Admin,
                 _ => return Err(unknown()),
             },
@@ -173,6 +181,7 @@ impl fmt::Display for Scope {
             Self::Agent(name) => write!(out, "agent:{name}"),
             Self::Evidence => write!(out, "evidence"),
             Self::Approve => write!(out, "approve"),
+            Self::Record => write!(out, "record"),
             Self::Admin => write!(out, "admin"),
         }
     }

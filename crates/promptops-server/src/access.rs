@@ -54,6 +54,11 @@ impl Caller {
         self.actor(|| "approve".to_owned(), Scope::covers_approve)
     }
 
+    /// Refuses a caller who must not record invocations.
+    pub(crate) fn may_record_invocations(&self) -> Result<String, Refusal> {
+        self.actor(|| "record".to_owned(), Scope::covers_record)
+    }
+
     /// Refuses a caller without a key what is stored about keys: their secrets are safe in it, their names and scopes are
     /// nobody else's business.
     pub(crate) fn may_read_keys(&self) -> Result<(), Refusal> {

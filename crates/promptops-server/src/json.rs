@@ -6,6 +6,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
+use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -29,17 +30,21 @@ impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
         if !essence.eq_ignore_ascii_case("application/json") {
             return Err(Refusal::unsupported_media_type());
         }
-        let limit = state.settings.limits.body_bytes;
-        let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-        if announced.is_some_and(|length| length > limit) {
-            return Err(Refusal::too_large(limit));
-        }
-        let body = match axum::body::to_bytes(request.into_body(), limit).await {
-            Ok(body) => body,
-            Err(error) if is_length_limit(&error) => return Err(Refusal::too_large(limit)),
-            Err(_) => return Err(Refusal::bad_request("the body of the request was cut off")),
-        };
+        let body = whole_body(request, state.settings.limits.body_bytes).await?;
         read(&body).map(Self).map_err(|error| Refusal::bad_request(format!("the body is not what is taken here: {error}")))
+    }
+}
+
+/// Reads the body of a request as it came.
+pub(crate) async fn whole_body(request: Request, limit: usize) -> Result<Bytes, Refusal> {
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(Refusal::too_large(limit));
+    }
+    match axum::body::to_bytes(request.into_body(), limit).await {
+        Ok(body) => Ok(body),
+        Err(error) if is_length_limit(&error) => Err(Refusal::too_large(limit)),
+        Err(_) => Err(Refusal::bad_request("the body of the request was cut off")),
     }
 }
 

@@ -13,6 +13,7 @@ mod access;
 mod cache;
 mod conditional;
 mod guard;
+mod ingest;
 mod inventory;
 mod json;
 mod key_ring;
@@ -29,6 +30,7 @@ mod settings;
 mod state;
 mod tls;
 
+pub use ingest::{Ingest, InvocationLake, NotStored};
 pub use mcp::{AgentPrompts, AgentSettings, AgentsError, serve_stdio};
 pub use openapi::document as openapi_document;
 pub use rules::{HeldRules, RulesReader};

@@ -23,6 +23,16 @@ pub(crate) struct Metrics {
     pub(crate) cache_hits: IntCounter,
     /// Objects that were not.
     pub(crate) cache_misses: IntCounter,
+    /// Invocations that are on the disk.
+    pub(crate) recorded: IntCounter,
+    /// Invocations that the lake had not, and has now.
+    pub(crate) shipped: IntCounter,
+    /// Invocations that the lake had already: they were sent twice, or shipped again after a crash.
+    pub(crate) shipped_again: IntCounter,
+    /// Times that the lake did not take what it was given.
+    pub(crate) shipping_failures: IntCounter,
+    /// Bytes of invocations on the disk that the lake does not have.
+    pub(crate) spooled_bytes: IntGauge,
     cache_bytes: IntGauge,
     cache_objects: IntGauge,
     /// Objects that were read from the store to be shown.
@@ -62,6 +72,11 @@ impl Metrics {
             failed_handshakes: counter("tls_failed_handshakes_total", "TLS handshakes that failed.")?,
             cache_hits: counter("object_cache_hits_total", "Objects that were remembered when they were asked for.")?,
             cache_misses: counter("object_cache_misses_total", "Objects that were not remembered when they were asked for.")?,
+            recorded: counter("invocations_recorded_total", "Invocations that are on the disk.")?,
+            shipped: counter("invocations_shipped_total", "Invocations that the lake had not, and has now.")?,
+            shipped_again: counter("invocations_shipped_again_total", "Invocations that the lake had already.")?,
+            shipping_failures: counter("lake_failures_total", "Times that the lake did not take what it was given.")?,
+            spooled_bytes: gauge("invocations_spooled_bytes", "Bytes of invocations on the disk that the lake does not have.")?,
             cache_bytes: gauge("object_cache_bytes", "Bytes of remembered objects.")?,
             cache_objects: gauge("object_cache_objects", "Remembered objects.")?,
             store_reads: counter("store_object_reads_total", "Objects read from the store to be shown.")?,

@@ -56,10 +56,24 @@ impl Refusal {
         Problem::new("too-slow", 503, KindV1::Unavailable, detail).hint(hint).into()
     }
 
+    /// Returns the refusal of records that there is no room for now.
+    pub(crate) fn no_room(detail: &str, wait_s: u64) -> Self {
+        let problem = Problem::new("no-room", 429, KindV1::Unavailable, detail);
+        Self::from(problem.hint(format!("keep the records, wait {wait_s} s, and send them again")))
+            .with(RETRY_AFTER, wait_s.into())
+    }
+
+    /// Returns the refusal of records that could not be written.
+    pub(crate) fn not_written(kind: KindV1) -> Self {
+        let problem = Problem::new("not-written", 503, kind, "the records could not be written to the log");
+        let hint = "keep them and send them again; what was written after all counts once";
+        Self::from(problem.hint(hint)).with(RETRY_AFTER, 5.into())
+    }
+
     /// Returns the refusal of a body that is too large.
     pub(crate) fn too_large(limit: usize) -> Self {
         let detail = format!("the body of the request is larger than {limit} bytes");
-        Problem::new("too-large", 413, KindV1::Usage, detail).hint("send fewer versions at a time").into()
+        Problem::new("too-large", 413, KindV1::Usage, detail).hint("send less at a time").into()
     }
 
     /// Returns the refusal of a body that is not JSON.

@@ -10,6 +10,7 @@ mod evidence;
 mod folders;
 mod health;
 mod index;
+mod invocations;
 pub(crate) mod objects;
 mod openapi;
 mod prompt;
@@ -69,6 +70,7 @@ pub(crate) fn described() -> OpenApiRouter<Shared> {
         .routes(routes!(statuses::change))
         .routes(routes!(evidence::record))
         .routes(routes!(approvals::approve))
+        .routes(routes!(invocations::record))
         .routes(routes!(audit::head))
         .routes(routes!(audit::entries))
         .routes(routes!(openapi::document))

@@ -754,6 +754,14 @@ pub(crate) struct Stored {
     object: String,
 }
 
+/// Invocations that are on the disk.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RecordedInvocations {
+    /// How many there were.
+    #[schema(minimum = 0)]
+    pub(crate) recorded: usize,
+}
+
 /// The head of the audit log's tree; keep it elsewhere, and a log that was cut or written anew shows.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuditHead {

@@ -33,6 +33,9 @@ pub enum ServeError {
     /// The counters could not be made. This is a bug.
     #[error("cannot make the metrics")]
     Metrics(#[from] prometheus::Error),
+    /// The log of invocations cannot be opened.
+    #[error("cannot open the log of invocations")]
+    Log(#[from] promptops_telemetry::ingest::SegmentError),
     /// Agents cannot be served.
     #[error(transparent)]
     Agents(#[from] AgentsError),
@@ -54,6 +57,14 @@ pub async fn serve(
     let acceptor = settings.tls.as_ref().map(|tls| TlsAcceptor::from(tls.config()));
     let state: Shared = Arc::new(ServerState::new(registry, settings)?);
     let router = routes::router(&state);
+    let shipping = state.recording.is_some().then(|| {
+        let state = Arc::clone(&state);
+        tokio::spawn(async move {
+            if let Some(recording) = &state.recording {
+                recording.ship().await;
+            }
+        })
+    });
     let connections = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(state.settings.limits.connections));
     tokio::pin!(shutdown);
@@ -92,6 +103,12 @@ pub async fn serve(
         tracing::warn!(seconds = limit.as_secs(), "requests were cut off: they took longer than the server waits");
     }
     state.writes_ended().await;
+    if let (Some(recording), Some(shipping)) = (&state.recording, shipping) {
+        recording.tell_to_end();
+        // It ends with what it is at; when it panicked, what it did not ship is shipped now or by the next process.
+        let _ = shipping.await;
+        recording.end().await;
+    }
     Ok(())
 }
 

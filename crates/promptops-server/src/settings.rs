@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use crate::ingest::Ingest;
 use crate::mcp::AgentSettings;
 use crate::rules::RulesReader;
 use crate::tls::TlsIdentity;
@@ -80,6 +81,8 @@ pub struct Settings {
     pub agents: Option<AgentSettings>,
     /// Whether the registry is served as well. Without it there are only agents, health and metrics.
     pub serves_registry: bool,
+    /// Where invocations are recorded; without it none are taken.
+    pub ingest: Option<Ingest>,
     /// The clock, UTC.
     pub clock: fn() -> DateTime<Utc>,
 }
@@ -97,6 +100,7 @@ impl Settings {
             rules: None,
             agents: None,
             serves_registry: true,
+            ingest: None,
             clock,
         }
     }

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::cache::ObjectCache;
 use crate::conditional::Sharing;
+use crate::ingest::Recording;
 use crate::key_ring::KeyRing;
 use crate::mcp::Agents;
 use crate::mcp::http::Mount;
@@ -38,6 +39,8 @@ pub(crate) struct ServerState {
     pub(crate) is_draining: AtomicBool,
     /// What serves agents, where they are served.
     pub(crate) agents: Option<Mount>,
+    /// Where invocations are recorded.
+    pub(crate) recording: Option<Recording>,
     rules: Option<Rules>,
     writes: TaskTracker,
 }
@@ -63,6 +66,7 @@ fn bug(error: &JoinError) -> Refusal {
 impl ServerState {
     pub(crate) fn new(registry: Registry, mut settings: Settings) -> Result<Self, ServeError> {
         let metrics = Arc::new(Metrics::new()?);
+        let recording = settings.ingest.take().map(|ingest| Recording::open(ingest, Arc::clone(&metrics))).transpose()?;
         let agents = settings.agents.take().map(Agents::new).transpose()?;
         let agents = agents.map(|agents| Mount::new(agents, settings.limits.body_bytes));
         Ok(Self {
@@ -72,6 +76,7 @@ impl ServerState {
             rate: RateLimit::new(settings.limits.requests_per_second),
             rules: settings.rules.clone().map(|reader| Rules::new(reader, settings.hold)),
             metrics,
+            recording,
             registry,
             settings,
             under_way: AtomicUsize::new(0),

@@ -6,10 +6,11 @@
 
 mod hash;
 pub mod import;
+pub mod ingest;
 mod record;
 pub mod sink;
 pub mod v1;
 
 pub use hash::content_hash;
-pub use record::{Invocation, Status, UnknownStatus};
+pub use record::{Invocation, OutOfRange, Status, UnknownStatus};
 pub use uuid::Uuid;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 use uuid::Uuid;
 
 /// How a call of a model ended, seen from the caller.
@@ -206,6 +206,52 @@ impl Invocation {
             input: None,
             output: None,
         }
+    }
+}
+
+/// A value is larger or smaller than what a lake holds.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OutOfRange {
+    /// A count is larger than a signed integer of 64 bits, or the version than one of 32.
+    #[error("`{field}` is out of range: `{value}`")]
+    Number {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: u64,
+    },
+    /// The time has no folder.
+    #[error("the year of `time` is not within 1970 to 9999: `{0}`")]
+    Year(
+        /// The time, RFC 3339.
+        String,
+    ),
+}
+
+impl Invocation {
+    /// Refuses what no lake holds: Athena has no unsigned integers, and its folders have years of four digits.
+    ///
+    /// # Errors
+    /// [`OutOfRange`] for the first such value.
+    pub fn check_range(&self) -> Result<(), OutOfRange> {
+        for (field, count) in [
+            ("input_tokens", self.input_tokens),
+            ("output_tokens", self.output_tokens),
+            ("cached_tokens", self.cached_tokens),
+            ("reasoning_tokens", self.reasoning_tokens),
+            ("output_length", self.output_length),
+        ] {
+            if let Some(value) = count.filter(|count| i64::try_from(*count).is_err()) {
+                return Err(OutOfRange::Number { field, value });
+            }
+        }
+        if let Some(version) = self.prompt_version.filter(|version| i32::try_from(*version).is_err()) {
+            return Err(OutOfRange::Number { field: "prompt_version", value: version.into() });
+        }
+        if !(1970..=9999).contains(&self.time.year()) {
+            return Err(OutOfRange::Year(self.time.to_rfc3339()));
+        }
+        Ok(())
     }
 }
 

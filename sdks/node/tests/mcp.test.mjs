@@ -13,7 +13,7 @@ import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { PromptListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 
-const COMMAND = process.env.PROMPTOPS_TEST_COMMAND;
+const COMMAND = process.env.PROMPTOPS_TEST_BINARY;
 
 const REPLY = `
 id: support.reply
@@ -48,7 +48,7 @@ function release(folder, ...versions) {
   promptops(folder, 'deploy', 'plan.json');
 }
 
-describe('promptops mcp', { skip: COMMAND ? false : 'PROMPTOPS_TEST_COMMAND does not say where the command is' }, () => {
+describe('promptops mcp', { skip: COMMAND ? false : 'PROMPTOPS_TEST_BINARY does not say where the command is' }, () => {
   let released;
   let folder;
   let server;

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 # Read before the fixture that clears the environment of each test.
-COMMAND = os.environ.get("PROMPTOPS_TEST_COMMAND")
+COMMAND = os.environ.get("PROMPTOPS_TEST_BINARY")
 if not COMMAND:
-    pytest.skip("PROMPTOPS_TEST_COMMAND does not say where the command is", allow_module_level=True)
+    pytest.skip("PROMPTOPS_TEST_BINARY does not say where the command is", allow_module_level=True)
 
 httpx2 = pytest.importorskip("httpx2")
 mcp = pytest.importorskip("mcp")

@@ -3,14 +3,14 @@
 use anyhow::{Context, Result, ensure};
 
 use super::tally::Tally;
-use crate::checkout::{COMMAND_VARIABLE, Checkout};
+use crate::checkout::{BINARY_VARIABLE, Checkout};
 use crate::node::Node;
 use crate::step::each_line;
 
 /// Runs the tests of the Node SDK against the native part that was built, and counts them.
 pub(super) fn run(checkout: &Checkout, node: &Node) -> Result<Tally> {
     let mut command = node.command(checkout);
-    command.env(COMMAND_VARIABLE, checkout.command_built_for_tests());
+    command.env(BINARY_VARIABLE, checkout.binary_built_for_tests());
     command.args(["--disable-warning=PromptOpsWarning", "--test", "--test-reporter=tap"]);
     let tests = node.folder().join("tests");
     let mut files = Vec::new();

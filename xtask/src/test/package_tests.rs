@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 
 use super::python_tests::read;
 use super::tally::Tally;
-use crate::checkout::Checkout;
+use crate::checkout::{BINARY_VARIABLE, Checkout};
 use crate::python::Python;
 use crate::services::programs::Programs;
 use crate::step::each_line;
@@ -14,9 +14,9 @@ pub(super) fn run(checkout: &Checkout, python: &Python, sdk: &Python, programs: 
     let mut command = checkout.command(python.program("pytest"));
     command.args(["tests/packages", "--quiet", "-rs", "--color=no", "-p", "no:cacheprovider", "-W", "error"]);
     // The tests of the Rust crates built it.
-    let program = checkout.target.join("debug").join("promptops").with_extension(std::env::consts::EXE_EXTENSION);
+    let program = checkout.binary_built_for_tests();
     ensure!(program.is_file(), "no program at `{}`", program.display());
-    command.env("PROMPTOPS_TEST_BINARY", program).env("PROMPTOPS_TEST_WHEEL", sdk.wheel(checkout)?);
+    command.env(BINARY_VARIABLE, program).env("PROMPTOPS_TEST_WHEEL", sdk.wheel(checkout)?);
     programs.announce(&mut command);
     let mut lines = Vec::new();
     let status = each_line(&mut command, |line| lines.push(line.to_owned()))?;

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 
 use super::tally::Tally;
-use crate::checkout::{COMMAND_VARIABLE, Checkout};
+use crate::checkout::{BINARY_VARIABLE, Checkout};
 use crate::python::Python;
 use crate::services::Services;
 use crate::step::each_line;
@@ -14,7 +14,7 @@ pub(super) fn run(checkout: &Checkout, python: &Python, services: &Services) -> 
     let mut command = checkout.command(python.program("pytest"));
     command.args(["sdks/python/tests", "--quiet", "-rs", "--color=no", "-p", "no:cacheprovider"]);
     services.announce(&mut command);
-    command.env(COMMAND_VARIABLE, checkout.command_built_for_tests());
+    command.env(BINARY_VARIABLE, checkout.binary_built_for_tests());
     let mut lines = Vec::new();
     let status = each_line(&mut command, |line| lines.push(line.to_owned()))?;
     let tally = read(&lines);

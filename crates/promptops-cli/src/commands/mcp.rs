@@ -129,8 +129,8 @@ async fn warn_if_nothing_is_released(registry: &Registry, environment: &Environm
         return Ok(());
     }
     let known: Vec<String> = registry.environments().await.map_err(failure)?.iter().map(|name| format!("`{name}`")).collect();
-    let known = if known.is_empty() { "none is".to_owned() } else { format!("{} are", known.join(", ")) };
-    context.printer.warning(format!("nothing is released to `{environment}` yet, so agents see no prompt; {known} released to"));
+    let known = if known.is_empty() { String::new() } else { format!(" (there are releases of {})", known.join(", ")) };
+    context.printer.warning(format!("nothing is released to `{environment}` yet, so agents see no prompt{known}"));
     Ok(())
 }
 

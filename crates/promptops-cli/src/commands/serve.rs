@@ -1,10 +1,16 @@
 //! `promptops serve`: the registry over HTTP.
 
 use std::net::SocketAddr;
+#[cfg(feature = "lake")]
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+#[cfg(feature = "lake")]
+use promptops_server::Ingest;
 use promptops_server::{AgentPrompts, RulesReader, Settings};
+#[cfg(feature = "lake")]
+use promptops_telemetry::ingest::IngestSettings;
 use promptops_telemetry::sink::Sink;
 
 use crate::agents::AgentArguments;
@@ -12,6 +18,8 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::http::{self, HttpArguments};
+#[cfg(feature = "lake")]
+use crate::lake_access;
 use crate::project::Project;
 use crate::registry_access::{Rules, failure, open, store};
 
@@ -32,6 +40,15 @@ pub struct Arguments {
     /// The revision whose policy and owners hold [default: the default branch].
     #[arg(long, value_name = "REVISION")]
     rules: Option<String>,
+    /// Record invocations too: `POST /v1/invocations` takes them and answers when they are on the disk, and every few seconds they go
+    /// to the lake.
+    #[cfg(feature = "lake")]
+    #[arg(long)]
+    record: bool,
+    /// Where invocations wait for the lake [default: .promptops/log of the project].
+    #[cfg(feature = "lake")]
+    #[arg(long, value_name = "FOLDER", requires = "record")]
+    record_log: Option<PathBuf>,
     #[command(flatten)]
     agents: AgentArguments,
     #[command(flatten)]
@@ -48,6 +65,10 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     }
     let mut settings = arguments.http.settings(arguments.listen, context, &project)?;
     settings.rules = if arguments.read_only { None } else { Some(rules(arguments, context, project.clone())?) };
+    #[cfg(feature = "lake")]
+    if arguments.record {
+        settings.ingest = Some(ingest(arguments, context, &project)?);
+    }
     let sinks = arguments.agents.sinks(context)?;
     arguments.http.start_log();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -72,6 +93,15 @@ async fn serve(
     let who = http::who(&settings);
     context.printer.line(format!("the registry {} answers at {url}, {who}", registry.url()));
     http::serve(listener, registry, settings).await
+}
+
+/// Returns how invocations are recorded.
+#[cfg(feature = "lake")]
+fn ingest(arguments: &Arguments, context: &Context, project: &Project) -> Outcome<Ingest> {
+    let lake = Arc::new(lake_access::Recorded(lake_access::open(context, project)?));
+    let folder = arguments.record_log.as_ref().map(|folder| context.directory.join(folder));
+    let log = IngestSettings::new(folder.unwrap_or_else(|| project.root.join(".promptops").join("log")));
+    Ok(Ingest { log, lake })
 }
 
 /// Returns what reads the rules, once they were read well.

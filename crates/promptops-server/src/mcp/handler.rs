@@ -31,8 +31,10 @@ const LIKE: f64 = 0.7;
 
 /// What a client is told when it connects.
 const INSTRUCTIONS: &str = "Prompts that are released to one environment, by id. `prompts/get` renders the version that is pinned \
-    there; its `_meta` has the model and parameters it is written for, and `promptops/invocation`, the id to report on with \
-    `report_outcome`. To make a run a tree, send the id of the causing invocation as `_meta` \"promptops/parent\".";
+    there; its `_meta` \"promptops/prompt\" has the model and parameters it is written for.";
+/// What it is told besides, where invocations are recorded.
+const RECORDED: &str = " `_meta` \"promptops/invocation\" is the id to report on with the tool `report_outcome`. To make a run a tree, \
+    send the id of the causing invocation as `_meta` \"promptops/parent\" of the next `prompts/get`.";
 
 /// Answers the requests of one connection, or, where the protocol has no connections, one request.
 pub(crate) struct AgentHandler {
@@ -77,7 +79,8 @@ impl ServerHandler for AgentHandler {
             .enable_tools()
             .build();
         let server = Implementation::new("promptops", env!("CARGO_PKG_VERSION")).with_title("PromptOps");
-        ServerConfig::new(capabilities).with_server_info(server).with_instructions(INSTRUCTIONS)
+        let recorded = if self.agents.invocations.are_recorded() { RECORDED } else { "" };
+        ServerConfig::new(capabilities).with_server_info(server).with_instructions(format!("{INSTRUCTIONS}{recorded}"))
     }
 
     async fn list_prompts(

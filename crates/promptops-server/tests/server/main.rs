@@ -11,6 +11,7 @@ mod loader;
 mod mcp;
 mod openapi;
 mod reading;
+mod recording;
 mod schemathesis;
 mod shutdown;
 mod tls;

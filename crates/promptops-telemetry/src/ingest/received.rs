@@ -1,0 +1,156 @@
+//! What was received: checked, and as the log keeps it.
+
+use serde_json::value::RawValue;
+
+use crate::record::OutOfRange;
+use crate::v1::{InvocationV1, SCHEMA_VERSION};
+
+/// Records that were checked, as lines of the wire form.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Received {
+    pub(super) lines: Vec<u8>,
+    records: usize,
+}
+
+/// A record is not taken, and with it nothing of what was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    /// What was sent is no list of records.
+    #[error("what was sent is neither a JSON array of records nor one record a line: {0}")]
+    NotRecords(#[source] serde_json::Error),
+    /// One of them is none.
+    #[error("record {number}: {source}")]
+    NotARecord {
+        /// Which one, from 1.
+        number: usize,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// One of them cannot be told from others when it is sent again.
+    #[error("record {number} has no `invocation_id`")]
+    NoId {
+        /// Which one, from 1.
+        number: usize,
+    },
+    /// One of them is of a later form than this program knows.
+    #[error("record {number} has schema version {version}; {SCHEMA_VERSION} is the latest known here")]
+    LaterVersion {
+        /// Which one, from 1.
+        number: usize,
+        /// Its version.
+        version: u32,
+    },
+    /// One of them has a value that no lake holds.
+    #[error("record {number}: {source}")]
+    OutOfRange {
+        /// Which one, from 1.
+        number: usize,
+        /// Which value.
+        source: OutOfRange,
+    },
+}
+
+impl Received {
+    /// Reads a JSON array of records in the wire form [`crate::v1`], one record, or one record a line.
+    ///
+    /// # Errors
+    /// [`ReceiveError`] for the first record that is not taken.
+    pub fn json(body: &[u8]) -> Result<Self, ReceiveError> {
+        let mut received = Self { lines: Vec::with_capacity(body.len() + 1), records: 0 };
+        if body.trim_ascii_start().starts_with(b"[") {
+            let items: Vec<&RawValue> = serde_json::from_slice(body).map_err(ReceiveError::NotRecords)?;
+            for item in items {
+                received.take(item.get())?;
+            }
+            return Ok(received);
+        }
+        for item in serde_json::Deserializer::from_slice(body).into_iter::<&RawValue>() {
+            received.take(item.map_err(ReceiveError::NotRecords)?.get())?;
+        }
+        Ok(received)
+    }
+
+    /// Returns how many records there are.
+    #[must_use]
+    pub fn records(&self) -> usize {
+        self.records
+    }
+
+    /// Returns the bytes that the log will keep.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.lines.len()
+    }
+
+    fn take(&mut self, json: &str) -> Result<(), ReceiveError> {
+        self.records += 1;
+        let number = self.records;
+        let wire: InvocationV1 = serde_json::from_str(json).map_err(|source| ReceiveError::NotARecord { number, source })?;
+        if wire.schema_version > SCHEMA_VERSION {
+            return Err(ReceiveError::LaterVersion { number, version: wire.schema_version });
+        }
+        let id = wire.invocation_id.ok_or(ReceiveError::NoId { number })?;
+        wire.into_invocation(|_| id).check_range().map_err(|source| ReceiveError::OutOfRange { number, source })?;
+        if json.contains(['\n', '\r']) {
+            // Written over several lines. Between texts a line feed is white space, within them there is none.
+            self.lines.extend(json.bytes().filter(|byte| !matches!(byte, b'\n' | b'\r')));
+        } else {
+            self.lines.extend_from_slice(json.as_bytes());
+        }
+        self.lines.push(b'\n');
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "00000000-0000-0000-0000-000000000001";
+
+    fn lines(body: &str) -> Result<String, String> {
+        Received::json(body.as_bytes())
+            .map(|received| String::from_utf8(received.lines).unwrap())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn arrays_single_records_and_lines_are_the_same() {
+        let one = format!(r#"{{"time":"2026-05-01T12:00:00Z","invocation_id":"{ID}","output":"a\nb"}}"#);
+        let expected = format!("{one}\n{one}\n");
+        assert_eq!(lines(&format!("[{one}, {one}]")).unwrap(), expected);
+        assert_eq!(lines(&format!(" {one}\n\n{one}")).unwrap(), expected);
+        assert_eq!(lines(&format!("{one}{one}")).unwrap(), expected);
+        assert_eq!(lines("[]").unwrap(), "");
+        assert_eq!(lines("").unwrap(), "");
+        let spread = one.replace(',', ",\r\n  ");
+        assert_eq!(lines(&format!("[{spread}]")).unwrap(), one.replace(',', ",  ") + "\n");
+    }
+
+    #[test]
+    fn the_first_record_that_is_none_is_named() {
+        let good = format!(r#"{{"time":"2026-05-01T12:00:00Z","invocation_id":"{ID}"}}"#);
+        for (bad, message) in [
+            (r#"{"time":"2026-05-01T12:00:00Z"}"#, "record 2 has no `invocation_id`"),
+            (r#"{"invocation_id":"x"}"#, "record 2: UUID parsing failed"),
+            (r#"{"time":"yesterday"}"#, "record 2: `time` is not as `2026-05-01T10:00:00Z`: `yesterday`"),
+            ("7", "record 2: invalid type: integer `7`"),
+            (
+                &good.replace("{\"time", r#"{"schema_version":2,"time"#),
+                "record 2 has schema version 2; 1 is the latest known here",
+            ),
+            (&good.replace("2026", "0001"), "record 2: the year of `time` is not within 1970 to 9999"),
+            (
+                &good.replace("{\"time", r#"{"prompt_version":4000000000,"time"#),
+                "record 2: `prompt_version` is out of range: `4000000000`",
+            ),
+        ] {
+            let error = lines(&format!("[{good},{bad}]")).unwrap_err();
+            assert!(error.starts_with(message), "{error}");
+        }
+        for bad in ["[", "[1,]", "nonsense", "{\"a\"", &format!("{good} ]")] {
+            let error = lines(bad).unwrap_err();
+            assert!(error.starts_with("what was sent is neither") || error.starts_with("record 1"), "{error}");
+        }
+    }
+}
