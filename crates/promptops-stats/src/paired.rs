@@ -246,8 +246,8 @@ pub fn compare_quantity(cases: &[PairedCase], scale: Scale, alpha: f64, seed: u6
     match bca(&units, BOOTSTRAP_DRAWS, seed, 1.0 - 2.0 * alpha) {
         Ok(found) => {
             let Bootstrap { interval, p_lower, p_upper, .. } = found;
-            // Far out the bootstrap is too sure of small samples of one kind and Student's t of those of another: of versions that are
-            // alike the one, of skewed differences the other. A loss is beyond doubt where neither doubts it.
+            // Far out the bootstrap is a little too sure of small samples, and Student's t may show a loss that the interval does not. A
+            // loss is beyond doubt where neither doubts it.
             let (p_lower, p_upper) = (p_lower.max(student.p_lower), p_upper.max(student.p_upper));
             Ok(PairedComparison { interval, method: PairedMethod::Bca, p_lower, p_upper, ..student })
         }
