@@ -65,6 +65,7 @@ BARS = [
     Bar("load by id and version, warm, Python; MLflow's client", "load_python_ns", "load_mlflow_ns", below=2_000),
     Bar("import and first load from a bundle, Python; the playbook's loader", "first_load_python_s", "first_load_playbook_s", at_least_times=5),
     Bar("import and first load from a bundle, Python", "first_load_python_s", below=0.015),
+    Bar("layer for Lambda with the SDK and one prompt, zipped", "layer_mb", below=15),
     Bar("record an invocation to standard output, Python", "record_python_ns", below=20_000),
     Bar("record an invocation to standard output, Node", "record_node_ns", below=20_000),
     Bar("render 2 KB with a loop, Rust; Jinja2", "render_rust_ns", "render_jinja2_ns", at_least_times=10),
@@ -134,7 +135,7 @@ def runners(promptfoo: Path | None) -> Figures:
 def human(figure: str, value: float) -> str:
     """Writes a figure in the unit that its name ends with, or a smaller one that reads better."""
     if figure.endswith("_mb"):
-        return f"{value:.0f} MB"
+        return f"{value:.1f} MB" if value < 10 else f"{value:.0f} MB"
     if figure.endswith("_per_second"):
         return f"{value:,.0f}/s"
     seconds = value / 1e9 if figure.endswith("_ns") else value

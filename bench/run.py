@@ -34,6 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--promptops", type=Path, required=True, help="the binary, built in release")
     parser.add_argument("--bench-load", type=Path, required=True, help="the Rust program that times loading and rendering")
+    parser.add_argument("--wheel", type=Path, required=True, help="the Python SDK, built in release")
     parser.add_argument("--scratch", type=Path, required=True, help="an empty folder for trees of prompts")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--node", action="store_true", help="the Node SDK is built, and measured too")
@@ -51,7 +52,7 @@ def main() -> None:
         all_met = report.write(HERE, {**before["figures"], **measured}, before["rounds"], before["machine"])
     else:
         runtime = RuntimeBench(bench.promptops, options.bench_load, options.scratch, bench.environment)
-        figures = {**bench.check_many(), **bench.check_few(), **runtime.measure(options.node), **registry.measure(), **measured}
+        figures = {**bench.check_many(), **bench.check_few(), **runtime.measure(options.node, options.wheel), **registry.measure(), **measured}
         all_met = report.write(HERE, figures, options.rounds, report.describe_machine())
     sys.exit(0 if all_met else 1)
 

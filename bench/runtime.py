@@ -21,6 +21,7 @@ class RuntimeBench:
     """One published prompt of 2 KB with a loop, and the environment in which programs load it."""
 
     def __init__(self, promptops: str, bench_load: Path, scratch: Path, environment: dict[str, str]) -> None:
+        self.promptops = promptops
         self.bench_load = str(bench_load)
         self.project = scratch / "project"
         shutil.copytree(HERE / "project", self.project)
@@ -42,8 +43,8 @@ class RuntimeBench:
         self.from_registry = environment | registry
         self.from_bundle = environment | {"PROMPTOPS_BUNDLE": str(self.project / "prompts.bundle")}
 
-    def measure(self, has_node: bool) -> dict[str, float | str]:
-        return {**self.warm(has_node), **self.first_load(), **self.record(has_node)}
+    def measure(self, has_node: bool, wheel: Path) -> dict[str, float | str]:
+        return {**self.warm(has_node), **self.first_load(), **self.record(has_node), **self.package(wheel)}
 
     def warm(self, has_node: bool) -> dict[str, float | str]:
         """Loads and renders in Rust, Python and Node, next to other tools."""
@@ -106,6 +107,12 @@ class RuntimeBench:
             run_command([*program, str(answer)], self.project, self.from_bundle | {"PROMPTOPS_EMF": "1"})
             figures[f"record_{name}_ns"] = json.loads(answer.read_text(encoding="utf-8"))["record_ns"]
         return figures
+
+    def package(self, wheel: Path) -> dict[str, float]:
+        """The layer for Lambda with the SDK and this prompt."""
+        layer = self.project / "layer.zip"
+        run_command([self.promptops, "package", "lambda-layer", "--wheel", str(wheel), "--out", str(layer)], self.project, self.from_registry)
+        return {"layer_mb": layer.stat().st_size / 2**20}
 
     def answer(self, command: list[str]) -> dict:
         """Runs a program that measures itself and reads the JSON it prints."""

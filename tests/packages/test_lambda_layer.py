@@ -77,7 +77,7 @@ def test_it_is_laid_out_as_lambda_wants_it(project: Project, layer_report: dict[
         metadata = archive.read(next(name for name in names if name.endswith("/METADATA"))).decode()
     assert {"python/promptops/__init__.py", "python/promptops/prompts.bundle"} <= set(names)
     assert names == sorted(names)
-    assert "promptops-cli" not in metadata
+    assert "Requires-Dist: promptops-cli" not in metadata
     before = path.read_bytes()
     project.package("lambda-layer", wheel=wheel)
     assert path.read_bytes() == before, "the same lock and wheel gave other bytes"

@@ -50,6 +50,8 @@ pub(crate) fn run(checkout: &Checkout, options: &[&str]) -> Result<Outcome> {
         .arg(executable(Path::new("promptops")))
         .arg("--bench-load")
         .arg(executable(Path::new("examples/bench_load")))
+        .arg("--wheel")
+        .arg(python.wheel(checkout)?)
         .arg("--scratch")
         .arg(&scratch)
         .args(options);

@@ -80,26 +80,40 @@ impl Python {
     pub(crate) fn install_sdk(&self, checkout: &Checkout, profile: Profile) -> Result<()> {
         let wheels = checkout.scratch().join("wheels");
         remove_folder(&wheels)?;
-        let mut build = checkout.command(self.program("maturin"));
-        build
-            .args(["build", "--locked", "--manifest-path", "sdks/python/Cargo.toml", "--out"])
-            .arg(&wheels)
-            .args(if self.has_zig { &["--zig", "--compatibility", "manylinux2014"][..] } else { &["--compatibility", "linux"] })
-            .arg("--interpreter")
-            .arg(self.program("python"));
-        if profile == Profile::Release {
-            build.arg("--release");
-        }
+        // Old systems are linked for by zig, where there is one.
+        let system =
+            if self.has_zig { &["--zig", "--compatibility", "manylinux2014"][..] } else { &["--compatibility", "linux"] };
+        let release = if profile == Profile::Release { &["--release"][..] } else { &[] };
+        self.build_wheel(checkout, "sdks/python/Cargo.toml", &wheels, &[system, release].concat())?;
+        let wheel = self.wheel(checkout)?;
+        // The version stays the same from one build to the next: pip would keep the old one.
+        quietly(pip(checkout, self).args(["install", "--force-reinstall", "--no-deps"]).arg(&wheel))
+            .context("cannot install the wheel")
+    }
+
+    /// Builds the wheel of the command as its tests built it: for this system, and fast.
+    pub(crate) fn build_command(&self, checkout: &Checkout) -> Result<()> {
+        let wheels = checkout.scratch().join("command-wheels");
+        remove_folder(&wheels)?;
+        self.build_wheel(checkout, "crates/promptops-cli/Cargo.toml", &wheels, &["--compatibility", "linux"])
+    }
+
+    /// Returns the wheel that [`Python::build_command`] built last.
+    pub(crate) fn command_wheel(&self, checkout: &Checkout) -> Result<PathBuf> {
+        only_file(&checkout.scratch().join("command-wheels"))
+    }
+
+    fn build_wheel(&self, checkout: &Checkout, manifest: &str, wheels: &Path, options: &[&str]) -> Result<()> {
+        let mut build = checkout.command_that_builds(self.program("maturin"));
+        build.args(["build", "--locked", "--manifest-path", manifest, "--out"]).arg(wheels);
+        build.arg("--interpreter").arg(self.program("python")).args(options);
         // maturin asks the first interpreter on the path for zig.
         let path = std::env::var_os("PATH").unwrap_or_default();
         build.env("PATH", std::env::join_paths([self.programs()].into_iter().chain(std::env::split_paths(&path)))?);
         // It takes minutes the first time: cargo's progress is shown as it comes.
         let status = build.status().context("cannot start maturin")?;
         ensure!(status.success(), "maturin ended with {status}");
-        let wheel = self.wheel(checkout)?;
-        // The version stays the same from one build to the next: pip would keep the old one.
-        quietly(pip(checkout, self).args(["install", "--force-reinstall", "--no-deps"]).arg(&wheel))
-            .context("cannot install the wheel")
+        Ok(())
     }
 
     /// Returns the wheel that [`Python::install_sdk`] built last.

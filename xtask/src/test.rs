@@ -41,7 +41,9 @@ pub(crate) fn run(checkout: &Checkout) -> Result<Outcome> {
         let built = step("Python tests: build the wheel", || python.install_sdk(checkout, Profile::Dev));
         if tally.setup(built).is_some() {
             tally.add(counted("Python tests", || python_tests::run(checkout, python, &services)));
-            if let Some(packages) = tally.setup(step("Package tests: environment", || Python::for_packages(checkout))) {
+            let command = tally.setup(step("Package tests: build the wheel of the command", || python.build_command(checkout)));
+            let packages = tally.setup(step("Package tests: environment", || Python::for_packages(checkout)));
+            if let (Some(()), Some(packages)) = (command, packages) {
                 tally.add(counted("Package tests", || package_tests::run(checkout, &packages, python, &programs)));
             }
         }

@@ -8,12 +8,11 @@ use std::path::PathBuf;
 use promptops_prompt::baseline::{BASELINE_FILE, BaselineV1, Compared, KnownV1};
 use promptops_prompt::finding::{self, Finding};
 use promptops_prompt::suppression::{self, Suppressed, Suppression};
-use promptops_store::Repository;
 
-use crate::checks::git_failure;
+use crate::base_revision::BaseRevision;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::project::{CONFIG_FILE, Config, Project};
+use crate::project::Project;
 use crate::text_file;
 
 /// Which baseline counts.
@@ -95,19 +94,10 @@ pub fn parse(text: &str) -> Result<BaselineV1, String> {
     }
 }
 
-/// Says where the project lets more pass than at `revision`: levels that fall, and findings that were added to the baseline.
-pub fn weakened(project: &Project, revision: &str) -> Outcome<Vec<String>> {
-    let repository = Repository::discover(&project.root).map_err(git_failure)?;
-    let commit = repository.resolve(revision).map_err(git_failure)?;
-    let at_base = |name: &str| -> Outcome<Option<String>> {
-        let path = repository.relative(&project.root.join(name)).map_err(git_failure)?;
-        let file = repository.file_at(commit, &path).map_err(git_failure)?;
-        Ok(file.map(|file| String::from_utf8_lossy(&file.bytes).into_owned()))
-    };
-    // What was not valid at the base let nothing pass there.
-    let before: Config = at_base(CONFIG_FILE)?.and_then(|text| toml::from_str(&text).ok()).unwrap_or_default();
-    let mut weaker = project.config.checks.weaker_than(&before.checks);
-    let known_before = at_base(BASELINE_FILE)?.and_then(|text| parse(&text).ok());
+/// Says where the project lets more pass than at the base: levels that fall, and findings that were added to the baseline.
+pub fn weakened(project: &Project, base: &BaseRevision) -> Outcome<Vec<String>> {
+    let mut weaker = project.config.checks.weaker_than(&base.config()?.checks);
+    let known_before = base.text(BASELINE_FILE)?.and_then(|text| parse(&text).ok());
     let known_before: HashSet<String> =
         known_before.into_iter().flat_map(|baseline| baseline.findings).map(|known| known.fingerprint).collect();
     if let Some(now) = baseline(project, &BaselineChoice::OfProject)? {

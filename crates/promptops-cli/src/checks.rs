@@ -7,10 +7,11 @@ use promptops_prompt::check::{self, Base, BaseVersion, Summary, Surroundings};
 use promptops_prompt::finding::{self, Finding, Severity};
 use promptops_prompt::owners::Owners;
 use promptops_prompt::suppression::{Suppressed, Suppression};
-use promptops_store::{GitError, Repository};
+use promptops_store::GitError;
 use rayon::prelude::*;
 
 use crate::allowances::{self, BaselineChoice, Settled};
+use crate::base_revision::BaseRevision;
 use crate::check_cache::{CheckCache, Key, LookedAt};
 use crate::compatibility;
 use crate::exit::Exit;
@@ -18,7 +19,7 @@ use crate::failure::{Failure, Outcome};
 use crate::project::Project;
 use crate::secret_mask;
 use crate::text_file;
-use crate::working_tree::{Buffer, Listing, PromptFile, is_prompt_file};
+use crate::working_tree::{Buffer, Listing, PromptFile};
 
 /// The name of the file with people and teams.
 pub const OWNERS_FILE: &str = "owners.yaml";
@@ -75,7 +76,7 @@ pub fn run(project: &Project, options: &CheckOptions) -> Outcome<Checked> {
     let read_cache = || if options.without_cache { CheckCache::none() } else { CheckCache::read(&project.cache_folder()) };
     let (listing, cache) = rayon::join(|| Listing::read(project), read_cache);
     let mut listing = listing?.with_overlay(&options.overlay);
-    let base_files = options.base.as_deref().map(|revision| files_at(project, revision)).transpose()?;
+    let base_files = options.base.as_deref().map(|revision| BaseRevision::open(project, revision)?.prompt_files()).transpose()?;
     let base = base_files.map(|files| base(&files, &cache));
     let (looked_at, unreadable) = look_at(&listing, &cache);
     let (owners, owners_text, owners_findings) = match options.overlay.get(OWNERS_FILE) {
@@ -178,26 +179,6 @@ fn base(files: &[PromptFile], cache: &CheckCache) -> Base {
         (summary.reference.id, base)
     };
     summaries.into_iter().flatten().map(entry).collect()
-}
-
-/// Returns the prompt files as they stood at `revision`.
-pub fn files_at(project: &Project, revision: &str) -> Outcome<Vec<PromptFile>> {
-    let repository = Repository::discover(&project.root).map_err(git_failure)?;
-    let folder = repository.relative(&project.prompts_folder()).map_err(git_failure)?;
-    let commit = repository.resolve(revision).map_err(git_failure)?;
-    let mut files = Vec::new();
-    for extension in ["yaml", "yml"] {
-        for file in repository.files_at(commit, &folder, extension).map_err(git_failure)? {
-            let path_in_folder = file.path.strip_prefix(&folder).unwrap_or(&file.path).trim_start_matches('/').to_owned();
-            let is_prompt = path_in_folder.rsplit('/').next().is_some_and(is_prompt_file);
-            // What was not text then is reported by the check of the file as it is now.
-            if let (true, Ok(text)) = (is_prompt, String::from_utf8(file.bytes.to_vec())) {
-                let path = format!("{}/{path_in_folder}", project.config.prompts.path.trim_matches('/'));
-                files.push(PromptFile { path, path_in_folder, text });
-            }
-        }
-    }
-    Ok(files)
 }
 
 /// Turns a failure of Git into one of the command.

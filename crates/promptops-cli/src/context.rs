@@ -54,6 +54,11 @@ impl Context {
         self.environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// Tells whether a pipeline runs the command, which looks at what somebody proposes.
+    pub fn is_in_pipeline(&self) -> bool {
+        self.variable("CI").is_some_and(|value| !matches!(value, "false" | "0"))
+    }
+
     /// Finds the project that the working directory belongs to.
     pub fn project(&self) -> Outcome<Project> {
         Project::find(&self.directory)

@@ -55,6 +55,9 @@ pub struct EvalOptions {
     /// Stop after about this many US dollars for each eval file; needs prices (`promptops prices import`).
     #[arg(long, value_name = "USD", value_parser = amount)]
     pub max_usd: Option<f64>,
+    /// Whether what earlier runs came to is neither used nor kept.
+    #[arg(skip)]
+    pub without_results: bool,
 }
 
 /// Reads a positive amount of money.
@@ -67,8 +70,7 @@ impl EvalOptions {
     /// Returns when recorded answers are used. A pipeline asks no model unless it is told to: that would cost money with every
     /// push, and give other answers than those that were reviewed.
     pub fn replay(&self, context: &Context) -> ReplayChoice {
-        let is_in_pipeline = || context.variable("CI").is_some_and(|value| !matches!(value, "false" | "0"));
-        self.replay.unwrap_or_else(|| if is_in_pipeline() { ReplayChoice::Only } else { ReplayChoice::Auto })
+        self.replay.unwrap_or_else(|| if context.is_in_pipeline() { ReplayChoice::Only } else { ReplayChoice::Auto })
     }
 }
 
@@ -172,7 +174,9 @@ pub fn run(
     let (subject, baseline) = (subject_of(candidate)?, baseline.map(subject_of).transpose()?);
     let replay = options.replay(context);
     let mut prepared = file.prepare(&subject)?;
-    if replay != ReplayChoice::Off && !options.prune_recordings {
+    // What lies in the folder of a pipeline may have come with the proposal.
+    let keeps_results = !options.without_results && !context.is_in_pipeline();
+    if keeps_results && replay != ReplayChoice::Off && !options.prune_recordings {
         prepared = prepared.keeping_results(&results_folder(project));
     }
     let recording = open_recording(project, path, replay)?;

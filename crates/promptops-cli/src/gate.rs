@@ -1,18 +1,11 @@
 //! The gate: all that a pull request needs, as one report.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
-use promptops_eval::Spec;
-use promptops_eval::recording;
 use promptops_eval::report::v1::Report;
 use promptops_prompt::change::{self, Change, Class, Rule};
 use promptops_prompt::{PromptId, PromptRef};
 use promptops_registry::Policy;
-use promptops_store::Repository;
 use serde::Serialize;
 
-use crate::checks::git_failure;
 use crate::compatibility::{CompatibilityV1, judge, known_inputs};
 use crate::exit::Exit;
 use crate::failure::Outcome;
@@ -128,120 +121,11 @@ pub fn changed(project: &Project, proposal: &Proposal, policy: &Policy) -> Outco
     Ok(changed)
 }
 
-/// Says where the proposal asks less of itself than the base does: wider margins, lower floors, fewer metrics or cases.
-pub fn weakened(project: &Project, base: &str, paths: &[String]) -> Outcome<Vec<String>> {
-    let repository = Repository::discover(&project.root).map_err(git_failure)?;
-    let commit = repository.resolve(base).map_err(git_failure)?;
-    let mut found = Vec::new();
-    for path in paths {
-        let file = repository.relative(&project.root.join(path)).map_err(git_failure)?;
-        let Some(before) = repository.file_at(commit, &file).map_err(git_failure)? else { continue };
-        let before = Spec::parse(path, &String::from_utf8_lossy(&before.bytes)).0;
-        let now = std::fs::read_to_string(project.root.join(path)).ok().and_then(|text| Spec::parse(path, &text).0);
-        // A file that cannot be read is told where it is evaluated.
-        let (Some(before), Some(now)) = (before, now) else { continue };
-        found.extend(weaker(&before, &now).into_iter().map(|what| format!("{path}: {what}")));
-    }
-    Ok(found)
-}
-
-/// Names the datasets and recordings that differ from the base: a reviewer must know that the yardstick came with the proposal.
-pub fn brought(project: &Project, base: &str, paths: &[String], uses_recordings: bool) -> Outcome<Vec<String>> {
-    let repository = Repository::discover(&project.root).map_err(git_failure)?;
-    let commit = repository.resolve(base).map_err(git_failure)?;
-    let differs = |path: &str| -> Outcome<bool> {
-        let Ok(now) = std::fs::read(project.root.join(path)) else { return Ok(false) };
-        let file = repository.relative(&project.root.join(path)).map_err(git_failure)?;
-        let before = repository.file_at(commit, &file).map_err(git_failure)?;
-        Ok(before.is_none_or(|before| before.bytes != now))
-    };
-    let mut found = Vec::new();
-    for path in paths {
-        let spec = std::fs::read_to_string(project.root.join(path)).ok().and_then(|text| Spec::parse(path, &text).0);
-        // A dataset outside the project is not in the repository either.
-        if let Some(dataset) = spec.map(|spec| spec.dataset_path()).filter(|dataset| !dataset.starts_with(".."))
-            && differs(&dataset)?
-        {
-            found.push(format!("the dataset `{dataset}` is not the one at the base"));
-        }
-        let recording = recording::path_for(Path::new(path)).to_string_lossy().into_owned();
-        if uses_recordings && differs(&recording)? {
-            found.push(format!("recorded answers in `{recording}` come with the proposal"));
-        }
-    }
-    Ok(found)
-}
-
-fn weaker(before: &Spec, now: &Spec) -> Vec<String> {
-    let mut found = Vec::new();
-    let metrics: BTreeMap<&str, _> = now.metrics.iter().map(|metric| (metric.name.value.as_str(), metric)).collect();
-    for metric in &before.metrics {
-        let name = &metric.name.value;
-        let Some(now) = metrics.get(name.as_str()) else {
-            found.push(format!("metric `{name}` is gone"));
-            continue;
-        };
-        if now.scale != metric.scale {
-            found.push(format!("the margin of `{name}` is measured by something else"));
-        } else if now.margin > metric.margin {
-            found.push(format!("the margin of `{name}` grows from {} to {}", metric.margin, now.margin));
-        }
-        if metric.guarded && !now.guarded {
-            found.push(format!("metric `{name}` does not decide any more"));
-        }
-        if let Some(maximum) = metric.maximum.filter(|maximum| now.maximum.is_none_or(|now| now > *maximum)) {
-            let now = now.maximum.map_or_else(|| "nothing".to_owned(), |now| now.to_string());
-            found.push(format!("the maximum of `{name}` rises from {maximum} to {now}"));
-        }
-        if let Some(minimum) = metric.minimum.filter(|minimum| now.minimum.is_none_or(|now| now < *minimum)) {
-            let now = now.minimum.map_or_else(|| "nothing".to_owned(), |now| now.to_string());
-            found.push(format!("the minimum of `{name}` falls from {minimum} to {now}"));
-        }
-    }
-    if before.must_pass.is_some() && now.must_pass.is_none() {
-        found.push("no case must pass any more".to_owned());
-    }
-    if now.max_error_share > before.max_error_share {
-        found.push(format!("the share of errors that is borne grows from {} to {}", before.max_error_share, now.max_error_share));
-    }
-    if before.dataset.value != now.dataset.value {
-        found.push(format!("the dataset is `{}` instead of `{}`", now.dataset.value, before.dataset.value));
-    }
-    found
-}
-
 /// Returns the exit code of a verdict.
 pub fn exit_of(verdict: &str) -> Exit {
     match verdict {
         "passed" => Exit::Success,
         "inconclusive" => Exit::Inconclusive,
         _ => Exit::Refused,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_eval_that_asks_less_is_noticed() {
-        let spec = |text: &str| Spec::parse("e.yaml", text).0.unwrap();
-        let before = spec(
-            "prompt: a\ndataset: d.csv\nmust_pass: c\nmetrics:\n  - {name: m, scorer: {type: equals, value: x}, margin: 0.03, minimum: 0.8}\n  - {name: n, scorer: {type: equals, value: x}, margin: 0.03}\n",
-        );
-        let now = spec(
-            "prompt: a\ndataset: other.csv\nmetrics:\n  - {name: m, scorer: {type: equals, value: x}, margin: 0.3, minimum: 0.7}\n",
-        );
-        assert_eq!(
-            weaker(&before, &now),
-            [
-                "the margin of `m` grows from 0.03 to 0.3",
-                "the minimum of `m` falls from 0.8 to 0.7",
-                "metric `n` is gone",
-                "no case must pass any more",
-                "the dataset is `other.csv` instead of `d.csv`",
-            ]
-        );
-        assert_eq!(weaker(&now, &now), Vec::<String>::new());
     }
 }

@@ -5,6 +5,7 @@
 
 mod agents;
 mod allowances;
+mod base_revision;
 mod callers;
 mod check_cache;
 mod check_levels;
@@ -47,6 +48,7 @@ mod text_position;
 mod time_argument;
 mod watch;
 mod working_tree;
+mod yardstick;
 
 use std::process::ExitCode;
 

@@ -13,8 +13,10 @@ pub mod inventory;
 pub mod json;
 pub mod junit;
 pub mod lineage;
+pub mod markdown;
 pub mod sarif;
 pub mod table;
+pub mod visible;
 
 /// The format of findings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]

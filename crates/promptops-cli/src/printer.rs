@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 
 use crate::failure::Failure;
+use crate::output::visible::visible;
 
 /// Writes answers, notices and failures.
 #[derive(Debug, Clone)]
@@ -98,13 +99,13 @@ impl Printer {
     /// Says something that is not the answer; silent with `--quiet`.
     pub fn notice(&self, text: impl AsRef<str>) {
         if !self.is_quiet {
-            self.say(text.as_ref());
+            self.say(&visible(text.as_ref()));
         }
     }
 
     /// Says what may be wrong, also with `--quiet`.
     pub fn warning(&self, text: impl AsRef<str>) {
-        self.say(&format!("{} {}", paint(self.stderr_is_coloured, YELLOW, "warning:"), text.as_ref()));
+        self.say(&format!("{} {}", paint(self.stderr_is_coloured, YELLOW, "warning:"), visible(text.as_ref())));
     }
 
     /// Tells whether stderr takes colour.
@@ -119,17 +120,17 @@ impl Printer {
 
     /// Says why the run failed and returns its exit code.
     pub fn failure(&self, failure: &Failure) -> ExitCode {
-        let mut text = format!("{} {}", paint(self.stderr_is_coloured, RED, "error:"), failure.error);
+        let mut text = format!("{} {}", paint(self.stderr_is_coloured, RED, "error:"), visible(&failure.error.to_string()));
         let mut last = failure.error.to_string();
         for cause in failure.error.chain().skip(1) {
             let cause = cause.to_string();
             if !last.contains(&cause) {
-                text.push_str(&format!("\n  cause: {cause}"));
+                text.push_str(&format!("\n  cause: {}", visible(&cause)));
             }
             last = cause;
         }
         if let Some(hint) = &failure.hint {
-            text.push_str(&format!("\n{} {hint}", paint(self.stderr_is_coloured, BOLD, "hint:")));
+            text.push_str(&format!("\n{} {}", paint(self.stderr_is_coloured, BOLD, "hint:"), visible(hint)));
         }
         self.say(&text);
         failure.exit.into()

@@ -112,7 +112,7 @@ pub struct RecordingsConfig {
 }
 
 /// `[providers.<name>]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderConfig {
     /// The form in which it is asked.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use promptops_prompt::draft::Draft;
 use promptops_prompt::{Closure, Prompt, PromptId, PromptRef};
 
-use crate::checks::files_at;
+use crate::base_revision::BaseRevision;
 use crate::closure;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
@@ -53,7 +53,7 @@ impl Proposal {
         };
         let base = match base {
             Some(revision) => Some(Base {
-                prompts: parse(files_at(project, revision)?),
+                prompts: parse(BaseRevision::open(project, revision)?.prompt_files()?),
                 history: PromptHistory::read(project, revision, None)?,
             }),
             None => None,
@@ -108,6 +108,11 @@ impl Proposal {
         };
         let closure = closure::closure(parent, &|reference| self.committed(reference))?;
         Ok(Some(Version { prompt: prompt.clone(), closure }))
+    }
+
+    /// Returns a prompt as it stands at the base revision.
+    pub fn base_prompt(&self, id: &PromptId) -> Option<&Prompt> {
+        self.base.as_ref()?.prompts.get(id)
     }
 
     /// Returns the prompts of the base revision that are not proposed any more.

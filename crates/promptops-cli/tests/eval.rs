@@ -418,11 +418,11 @@ fn a_yardstick_that_comes_with_the_proposal_is_pointed_out() {
     let first = gate(&[]);
     assert!(!first.stdout.contains("note:"), "{}", first.stdout);
     project.write("datasets/intents.csv", &project.read("datasets/intents.csv").replace("true", "false"));
-    let second = gate(&["--replay", "only"]);
+    let second = gate(&["--replay", "only", "--allow-weaker-evals"]);
     assert_eq!(second.exit, 0, "{}", second.stdout);
     let notes = "\
-note: the dataset `datasets/intents.csv` is not the one at the base
 note: recorded answers in `evals/recordings/intents.jsonl` come with the proposal
+note: 1 case of the dataset `datasets/intents.csv` changed or went away (allowed)
 
 gate passed
 ";

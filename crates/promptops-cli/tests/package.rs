@@ -259,6 +259,42 @@ fn what_no_runtime_could_load_is_refused() {
 }
 
 #[test]
+fn an_extension_needs_its_program() {
+    let project = project();
+    let missing = run(&project, &["package", "lambda-extension", "--program", "none"]).to_string();
+    project.write("script", "#!/bin/sh\n");
+    let script = run(&project, &["package", "lambda-extension", "--program", "script"]).to_string();
+    project.write("extension", library(ARM64));
+    let built = run(&project, &["package", "lambda-extension", "--program", "extension", "--dry-run"]).to_string();
+    assert_snapshot!([missing, script, built].join("\n"), @r"
+    exit: 4
+    ----- stdout -----
+    ----- stderr -----
+    error: cannot read the program of the extension `[PROJECT]/none`
+      cause: No such file or directory (os error [N])
+    hint: build it with `cargo build --release -p promptops-lambda-extension`, and name it with `--program`
+
+    exit: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `[PROJECT]/script` cannot run in Lambda: it was not built for Linux
+    hint: build it on Linux, or for a target of Linux
+
+    exit: 0
+    ----- stdout -----
+    would write  promptops-extension.zip
+    zipped       [N] bytes of 50.0 MB
+    unzipped     [N] bytes of 250.0 MB
+    prompts      1 prompt, [N] bytes
+    runs on      Linux on arm64
+    digest       [DIGEST]
+    next         aws lambda publish-layer-version --layer-name promptops-extension --zip-file fileb://promptops-extension.zip --compatible-architectures arm64
+    ----- stderr -----
+    ");
+    assert!(!project.path("promptops-extension.zip").exists());
+}
+
+#[test]
 fn a_layer_over_the_limits_is_refused() {
     let project = project();
     // What does not get smaller by zipping: the wheel's native part, with noise after it.

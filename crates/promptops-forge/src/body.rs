@@ -35,8 +35,8 @@ impl Marker {
         let end = whole.char_indices().nth(room).map_or(whole.len(), |(at, _)| at);
         let mut kept = whole[..end].rsplit_once('\n').map_or("", |(kept, _)| kept).to_owned();
         // What the cut left open would swallow the note.
-        if kept.lines().filter(|line| line.starts_with("````")).count() % 2 == 1 {
-            kept.push_str("\n````");
+        if let Some(fence) = open_fence(&kept) {
+            let _ = write!(kept, "\n{}", "`".repeat(fence));
         }
         let open = kept.matches("<details>").count().saturating_sub(kept.matches("</details>").count());
         for _ in 0..open.min(10) {
@@ -47,9 +47,31 @@ impl Marker {
     }
 }
 
+/// Returns the length of the fence whose block of code is not closed. Only those of a report count, which has four back-ticks or more, and
+/// as many as no line inside has.
+fn open_fence(text: &str) -> Option<usize> {
+    let mut open = None;
+    for line in text.lines() {
+        let length = line.bytes().take_while(|byte| *byte == b'`').count();
+        match open {
+            None if length >= 4 => open = Some(length),
+            Some(fence) if length >= fence && line.trim_end().len() == length => open = None,
+            _ => {}
+        }
+    }
+    open
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fence_is_closed_by_one_as_long() {
+        assert_eq!(open_fence("a\n````text\nb\n````\n"), None);
+        assert_eq!(open_fence("a\n``````text\n````\n````text\n"), Some(6));
+        assert_eq!(open_fence("a\n`````text\nb\n`````  \n```` text"), Some(4));
+    }
 
     #[test]
     fn a_marker_is_found_at_the_beginning_alone() {

@@ -175,3 +175,94 @@ fn json(document: &impl Serialize) -> Result<Response<Full<Bytes>>, Problem> {
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use promptops::Settings;
+
+    use super::*;
+
+    const PROMPT: &str = "\
+id: support.greeting
+version: 2
+parent: 1
+owner: support-team
+purpose: Greet people
+model: gpt-4o-2024-08-06
+parameters: {temperature: 0}
+tags: [support]
+inputs:
+  name: {type: string}
+messages:
+  - {role: system, content: Be warm.}
+  - {role: user, content: 'Greet {{ name }}.'}
+";
+
+    fn loader(folder: &Path) -> Arc<Loader> {
+        let file = folder.join("prompts/support/greeting.yaml");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, PROMPT).unwrap();
+        let mut settings = Settings::new(folder, Arc::new(|| chrono::DateTime::UNIX_EPOCH));
+        settings.folder = Some("prompts".into());
+        Arc::new(Loader::from_settings(&settings).unwrap())
+    }
+
+    /// Asks for something and returns status, type and document.
+    async fn ask(loader: &Arc<Loader>, method: &str, path: &str, body: &str) -> (u16, String, Value) {
+        let request =
+            Request::builder().method(method).uri(path).body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).unwrap();
+        let (head, body) = answer(request, loader).await.into_parts();
+        let kind = head.headers[CONTENT_TYPE].to_str().unwrap().to_owned();
+        (head.status.as_u16(), kind, serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_prompt_is_shown_and_rendered() {
+        let folder = tempfile::tempdir().unwrap();
+        let loader = loader(folder.path());
+        let (status, kind, shown) = ask(&loader, "GET", "/v1/prompts/support.greeting", "").await;
+        assert_eq!((status, kind.as_str()), (200, "application/json"));
+        assert_eq!(
+            (&shown["version"], &shown["parent"], &shown["owner"]),
+            (&2.into(), &"support.greeting@1".into(), &"support-team".into())
+        );
+        let (status, _, rendered) =
+            ask(&loader, "POST", "/v1/prompts/support.greeting/render?version=2", r#"{"inputs": {"name": "Ada"}}"#).await;
+        assert_eq!(status, 200);
+        assert_eq!(rendered["digest"], shown["digest"]);
+        assert_eq!(rendered["parameters"], serde_json::json!({"temperature": 0}));
+        assert_eq!(rendered["text"], Value::Null);
+        let messages = serde_json::json!([{"role": "system", "content": "Be warm."}, {"role": "user", "content": "Greet Ada."}]);
+        assert_eq!(rendered["messages"], messages);
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_is_a_problem_that_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let loader = loader(folder.path());
+        let large = format!("{{\"inputs\": {{\"name\": \"{}\"}}}}", "a".repeat(MAX_BODY_BYTES));
+        for (method, path, body, status, code) in [
+            ("GET", "/", "", 404, "no-such-path"),
+            ("GET", "/v1/prompts/support.greting", "", 404, "not-found"),
+            ("GET", "/v1/prompts/Not%20an%20id", "", 404, "invalid-name"),
+            ("GET", "/v1/prompts/support.greeting?version=1", "", 404, "not-found"),
+            ("GET", "/v1/prompts/support.greeting?version=two", "", 400, "bad-request"),
+            ("GET", "/v1/prompts/support.greeting/render", "", 405, "wrong-method"),
+            ("DELETE", "/v1/prompts/support.greeting", "", 405, "wrong-method"),
+            ("POST", "/v1/prompts/support.greeting/render", "", 400, "bad-request"),
+            ("POST", "/v1/prompts/support.greeting/render", r#"{"input": {}}"#, 400, "bad-request"),
+            ("POST", "/v1/prompts/support.greeting/render", r#"{"inputs": {}}"#, 422, "render"),
+            ("POST", "/v1/prompts/support.greeting/render", r#"{"inputs": {"name": 7}}"#, 422, "render"),
+            ("POST", "/v1/prompts/support.greeting/render", large.as_str(), 413, "bad-request"),
+        ] {
+            let (found, kind, problem) = ask(&loader, method, path, body).await;
+            assert_eq!((found, kind.as_str()), (status, "application/problem+json"), "{method} {path}: {problem}");
+            assert_eq!((&problem["status"], &problem["code"]), (&status.into(), &code.into()), "{method} {path}: {problem}");
+            assert!(!problem["detail"].as_str().unwrap().is_empty(), "{problem}");
+        }
+        let (_, _, problem) = ask(&loader, "GET", "/v1/prompts/support.greting", "").await;
+        assert_eq!(problem["hint"], "did you mean `support.greeting`?");
+    }
+}

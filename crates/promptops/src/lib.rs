@@ -27,6 +27,7 @@ mod follow;
 mod kept;
 mod last_good;
 mod loader;
+mod process_sink;
 mod prompt;
 mod release_record;
 mod reply;

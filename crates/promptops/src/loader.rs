@@ -1,6 +1,8 @@
 //! The loader: one source, one cache, one place to record.
 
-use std::io::stdout;
+#[cfg(unix)]
+use std::fs::File;
+use std::io::{Write, stdout};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -10,15 +12,16 @@ use chrono::{DateTime, Utc};
 use promptops_prompt::PromptId;
 use promptops_prompt::lock::LockedPrompt;
 use promptops_prompt::rollout::Arm;
-use promptops_telemetry::sink::{EmfSink, JsonlSink, Sink};
+use promptops_telemetry::sink::{EmfSink, InvalidNamespace, JsonlSink, Sink};
 
 use crate::call::Recorder;
 use crate::environment::settings_from_env;
 use crate::error::Error;
 use crate::follow::{Age, Flight, Follower, FoundRelease, Freshness, Known, NEVER, PATIENCE};
 use crate::kept::{Ask, Entry, Kept, KeptPrompts, Slot};
+use crate::process_sink::ProcessSink;
 use crate::prompt::Prompt;
-use crate::settings::Settings;
+use crate::settings::{Clock, Settings};
 use crate::source::{Followed, Source};
 use crate::warning::{Warning, Warnings};
 
@@ -409,17 +412,54 @@ fn open_sinks(settings: &Settings, warnings: &Warnings) -> Vec<Arc<dyn Sink>> {
     let mut sinks = settings.sinks.clone();
     if let Some(path) = &settings.invocations {
         let path = settings.base_dir.join(path);
-        match JsonlSink::open(&path) {
-            Ok(sink) => sinks.push(Arc::new(sink)),
+        match open_file(&path) {
+            Ok(sink) => sinks.push(Arc::new(ProcessSink::new(sink, Box::new(move || open_file(&path).ok())))),
             Err(error) => warnings.say(Warning::Sink { path, reason: error.to_string() }),
         }
     }
     if settings.emf {
         let clock = Arc::clone(&settings.clock);
-        match EmfSink::new(stdout(), EMF_NAMESPACE, move || clock()) {
-            Ok(sink) => sinks.push(Arc::new(sink)),
+        match open_stdout(&clock) {
+            Ok(sink) => sinks.push(Arc::new(ProcessSink::new(sink, Box::new(move || open_stdout(&clock).ok())))),
             Err(error) => warnings.say(Warning::Sink { path: Path::new("stdout").into(), reason: error.to_string() }),
         }
     }
     sinks
+}
+
+fn open_file(path: &Path) -> std::io::Result<Arc<dyn Sink>> {
+    Ok(Arc::new(JsonlSink::open(path)?))
+}
+
+fn open_stdout(clock: &Clock) -> Result<Arc<dyn Sink>, InvalidNamespace> {
+    let clock = Arc::clone(clock);
+    Ok(Arc::new(EmfSink::new(Stdout, EMF_NAMESPACE, move || clock())?))
+}
+
+/// Standard output without the lock of the standard library: every record is one line and one `write`.
+struct Stdout;
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.file()?.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stdout {
+    /// Opened for each line, so that whoever replaces standard output is followed.
+    #[cfg(unix)]
+    fn file(&self) -> std::io::Result<File> {
+        use std::os::fd::AsFd as _;
+
+        Ok(File::from(stdout().as_fd().try_clone_to_owned()?))
+    }
+
+    #[cfg(not(unix))]
+    fn file(&self) -> std::io::Result<std::io::Stdout> {
+        Ok(stdout())
+    }
 }

@@ -1,8 +1,8 @@
 // The package as npm makes it: what is in it, both kinds of module, and types that fit what is there.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { afterEach, beforeEach, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -22,7 +22,7 @@ test('what npm packs installs alone and is imported in both ways', () => {
   const [{ filename, files }] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', process.cwd()], HOME));
   const names = files.map((file) => file.path).sort();
   assert.deepEqual(names, [
-    'README.md', 'index.d.mts', 'index.d.ts', 'index.js', 'index.mjs',
+    'README.md', 'bin/promptops.js', 'index.d.mts', 'index.d.ts', 'index.js', 'index.mjs',
     'lib/error-name.js', 'lib/errors.js', 'lib/invocation.js', 'lib/loader.js', 'lib/native.js', 'lib/prompt.js',
     'lib/streams.js', 'lib/trace.js', 'lib/wrap.js', 'package.json', 'promptops.node',
   ]);
@@ -33,6 +33,28 @@ test('what npm packs installs alone and is imported in both ways', () => {
   writeFileSync('use.cjs', `const { loadPrompt, PromptOpsError } = require('promptops');\n${use}`);
   assert.equal(run(process.execPath, ['use.mjs']), '2 PromptOpsError\n');
   assert.equal(run(process.execPath, ['use.cjs']), '2 PromptOpsError\n');
+});
+
+const COMMAND = process.env.PROMPTOPS_TEST_BINARY;
+
+test('installing the package brings the command', { skip: COMMAND ? false : 'PROMPTOPS_TEST_BINARY is not set' }, () => {
+  cpSync(`${HOME}command`, 'command', { recursive: true });
+  cpSync(COMMAND, 'command/bin/promptops');
+  // Symbols make it several times as large; a machine without this program packs them too.
+  spawnSync('strip', ['command/bin/promptops']);
+  const pack = (folder) => JSON.parse(run('npm', ['pack', '--json', folder]))[0];
+  const command = pack('./command');
+  assert.deepEqual(command.files.map((file) => file.path).sort(), ['README.md', 'bin/promptops', 'bin/promptops.js', 'package.json']);
+  const sdk = pack(HOME);
+  assert.equal(command.version, sdk.version);
+  writeFileSync('package.json', '{"private": true}');
+  run('npm', ['install', '--offline', '--no-audit', '--no-fund', `./${command.filename}`, `./${sdk.filename}`]);
+  // What npm puts on the path of scripts, and on that of everybody with `--global`.
+  const installed = (...parameters) => spawnSync('node_modules/.bin/promptops', parameters, { encoding: 'utf8' });
+  assert.equal(installed('--version').stdout, `promptops ${sdk.version}\n`);
+  const wrong = installed('no-such-command');
+  assert.deepEqual([wrong.status, wrong.stdout], [2, '']);
+  assert.match(wrong.stderr, /unrecognized subcommand/);
 });
 
 test('both kinds of module are the same one', () => {

@@ -14,6 +14,10 @@ configure();
 const loader: Loader = new Loader({ bundle: 'app.bundle' });
 const prompt: Prompt = loader.loadPrompt('a.b', { version: 2 });
 const later: Promise<Prompt> = loadPromptAsync('a.b');
+const following: Settings = { registry: 's3://prompts', follow: 'prod', refreshSeconds: 5, maxStaleSeconds: 60, refuseStale: true };
+const side: 'control' | 'candidate' | 'unkeyed' | null = loadPrompt('a.b', { key: 42n }).arm;
+const moved: Promise<boolean> = loader.refresh();
+const release: [string | null, number | null] = [loader.environment, loader.release];
 const known: [string, number, string | null, readonly string[]] = [prompt.id, prompt.version, prompt.template, prompt.tags];
 
 const values: Values = { message: 'x', count: 1n, rows: [{ a: 1, b: undefined }], none: null };

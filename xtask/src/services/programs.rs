@@ -1,4 +1,5 @@
-//! Programs that tests run: nektos/act runs GitHub's workflows here, actionlint looks at them, AWS's emulator runs Lambda functions.
+//! Programs that tests run: nektos/act runs GitHub's workflows here, actionlint looks at them, AWS's emulator runs Lambda functions,
+//! tflint looks at the Terraform modules.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,7 +9,7 @@ use crate::checkout::Checkout;
 use crate::step::step;
 
 /// Each with the variable by which tests are told where it is.
-const PROGRAMS: [(&str, &str, &str); 3] = [
+const PROGRAMS: [(&str, &str, &str); 4] = [
     ("PROMPTOPS_TEST_ACT", "github.com/nektos/act", "v0.2.89"),
     ("PROMPTOPS_TEST_ACTIONLINT", "github.com/rhysd/actionlint/cmd/actionlint", "v1.7.12"),
     (
@@ -17,6 +18,7 @@ const PROGRAMS: [(&str, &str, &str); 3] = [
         // A version by the commit: the proxy knows no other form of the emulator's releases.
         "v0.0.0-20261030222936-bef5c4ba774d",
     ),
+    ("PROMPTOPS_TEST_TFLINT", "github.com/terraform-linters/tflint", "v0.64.0"),
 ];
 
 /// Programs that are there.

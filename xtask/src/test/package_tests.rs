@@ -13,10 +13,11 @@ use crate::step::each_line;
 pub(super) fn run(checkout: &Checkout, python: &Python, sdk: &Python, programs: &Programs) -> Result<Tally> {
     let mut command = checkout.command(python.program("pytest"));
     command.args(["tests/packages", "--quiet", "-rs", "--color=no", "-p", "no:cacheprovider", "-W", "error"]);
-    // The tests of the Rust crates built it.
+    // The build of the Rust tests built both.
     let program = checkout.binary_built_for_tests();
-    ensure!(program.is_file(), "no program at `{}`", program.display());
-    command.env(BINARY_VARIABLE, program).env("PROMPTOPS_TEST_WHEEL", sdk.wheel(checkout)?);
+    command.env("PROMPTOPS_TEST_EXTENSION", program.with_file_name("promptops-lambda-extension"));
+    command.env(BINARY_VARIABLE, program);
+    command.env("PROMPTOPS_TEST_WHEEL", sdk.wheel(checkout)?).env("PROMPTOPS_TEST_COMMAND_WHEEL", sdk.command_wheel(checkout)?);
     programs.announce(&mut command);
     let mut lines = Vec::new();
     let status = each_line(&mut command, |line| lines.push(line.to_owned()))?;

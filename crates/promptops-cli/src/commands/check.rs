@@ -99,7 +99,8 @@ impl Arguments {
         CheckOptions {
             base: self.base.clone(),
             with_compatibility: true,
-            without_cache: self.no_cache,
+            // What lies in the folder of a pipeline may have come with the proposal.
+            without_cache: self.no_cache || context.is_in_pipeline(),
             baseline,
             ..CheckOptions::default()
         }

@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output::a_a_report::AaV1;
 use crate::output::eval_plan::PlanV1;
+use crate::output::markdown::fence;
 use crate::output::{eval_human, eval_markdown};
 use crate::project::Project;
 use crate::promptfoo;
@@ -142,7 +143,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         ReportFormat::Human => human(),
         ReportFormat::Markdown => reports.iter().map(eval_markdown::render).collect::<Vec<_>>().join("\n"),
         ReportFormat::Json => {
-            let document = ReportsV1 { version: 1, verdict: verdict_of(exit), reports: &reports };
+            let document = ReportsV1 { version: 1, verdict: verdict_of(&reports), reports: &reports };
             serde_json::to_string_pretty(&document).map_err(|error| Failure::from_error(Exit::Io, error))? + "\n"
         }
     };
@@ -184,7 +185,7 @@ impl Arguments {
                 serde_json::to_string_pretty(json).map_err(|error| Failure::from_error(Exit::Io, error))? + "\n"
             }
             ReportFormat::Human => human.to_owned(),
-            ReportFormat::Markdown => format!("```text\n{human}```\n"),
+            ReportFormat::Markdown => fence(human),
         };
         match &self.report.output {
             Some(file) => {
@@ -273,24 +274,48 @@ pub fn exit_of(reports: &[Report]) -> Exit {
     }
 }
 
-/// Returns the verdict over all reports that an exit code stands for.
-fn verdict_of(exit: Exit) -> &'static str {
-    match exit {
-        Exit::Success => "pass",
+/// Returns the worst verdict of all reports. Where one has nothing to be held against, that is no pass, and neither is nothing.
+fn verdict_of(reports: &[Report]) -> &'static str {
+    let is_any = |verdict: &str| reports.iter().any(|report| report.verdict == verdict);
+    match exit_of(reports) {
         Exit::Inconclusive => "inconclusive",
+        Exit::Success if reports.is_empty() => "nothing-evaluated",
+        Exit::Success if is_any("no-baseline") => "no-baseline",
+        Exit::Success => "pass",
         _ => "refused",
     }
 }
 
 /// Writes one statement per report into a folder.
 pub fn write_evidence(context: &Context, folder: &Path, reports: &[Report]) -> Outcome<()> {
-    for report in reports {
-        let eval = report.eval.rsplit('/').next().unwrap_or(&report.eval);
-        let name = eval.rsplit_once('.').map_or(eval, |(name, _)| name);
-        let file = context.directory.join(folder).join(format!("{}.{name}.json", report.candidate.prompt));
+    for (report, name) in reports.iter().zip(evidence_names(reports)) {
+        let file = context.directory.join(folder).join(name);
         let statement = String::from_utf8_lossy(&evidence::statement(report).to_bytes()).into_owned();
         write_file(&file, &statement)?;
         context.printer.notice(format!("evidence written to {}", file.display()));
     }
     Ok(())
+}
+
+/// Returns a name for the evidence of each report: by the name of its eval file, and by its whole path where two have the same name,
+/// so that no statement takes the place of another.
+fn evidence_names(reports: &[Report]) -> Vec<String> {
+    let short = |report: &Report| report.eval.rsplit('/').next().unwrap_or(&report.eval).to_owned();
+    let is_other = |one: &Report, other: &Report| one.candidate.prompt == other.candidate.prompt && one.eval != other.eval;
+    let name = |report: &Report| {
+        let has_twin = reports.iter().any(|other| is_other(report, other) && stem(&short(report)) == stem(&short(other)));
+        let eval = if has_twin { whole_name(&report.eval) } else { stem(&short(report)).to_owned() };
+        format!("{}.{eval}.json", report.candidate.prompt)
+    };
+    reports.iter().map(name).collect()
+}
+
+/// Returns a path without its ending.
+fn stem(path: &str) -> &str {
+    path.rsplit_once('.').map_or(path, |(stem, _)| stem)
+}
+
+/// Makes a path a name that no other path has. Percent signs are written out, so that nothing else becomes one.
+fn whole_name(path: &str) -> String {
+    path.replace('%', "%25").replace('/', "%2F")
 }

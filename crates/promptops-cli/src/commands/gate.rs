@@ -10,6 +10,7 @@ use promptops_registry::compatibility::Acceptance;
 
 use super::eval::{ReportArguments, ReportFormat, write_evidence};
 use crate::allowances;
+use crate::base_revision::BaseRevision;
 use crate::checks::{self, CheckOptions, Checked};
 use crate::context::Context;
 use crate::evaluations::{self, EvalOptions, ReplayChoice, Stopped, write_file};
@@ -17,10 +18,11 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::gate::{self, Changed, CheckV1, GateV1};
 use crate::output::{gate as output, human, json};
-use crate::project::Project;
-use crate::proposal::Proposal;
+use crate::project::{CONFIG_FILE, Project};
+use crate::proposal::{Proposal, Version};
 use crate::registry_access::policy_at;
 use crate::selection::Selection;
+use crate::yardstick::{self, Differences};
 
 /// Decide about a proposal: structure, compatibility, and how every changed prompt behaves beside its parent.
 #[derive(Debug, Args)]
@@ -31,7 +33,7 @@ pub struct Arguments {
     /// Let this prompt be removed.
     #[arg(long, value_name = "ID")]
     allow_removal: Vec<PromptId>,
-    /// Let eval files ask less than they do at the base.
+    /// Let eval files and datasets ask less, or otherwise, than they do at the base.
     #[arg(long)]
     allow_weaker_evals: bool,
     /// Let the checks ask less than they do at the base: levels in promptops.toml, and findings in the baseline.
@@ -62,14 +64,18 @@ struct Decision {
 pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let project = context.project()?;
     arguments.selection.check()?;
-    let checked = checks::run(&project, &CheckOptions { base: Some(arguments.base.clone()), ..CheckOptions::default() })?;
+    let base = BaseRevision::open(&project, &arguments.base)?;
+    base.refuse_another_root(&context.directory)?;
+    // What earlier runs came to may have come with the proposal: whoever commits `.promptops` would write his own results.
+    let check_options = CheckOptions { base: Some(arguments.base.clone()), without_cache: true, ..CheckOptions::default() };
+    let checked = checks::run(&project, &check_options)?;
     let mut decision = Decision::default();
     let (errors, warnings) = (checked.count(Severity::Error), checked.count(Severity::Warning));
     if errors > 0 || (arguments.deny_warnings && warnings > 0) {
         let found = (output::counted(errors, "error"), output::counted(warnings, "warning"));
         decision.refused.push(format!("the checks found {} and {}", found.0, found.1));
     }
-    judge_checks(arguments, &project, &checked, &mut decision)?;
+    judge_checks(arguments, &project, &base, &checked, &mut decision)?;
     let proposal = Proposal::read(&project, Some(&arguments.base))?;
     let policy = policy_at(&project, Some(&arguments.base))?;
     let changed = match gate::changed(&project, &proposal, &policy) {
@@ -80,7 +86,9 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     };
     let changed = only_selected(arguments, &proposal, changed, &mut decision)?;
     judge_changes(arguments, &policy, &changed, &mut decision);
-    judge_evals(arguments, context, &project, &changed, &mut decision)?;
+    let uses_recordings = arguments.options.replay(context) != ReplayChoice::Off;
+    judge_evals(arguments, yardstick::compare(&project, &base, &proposal, uses_recordings)?, &mut decision);
+    let project = with_providers_of_base(arguments, context, project, &base, &mut decision)?;
     let mut reports = Vec::new();
     if errors > 0 {
         decision.notes.push("nothing was evaluated: a prompt that is not well-formed is not worth the calls".to_owned());
@@ -167,8 +175,14 @@ fn judge_changes(arguments: &Arguments, policy: &Policy, changed: &[Changed], de
 }
 
 /// Whoever proposes a change must not let its findings pass unseen.
-fn judge_checks(arguments: &Arguments, project: &Project, checked: &Checked, decision: &mut Decision) -> Outcome<()> {
-    for text in allowances::weakened(project, &arguments.base)? {
+fn judge_checks(
+    arguments: &Arguments,
+    project: &Project,
+    base: &BaseRevision,
+    checked: &Checked,
+    decision: &mut Decision,
+) -> Outcome<()> {
+    for text in allowances::weakened(project, base)? {
         if arguments.allow_weaker_checks {
             decision.notes.push(format!("{text} (allowed)"));
         } else {
@@ -184,26 +198,37 @@ fn judge_checks(arguments: &Arguments, project: &Project, checked: &Checked, dec
 }
 
 /// Whoever proposes a version must not lower the bar for it unseen.
-fn judge_evals(
-    arguments: &Arguments,
-    context: &Context,
-    project: &Project,
-    changed: &[Changed],
-    decision: &mut Decision,
-) -> Outcome<()> {
-    let mut paths: Vec<String> = changed.iter().flat_map(|changed| changed.report.evals.clone()).collect();
-    paths.sort();
-    paths.dedup();
-    let uses_recordings = arguments.options.replay(context) != ReplayChoice::Off;
-    decision.notes.extend(gate::brought(project, &arguments.base, &paths, uses_recordings)?);
-    for text in gate::weakened(project, &arguments.base, &paths)? {
+fn judge_evals(arguments: &Arguments, differences: Differences, decision: &mut Decision) {
+    decision.notes.extend(differences.notes);
+    for text in differences.weaker {
         if arguments.allow_weaker_evals {
             decision.notes.push(format!("{text} (allowed)"));
         } else {
             decision.refused.push(format!("{text} (`--allow-weaker-evals` lets it pass)"));
         }
     }
-    Ok(())
+}
+
+/// Returns the project with the providers of the base, where a model may be asked: whoever proposes a change must not choose which
+/// key is sent to which address.
+fn with_providers_of_base(
+    arguments: &Arguments,
+    context: &Context,
+    mut project: Project,
+    base: &BaseRevision,
+    decision: &mut Decision,
+) -> Outcome<Project> {
+    let providers = base.config()?.providers;
+    if providers == project.config.providers {
+        return Ok(project);
+    }
+    if arguments.options.replay(context) == ReplayChoice::Only {
+        decision.notes.push(format!("the providers in `{CONFIG_FILE}`, with their prices, are not those at the base"));
+    } else {
+        decision.notes.push(format!("the providers in `{CONFIG_FILE}` are not those at the base: those of the base are asked"));
+        project.config.providers = providers;
+    }
+    Ok(project)
 }
 
 fn evaluate(
@@ -220,12 +245,13 @@ fn evaluate(
         decision.notes.push(format!("`{reference}` names no eval file: how it behaves was not measured"));
     }
     let baseline = proposal.baseline(candidate)?;
+    let options = EvalOptions { without_results: true, ..arguments.options.clone() };
     let mut reports = Vec::new();
     for path in &changed.report.evals {
-        match evaluations::run(context, project, &arguments.options, path, proposal, candidate, baseline.as_ref()) {
+        match evaluations::run(context, project, &options, path, proposal, candidate, baseline.as_ref()) {
             Ok(evaluated) => {
                 context.printer.notice(evaluated.notice());
-                judge_report(&evaluated.report, decision);
+                judge_report(&evaluated.report, baseline.as_ref(), decision);
                 reports.push(evaluated.report);
             }
             Err(Stopped::Problems(problems)) => {
@@ -243,12 +269,21 @@ fn evaluate(
     Ok(reports)
 }
 
-fn judge_report(report: &promptops_eval::report::v1::Report, decision: &mut Decision) {
+fn judge_report(report: &promptops_eval::report::v1::Report, baseline: Option<&Version>, decision: &mut Decision) {
     let prompt = &report.candidate.prompt;
     let lines = report.reasons.iter().map(|reason| format!("`{prompt}`: {reason}"));
-    match report.verdict.as_str() {
-        "refused" => decision.refused.extend(lines),
-        "inconclusive" => decision.inconclusive.extend(lines),
+    match (report.verdict.as_str(), baseline) {
+        ("refused", _) => decision.refused.extend(lines),
+        ("inconclusive", _) => decision.inconclusive.extend(lines),
+        // Limits alone say nothing about what stands at the base, and whoever proposes a change can bring it about that nothing
+        // can be compared.
+        (_, Some(baseline)) if report.parent.is_none() => {
+            decision.inconclusive.extend(lines);
+            let (baseline, dataset) = (baseline.prompt.reference(), &report.dataset.path);
+            decision.inconclusive.push(format!(
+                "`{prompt}` was not compared with `{baseline}`: keep the columns that `{baseline}` takes in `{dataset}`, beside new ones"
+            ));
+        }
         _ => decision.notes.extend(lines),
     }
 }

@@ -2,6 +2,7 @@
 
 mod glue_wheels;
 mod glue_zip;
+mod lambda_extension;
 mod lambda_layer;
 
 use clap::Subcommand;
@@ -14,6 +15,7 @@ use crate::failure::Outcome;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     LambdaLayer(lambda_layer::Arguments),
+    LambdaExtension(lambda_extension::Arguments),
     GlueZip(glue_zip::Arguments),
     GlueWheels(glue_wheels::Arguments),
 }
@@ -22,6 +24,7 @@ pub enum Command {
 pub fn run(command: &Command, context: &Context) -> Outcome<Exit> {
     match command {
         Command::LambdaLayer(arguments) => lambda_layer::run(arguments, context),
+        Command::LambdaExtension(arguments) => lambda_extension::run(arguments, context),
         Command::GlueZip(arguments) => glue_zip::run(arguments, context),
         Command::GlueWheels(arguments) => glue_wheels::run(arguments, context),
     }

@@ -14,7 +14,8 @@ use promptops_registry::{ErrorKind, Policy, Registry, RegistryError, Submission}
 use promptops_store::Repository;
 
 use super::evidence::record_files;
-use crate::checks::{files_at, git_failure};
+use crate::base_revision::BaseRevision;
+use crate::checks::git_failure;
 use crate::ci_run::ci_run;
 use crate::closure::direct_includes;
 use crate::compatibility::judge_committed;
@@ -111,7 +112,7 @@ fn refuse_uncommitted(project: &Project) -> Outcome<()> {
 
 /// Returns the prompts to publish: those named, or all that stand at HEAD.
 fn selected(project: &Project, ids: &[PromptId]) -> Outcome<BTreeSet<PromptId>> {
-    let files = files_at(project, "HEAD")?;
+    let files = BaseRevision::open(project, "HEAD")?.prompt_files()?;
     let standing: BTreeSet<PromptId> =
         files.iter().filter_map(|file| Draft::parse(&file.path, &file.text).0.prompt()).map(|prompt| prompt.id).collect();
     if let Some(unknown) = ids.iter().find(|id| !standing.contains(*id)) {

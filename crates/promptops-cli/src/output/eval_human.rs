@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use promptops_eval::report::v1::{Change, EarlyStop, Flip, Metric, Outcome, Prices, Report, Side};
 
+use super::visible::one_line;
 use crate::printer::{BOLD, DIM, GREEN, Printer, RED, YELLOW};
 
 /// How many changed cases are shown in each direction.
@@ -50,7 +51,7 @@ fn models(report: &Report) -> String {
     let mut names: Vec<String> = Vec::new();
     for answered in sides.flat_map(|side| &side.answered_by) {
         let note = answered.note.as_ref().map_or_else(String::new, |note| format!(" ({note})"));
-        let name = format!("{}{note}", answered.model);
+        let name = one_line(&format!("{}{note}", answered.model));
         if !names.contains(&name) {
             names.push(name);
         }
@@ -82,7 +83,7 @@ fn table(report: &Report, printer: &Printer) -> String {
 fn row(metric: &Metric) -> [String; 7] {
     let dash = || "-".to_owned();
     [
-        metric.name.clone(),
+        one_line(&metric.name),
         metric.parent.as_ref().map_or_else(dash, |parent| metric.value_text(parent)),
         metric.value_text(&metric.candidate),
         metric.difference.as_ref().map_or_else(dash, |difference| metric.difference_text(difference)),
@@ -117,7 +118,8 @@ fn slices(report: &Report) -> String {
     for slice in report.slices.iter().filter(|slice| slice.worse) {
         let Some(metric) = report.metrics.iter().find(|metric| metric.name == slice.metric) else { continue };
         let difference = metric.difference_text(&slice.difference);
-        let _ = writeln!(text, "  worse where {} is `{}`: {} {difference}", slice.column, slice.value, slice.metric);
+        let place = one_line(&format!("{} is `{}`: {}", slice.column, slice.value, slice.metric));
+        let _ = writeln!(text, "  worse where {place} {difference}");
     }
     let others = report.slices.iter().filter(|slice| !slice.worse).count();
     if others > 0 {
@@ -133,7 +135,7 @@ fn labels(report: &Report) -> String {
         let Some(labels) = &metric.labels else { continue };
         let share = |f1: Option<f64>| f1.map_or_else(|| "-".to_owned(), |f1| format!("{f1:.3}"));
         let parent = labels.parent.as_ref().map_or_else(String::new, |parent| format!("{} → ", share(parent.macro_f1)));
-        let _ = writeln!(text, "  {}: macro-F1 {parent}{}", metric.name, share(labels.candidate.macro_f1));
+        let _ = writeln!(text, "  {}: macro-F1 {parent}{}", one_line(&metric.name), share(labels.candidate.macro_f1));
     }
     text
 }
@@ -147,10 +149,10 @@ fn flips(report: &Report) -> String {
             if flips.is_empty() {
                 continue;
             }
-            let _ = writeln!(text, "\n  {}: {word} {}", metric.name, cases(flips.len()));
+            let _ = writeln!(text, "\n  {}: {word} {}", one_line(&metric.name), cases(flips.len()));
             for flip in flips.iter().take(SHOWN_FLIPS) {
                 let critical = if flip.must_pass { " (must pass)" } else { "" };
-                let _ = writeln!(text, "    {}{critical}: {}", flip.case, input(flip));
+                let _ = writeln!(text, "    {}{critical}: {}", one_line(&flip.case), input(flip));
                 let _ = writeln!(text, "      parent {} · candidate {}", outcome(&flip.parent), outcome(&flip.candidate));
             }
             if flips.len() > SHOWN_FLIPS {
@@ -180,8 +182,9 @@ pub fn outcome(outcome: &Outcome) -> String {
     }
 }
 
-fn clip(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+/// Returns the beginning of a text, on one line.
+pub fn clip(text: &str) -> String {
+    let line = one_line(&text.split_whitespace().collect::<Vec<_>>().join(" "));
     match line.char_indices().nth(SHOWN_CHARACTERS) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
@@ -198,7 +201,8 @@ fn must_pass(report: &Report) -> String {
     let _ = writeln!(text, "\n  must pass: {passed} of {} do", must_pass.cases);
     for failed in must_pass.failed.iter().take(SHOWN_FLIPS) {
         let note = failed.note.as_deref().unwrap_or("fails");
-        let _ = writeln!(text, "    {} (line {}): {}: {}", failed.case, failed.line, failed.metrics.join(", "), clip(note));
+        let (case, metrics) = (one_line(&failed.case), one_line(&failed.metrics.join(", ")));
+        let _ = writeln!(text, "    {case} (line {}): {metrics}: {}", failed.line, clip(note));
     }
     text
 }
@@ -231,10 +235,10 @@ pub fn verdict(report: &Report, printer: &Printer) -> String {
     let name = printer.paint(style(&report.verdict), &report.verdict);
     let mut text = format!("{}: {name}\n", report.candidate.prompt);
     for reason in &report.reasons {
-        let _ = writeln!(text, "  {reason}");
+        let _ = writeln!(text, "  {}", one_line(reason));
     }
     for warning in &report.warnings {
-        let _ = writeln!(text, "  {}: {warning}", printer.paint(YELLOW, "warning"));
+        let _ = writeln!(text, "  {}: {}", printer.paint(YELLOW, "warning"), one_line(warning));
     }
     text
 }

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use promptops_eval::report::v1::{Change, Report};
+use promptops_eval::report::v1::{Change, Outcome, Report};
 
-use super::eval_human::{cases, early_stop_text, input, outcome};
+use super::eval_human::{cases, clip, early_stop_text, input};
+use super::markdown::{code, prose, text as plain};
 
 /// How many changed cases are shown in each direction.
 const SHOWN_FLIPS: usize = 20;
@@ -15,7 +16,7 @@ pub fn render(report: &Report) -> String {
     let against = report.parent.as_ref().map_or_else(|| "no parent".to_owned(), |parent| format!("against `{}`", parent.prompt));
     let _ = writeln!(text, "### `{}` {against}: {}\n", report.candidate.prompt, report.verdict);
     for reason in &report.reasons {
-        let _ = writeln!(text, "- {}", escape(reason));
+        let _ = writeln!(text, "- {}", prose(reason));
     }
     if !report.reasons.is_empty() {
         text.push('\n');
@@ -25,7 +26,7 @@ pub fn render(report: &Report) -> String {
     for metric in &report.metrics {
         let dash = || "–".to_owned();
         let cells = [
-            escape(&metric.name),
+            plain(&metric.name),
             metric.parent.as_ref().map_or_else(dash, |parent| metric.value_text(parent)),
             metric.value_text(&metric.candidate),
             metric.difference.as_ref().map_or_else(dash, |difference| metric.difference_text(difference)),
@@ -36,7 +37,7 @@ pub fn render(report: &Report) -> String {
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
     for warning in &report.warnings {
-        let _ = writeln!(text, "\n⚠ {}", escape(warning));
+        let _ = writeln!(text, "\n⚠ {}", prose(warning));
     }
     if let Some(early_stop) = &report.early_stop {
         let _ = writeln!(text, "\n{}", early_stop_text(early_stop));
@@ -45,13 +46,16 @@ pub fn render(report: &Report) -> String {
         .candidate
         .answered_by
         .iter()
-        .map(|model| format!("`{}`{}", model.model, model.note.as_ref().map_or_else(String::new, |note| format!(" ({note})"))))
+        .map(|model| {
+            let note = model.note.as_ref().map_or_else(String::new, |note| format!(" ({})", plain(note)));
+            format!("{}{note}", code(&model.model))
+        })
         .collect();
     let _ = writeln!(
         text,
-        "\n{} of `{}`, answered by {}. Differences in points of 100, paired by case, with {:.0}% intervals.",
+        "\n{} of {}, answered by {}. Differences in points of 100, paired by case, with {:.0}% intervals.",
         cases(usize::try_from(report.dataset.cases).unwrap_or(usize::MAX)),
-        report.dataset.path,
+        code(&report.dataset.path),
         if models.is_empty() { "no model".to_owned() } else { models.join(", ") },
         100.0 * report.level
     );
@@ -95,8 +99,9 @@ fn flips(report: &Report) -> String {
         let _ = writeln!(text, "\n<details><summary>{word}: {}</summary>\n", cases(flips.len()));
         text.push_str("| metric | case | input | parent | candidate |\n|---|---|---|---|---|\n");
         for flip in flips.iter().take(SHOWN_FLIPS) {
-            let cells = [&flip.metric, &flip.case, &input(flip), &outcome(&flip.parent), &outcome(&flip.candidate)];
-            let _ = writeln!(text, "| {} |", cells.map(|cell| escape(cell)).join(" | "));
+            let said = [plain(&flip.metric), plain(&flip.case), plain(&input(flip))];
+            let cells = [said.as_slice(), &[outcome(&flip.parent), outcome(&flip.candidate)]].concat();
+            let _ = writeln!(text, "| {} |", cells.join(" | "));
         }
         if flips.len() > SHOWN_FLIPS {
             let _ = writeln!(text, "\n… and {} more", flips.len() - SHOWN_FLIPS);
@@ -106,31 +111,11 @@ fn flips(report: &Report) -> String {
     text
 }
 
-/// Keeps a text from being read as a table, a tag, a link or a mention.
-pub fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '|' | '*' | '_' | '[' | ']' | '\\' => {
-                escaped.push('\\');
-                escaped.push(character);
-            }
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '@' => escaped.push_str("&#64;"),
-            '\n' | '\r' => escaped.push(' '),
-            _ => escaped.push(character),
-        }
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn answers_cannot_break_out_of_the_table() {
-        assert_eq!(escape("a | b\n<img> @all [x](y)"), "a \\| b &lt;img&gt; &#64;all \\[x\\](y)");
+/// Shows what became of a case: the answer, or why there is none.
+fn outcome(outcome: &Outcome) -> String {
+    match (&outcome.answer, &outcome.note) {
+        (Some(answer), _) => code(&clip(answer)),
+        (None, Some(note)) => prose(&clip(note)),
+        (None, None) => "no answer".to_owned(),
     }
 }

@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 
 use promptops_prompt::check::Check;
 
+use super::markdown::{code, prose, text as plain};
 use crate::checks::Checked;
 use crate::text_position::line_and_column;
 
 /// Shows the findings. `summary` is one line that says how it went.
 pub fn document(checked: &Checked, summary: &str) -> String {
-    let mut text = format!("{}\n", escape(summary));
+    let mut text = format!("{}\n", prose(summary));
     if !checked.findings.is_empty() {
         text.push_str("\n| | Check | Place | What |\n|---|---|---|---|\n");
     }
@@ -21,51 +22,17 @@ pub fn document(checked: &Checked, summary: &str) -> String {
         };
         let check = match Check::find(&finding.check) {
             Some(check) => format!("[{}]({})", check.id, check.url()),
-            None => finding.check.clone(),
+            None => plain(&finding.check),
         };
-        let mut what = escape(&finding.message);
-        what.extend(finding.hint.iter().map(|hint| format!("<br>{}", escape(hint))));
-        let _ = writeln!(text, "| {} | {check} | `{}` | {what} |", finding.severity.name(), place.replace('`', "'"));
+        let lines = finding.message.lines().chain(finding.hint.iter().flat_map(|hint| hint.lines()));
+        let what = lines.map(prose).collect::<Vec<_>>().join("<br>");
+        let _ = writeln!(text, "| {} | {check} | {} | {what} |", finding.severity.name(), code(&place));
     }
     if !checked.vanished.is_empty() {
         text.push_str("\nGone since the baseline was written:\n\n");
         for known in &checked.vanished {
-            let _ = writeln!(text, "- {} in `{}`: {}", known.check, known.path.replace('`', "'"), escape(&known.message));
+            let _ = writeln!(text, "- {} in {}: {}", plain(&known.check), code(&known.path), prose(&known.message));
         }
     }
     text
-}
-
-/// Keeps what people wrote from ending a cell or beginning a tag. Words in backticks stay code.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    let mut is_code = false;
-    for character in text.chars() {
-        match character {
-            '`' => {
-                is_code = !is_code;
-                escaped.push('`');
-            }
-            '|' => escaped.push_str("\\|"),
-            '\n' => escaped.push_str("<br>"),
-            '\r' => {}
-            '<' if !is_code => escaped.push_str("&lt;"),
-            '*' | '_' | '[' | ']' if !is_code => {
-                escaped.push('\\');
-                escaped.push(character);
-            }
-            _ => escaped.push(character),
-        }
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_people_wrote_stays_in_its_cell() {
-        assert_eq!(escape("a | b\n<b> `x < |y|` *z*"), "a \\| b<br>&lt;b> `x < \\|y\\|` \\*z\\*");
-    }
 }

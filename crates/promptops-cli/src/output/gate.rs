@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use promptops_prompt::change::Class;
 
+use super::markdown::{code, fence, prose};
+use super::visible::one_line;
 use super::{eval_human, eval_markdown};
 use crate::gate::{ChangedV1, CheckV1, GateV1};
 use crate::printer::{BOLD, DIM, GREEN, Printer, RED, YELLOW};
@@ -26,7 +28,7 @@ pub fn human(report: &GateV1, printer: &Printer) -> String {
         };
         let _ = writeln!(text, "  {}: {}", step(changed), printer.paint(style, changed.class.name()));
         for change in &changed.changes {
-            let _ = writeln!(text, "    {} {}: {}", change.class, change.part, change.reason);
+            let _ = writeln!(text, "    {} {}: {}", change.class, change.part, one_line(&change.reason));
         }
     }
     for report in &report.reports {
@@ -37,7 +39,7 @@ pub fn human(report: &GateV1, printer: &Printer) -> String {
         text.push('\n');
     }
     for note in &report.notes {
-        let _ = writeln!(text, "note: {note}");
+        let _ = writeln!(text, "note: {}", one_line(note));
     }
     let style = match report.verdict {
         "passed" => GREEN,
@@ -46,7 +48,7 @@ pub fn human(report: &GateV1, printer: &Printer) -> String {
     };
     let _ = writeln!(text, "\ngate {}", printer.paint(style, report.verdict));
     for reason in &report.reasons {
-        let _ = writeln!(text, "  {reason}");
+        let _ = writeln!(text, "  {}", one_line(reason));
     }
     text
 }
@@ -55,7 +57,7 @@ pub fn human(report: &GateV1, printer: &Printer) -> String {
 pub fn markdown(report: &GateV1, findings: &str) -> String {
     let mut text = format!("## Prompt gate: {}\n\n", report.verdict);
     for reason in &report.reasons {
-        let _ = writeln!(text, "- {}", eval_markdown::escape(reason));
+        let _ = writeln!(text, "- {}", prose(reason));
     }
     if !report.reasons.is_empty() {
         text.push('\n');
@@ -63,16 +65,15 @@ pub fn markdown(report: &GateV1, findings: &str) -> String {
     let check = &report.check;
     let _ = writeln!(text, "{}.", checked(check));
     if !findings.trim().is_empty() {
-        // Four back-ticks: a prompt may well hold three.
-        let _ = writeln!(text, "\n<details><summary>Findings</summary>\n\n````text\n{}\n````\n\n</details>", findings.trim_end());
+        let _ = writeln!(text, "\n<details><summary>Findings</summary>\n\n{}\n</details>", fence(findings));
     }
     if !report.prompts.is_empty() {
         text.push_str("\n| prompt | class | changes |\n|---|---|---|\n");
     }
     for changed in &report.prompts {
         let changes: Vec<String> =
-            changed.changes.iter().map(|change| format!("{}: {}", change.part, eval_markdown::escape(&change.reason))).collect();
-        let _ = writeln!(text, "| {} | {} | {} |", eval_markdown::escape(&step(changed)), changed.class, changes.join("<br>"));
+            changed.changes.iter().map(|change| format!("{}: {}", change.part, prose(&change.reason))).collect();
+        let _ = writeln!(text, "| {} | {} | {} |", code(&step(changed)), changed.class, changes.join("<br>"));
     }
     for report in &report.reports {
         text.push('\n');
@@ -82,7 +83,7 @@ pub fn markdown(report: &GateV1, findings: &str) -> String {
         text.push('\n');
     }
     for note in &report.notes {
-        let _ = writeln!(text, "- note: {}", eval_markdown::escape(note));
+        let _ = writeln!(text, "- note: {}", prose(note));
     }
     text
 }

@@ -3,6 +3,7 @@
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::packages::archive::Archive;
+use crate::packages::native_part::{AMAZON_LINUX_2, AMAZON_LINUX_2023, NativePart};
 
 /// The most bytes of a ZIP that Lambda takes in one request: 50 MB.
 pub const LAMBDA_BYTES_ZIPPED: u64 = 50 << 20;
@@ -24,6 +25,17 @@ fn check(what: &str, bytes: u64, most: u64) -> Outcome<()> {
         .hint("lock only the prompts that the function loads, and take a wheel that was built with `--release`"))
 }
 
+/// Refuses a native part that no version of Glue loads, and says which versions do not.
+pub fn check_glue(native: &NativePart) -> Outcome<Option<String>> {
+    if !native.runs_with(AMAZON_LINUX_2023) {
+        let glibc = native.glibc.map_or_else(String::new, |glibc| glibc.to_string());
+        let message = format!("the wheel needs glibc {glibc}, and Glue has {AMAZON_LINUX_2023}");
+        return Err(Failure::new(Exit::Refused, message).hint("take a wheel for manylinux2014"));
+    }
+    let older = !native.runs_with(AMAZON_LINUX_2);
+    Ok(older.then(|| format!("Glue 4.0 cannot load it: its glibc is {AMAZON_LINUX_2}; Glue 5 can")))
+}
+
 /// Writes a size for people, in the unit of Lambda's limits, 1024 × 1024 bytes; a small one in bytes.
 pub fn megabytes(bytes: u64) -> String {
     match bytes {
@@ -36,6 +48,17 @@ pub fn megabytes(bytes: u64) -> String {
 mod tests {
     use super::*;
     use crate::packages::archive::ArchivedEntry;
+    use crate::packages::native_part::{Architecture, Glibc};
+
+    #[test]
+    fn glue_takes_what_its_c_library_has() {
+        let native = |glibc| NativePart { architecture: Architecture::X86_64, glibc: Some(glibc) };
+        assert_eq!(check_glue(&native(Glibc(2, 26))).unwrap(), None);
+        let warning = check_glue(&native(Glibc(2, 34))).unwrap().unwrap();
+        assert_eq!(warning, "Glue 4.0 cannot load it: its glibc is 2.26; Glue 5 can");
+        let refused = check_glue(&native(Glibc(2, 36))).unwrap_err();
+        assert_eq!(refused.error.to_string(), "the wheel needs glibc 2.36, and Glue has 2.34");
+    }
 
     fn archive(bytes_zipped: u64, bytes: u64) -> Archive {
         let entries = vec![ArchivedEntry { name: "python/one".to_owned(), bytes, bytes_zipped }];

@@ -16,7 +16,6 @@ import sys
 import tempfile
 
 _MANIFEST = "packaged.json"
-_LIBRARY = "_promptops.abi3.so"
 _BUNDLE = "prompts.bundle"
 
 
@@ -108,6 +107,7 @@ def _load(path):
 
 def _import():
     digests = json.loads(_read(_MANIFEST))
+    library = next(name for name in digests if name != _BUNDLE)
     # One folder for what belongs together, so that another package of the same user has another.
     name = hashlib.sha256("".join(sorted(digests.values())).encode()).hexdigest()[:32]
     reasons = []
@@ -118,13 +118,13 @@ def _import():
             _private(folder)
             for file, digest in digests.items():
                 _keep(folder, file, digest)
-            return _load(os.path.join(folder, _LIBRARY))
+            return _load(os.path.join(folder, library))
         except OSError as error:  # it cannot be written to, or is full
             reasons.append("%s: %s" % (base, error))
         except ImportError as error:  # nothing may be run from it, or the ZIP was altered
             reasons.append("%s: %s" % (base, error))
     try:
-        module = _load(_in_memory(_LIBRARY, digests[_LIBRARY]))
+        module = _load(_in_memory(library, digests[library]))
         if _BUNDLE in digests and not any(
             os.environ.get(name) for name in ("PROMPTOPS_BUNDLE", "PROMPTOPS_LOCK", "PROMPTOPS_REGISTRY", "PROMPTOPS_PROMPTS")
         ):

@@ -103,7 +103,7 @@ impl HttpClient {
     /// [`ClientError::Auth`] when the key has characters that a header cannot carry, [`ClientError::Unreachable`] when the
     /// machine cannot open TLS connections or the URL is none.
     pub fn new(settings: Settings) -> Result<Self, ClientError> {
-        let unreachable = |message: String| ClientError::Unreachable { url: settings.url.clone(), message };
+        let unreachable = |message: String| ClientError::Unreachable { url: without_credentials(&settings.url), message };
         let url = match reqwest::Url::parse(settings.url.trim_end_matches('/')) {
             Ok(url) if matches!(url.scheme(), "http" | "https") => url,
             Ok(url) => return Err(unreachable(format!("the scheme `{}` is not http or https", url.scheme()))),
@@ -194,7 +194,7 @@ impl HttpClient {
         if error.is_timeout() {
             ClientError::Timeout { after: self.settings.timeout }
         } else if error.is_connect() {
-            ClientError::Unreachable { url: self.settings.url.clone(), message: innermost(error) }
+            ClientError::Unreachable { url: without_credentials(&self.settings.url), message: innermost(error) }
         } else {
             ClientError::Malformed(format!("it was cut off: {}", innermost(error)))
         }
@@ -204,6 +204,23 @@ impl HttpClient {
 impl ModelClient for HttpClient {
     fn send<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Exchange, ClientError>> {
         self.exchange(call).boxed()
+    }
+}
+
+/// Returns an address as it may be shown: messages go into logs and into comments on pull requests, so neither a user with a password
+/// nor a query, in which some put their key, is part of it.
+fn without_credentials(address: &str) -> String {
+    match reqwest::Url::parse(address) {
+        Ok(url) if url.has_host() => {
+            let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+            let path = if url.path() == "/" { "" } else { url.path() };
+            format!("{}://{}{port}{path}", url.scheme(), url.host_str().unwrap_or_default())
+        }
+        // What is no address is shown from behind whatever might be a password.
+        _ => {
+            let shown = address.split(['?', '#']).next().unwrap_or_default();
+            shown.rsplit_once('@').map_or(shown, |(_, shown)| shown).to_owned()
+        }
     }
 }
 
@@ -351,6 +368,19 @@ mod tests {
             stream: true,
             api_version: None,
         }
+    }
+
+    #[test]
+    fn an_address_is_shown_without_what_opens_it() {
+        let shown = without_credentials;
+        assert_eq!(shown("http://user:s3cr3t@127.0.0.1:1/v1?key=s3cr3t#s3cr3t"), "http://127.0.0.1:1/v1");
+        assert_eq!(shown("https://models.example/"), "https://models.example");
+        assert_eq!(shown("https://models.example/openai/v1"), "https://models.example/openai/v1");
+        assert_eq!(shown("http:user:s3cr3t@models.example/v1"), "http://models.example/v1");
+        assert_eq!(shown("http://user:s3cr3t@models.example:99999/v1?key=s3cr3t"), "models.example:99999/v1");
+        assert_eq!(shown("user:s3cr3t@models.example"), "models.example");
+        let refused = HttpClient::new(settings(Api::OpenaiChat, "ftp://user:s3cr3t@models.example")).unwrap_err();
+        assert_eq!(refused.to_string(), "cannot reach `ftp://models.example`: the scheme `ftp` is not http or https");
     }
 
     #[test]

@@ -8,7 +8,9 @@ use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::{Map, Value, json};
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
+use uuid::Uuid;
 
 use super::{Counter, Sink};
 use crate::hash::content_hash;
@@ -25,6 +27,8 @@ const MAX_PROPERTY: usize = 512;
 const OLDEST: TimeDelta = TimeDelta::days(14);
 /// CloudWatch refuses events that are further in the future than this.
 const NEWEST: TimeDelta = TimeDelta::hours(2);
+/// About what an event takes.
+const LINE_BYTES: usize = 1024;
 /// Value of a dimension that the record does not know. CloudWatch refuses empty values.
 const UNKNOWN: &str = "unknown";
 
@@ -88,10 +92,12 @@ impl<W: Write + Send> Sink for EmfSink<W> {
             self.dropped.add_one();
             return;
         }
-        let mut line = event(&self.namespace, invocation).to_string();
-        line.push('\n');
+        let mut line = Vec::with_capacity(LINE_BYTES);
+        let event = Event { namespace: &self.namespace, invocation };
+        serde_json::to_writer(&mut line, &event).expect("names are texts and numbers are finite, so an event is JSON");
+        line.push(b'\n');
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if writer.write_all(line.as_bytes()).is_err() {
+        if writer.write_all(&line).is_err() {
             self.dropped.add_one();
         }
     }
@@ -106,45 +112,88 @@ impl<W: Write + Send> Sink for EmfSink<W> {
     }
 }
 
-/// Builds the event: metadata in `_aws`; dimensions, metrics and properties beside it.
-fn event(namespace: &str, invocation: &Invocation) -> Value {
-    let mut definitions = Vec::new();
-    let mut members = Map::new();
-    for (name, unit, value) in metrics(invocation) {
-        if let Some(value) = value.filter(|value| value.is_finite() && *value >= 0.0 && *value < 2_f64.powi(360)) {
-            definitions.push(json!({"Name": name, "Unit": unit}));
-            members.insert(name.to_owned(), json!(value));
+/// One line: metadata in `_aws`; metrics, dimensions and properties beside it.
+///
+/// Written as it is made: a tree of JSON in between would take most of the time of a record.
+struct Event<'a> {
+    namespace: &'a str,
+    invocation: &'a Invocation,
+}
+
+/// What `_aws` holds.
+#[derive(Serialize)]
+struct Metadata<'a> {
+    #[serde(rename = "Timestamp")]
+    timestamp_ms: i64,
+    #[serde(rename = "CloudWatchMetrics")]
+    directives: [Directive<'a>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive<'a> {
+    namespace: &'a str,
+    dimensions: &'a [&'a [&'a str]],
+    metrics: &'a [Definition],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Definition {
+    name: &'static str,
+    unit: &'static str,
+}
+
+impl Serialize for Event<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let invocation = self.invocation;
+        let known = metrics(invocation).map(|(name, unit, value)| {
+            let value = value.filter(|value| value.is_finite() && *value >= 0.0 && *value < 2_f64.powi(360));
+            value.map(|value| (Definition { name, unit }, value))
+        });
+        let (definitions, values): (Vec<Definition>, Vec<f64>) = known.into_iter().flatten().unzip();
+        let sets: &[&[&str]] = &[&["prompt_id", "environment"], &["prompt_id", "prompt_version", "environment"]];
+        let directive = Directive {
+            namespace: self.namespace,
+            dimensions: if invocation.prompt_version.is_some() { sets } else { &sets[..1] },
+            metrics: &definitions,
+        };
+        let mut event = serializer.serialize_map(None)?;
+        let timestamp_ms = invocation.time.timestamp_millis();
+        event.serialize_entry("_aws", &Metadata { timestamp_ms, directives: [directive] })?;
+        for (definition, value) in definitions.iter().zip(&values) {
+            event.serialize_entry(definition.name, value)?;
         }
-    }
-
-    let mut dimension_sets = vec![json!(["prompt_id", "environment"])];
-    members.insert("prompt_id".to_owned(), dimension_value(invocation.prompt_id.as_deref()).into());
-    members.insert("environment".to_owned(), dimension_value(invocation.environment.as_deref()).into());
-    if let Some(version) = invocation.prompt_version {
-        dimension_sets.push(json!(["prompt_id", "prompt_version", "environment"]));
-        members.insert("prompt_version".to_owned(), version.to_string().into());
-    }
-
-    for (name, value) in properties(invocation) {
-        if let Some(value) = value {
-            members.insert(name.to_owned(), value);
+        event.serialize_entry("prompt_id", &dimension_value(invocation.prompt_id.as_deref()))?;
+        event.serialize_entry("environment", &dimension_value(invocation.environment.as_deref()))?;
+        if let Some(version) = invocation.prompt_version {
+            event.serialize_entry("prompt_version", &version.to_string())?;
         }
+        for (name, value) in properties(invocation) {
+            match value {
+                Some(Property::Text(text)) => event.serialize_entry(name, cut(text))?,
+                Some(Property::Id(id)) => event.serialize_entry(name, &id)?,
+                Some(Property::Truth(truth)) => event.serialize_entry(name, &truth)?,
+                None => {}
+            }
+        }
+        event.end()
     }
+}
 
-    let mut root = Map::new();
-    root.insert(
-        "_aws".to_owned(),
-        json!({
-            "Timestamp": invocation.time.timestamp_millis(),
-            "CloudWatchMetrics": [{
-                "Namespace": namespace,
-                "Dimensions": dimension_sets,
-                "Metrics": definitions,
-            }],
-        }),
-    );
-    root.append(&mut members);
-    Value::Object(root)
+/// A field that Logs Insights can search.
+enum Property<'a> {
+    Text(&'a str),
+    Id(Uuid),
+    Truth(bool),
+}
+
+/// Returns the first [`MAX_PROPERTY`] characters.
+fn cut(text: &str) -> &str {
+    match text.char_indices().nth(MAX_PROPERTY) {
+        Some((end, _)) if text.len() > MAX_PROPERTY => &text[..end],
+        _ => text,
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "CloudWatch keeps every number as a 64-bit float")]
@@ -161,28 +210,29 @@ fn metrics(invocation: &Invocation) -> [(&'static str, &'static str, Option<f64>
 }
 
 /// Names the fields that Logs Insights can search. None is called like a metric or a dimension.
-fn properties(invocation: &Invocation) -> [(&'static str, Option<Value>); 18] {
-    let text =
-        |field: &Option<String>| field.as_ref().map(|value| Value::from(value.chars().take(MAX_PROPERTY).collect::<String>()));
+fn properties(invocation: &Invocation) -> [(&'static str, Option<Property<'_>>); 18] {
+    fn text(field: Option<&String>) -> Option<Property<'_>> {
+        field.map(|text| Property::Text(text))
+    }
     [
-        ("invocation_id", Some(invocation.invocation_id.to_string().into())),
-        ("trace_id", text(&invocation.trace_id)),
-        ("span_id", text(&invocation.span_id)),
-        ("agent", text(&invocation.agent)),
-        ("session", text(&invocation.session)),
-        ("service", text(&invocation.service)),
-        ("prompt_digest", text(&invocation.prompt_digest)),
-        ("arm", text(&invocation.arm)),
-        ("input_hash", text(&invocation.input_hash)),
-        ("requested_model", text(&invocation.requested_model)),
-        ("responded_model", text(&invocation.responded_model)),
-        ("status", Some(invocation.status.as_str().into())),
-        ("error_type", text(&invocation.error_type)),
-        ("finish_reason", text(&invocation.finish_reason)),
-        ("label", text(&invocation.label)),
-        ("valid", invocation.valid.map(Value::from)),
-        ("refusal", invocation.refusal.map(Value::from)),
-        ("stratum", text(&invocation.stratum)),
+        ("invocation_id", Some(Property::Id(invocation.invocation_id))),
+        ("trace_id", text(invocation.trace_id.as_ref())),
+        ("span_id", text(invocation.span_id.as_ref())),
+        ("agent", text(invocation.agent.as_ref())),
+        ("session", text(invocation.session.as_ref())),
+        ("service", text(invocation.service.as_ref())),
+        ("prompt_digest", text(invocation.prompt_digest.as_ref())),
+        ("arm", text(invocation.arm.as_ref())),
+        ("input_hash", text(invocation.input_hash.as_ref())),
+        ("requested_model", text(invocation.requested_model.as_ref())),
+        ("responded_model", text(invocation.responded_model.as_ref())),
+        ("status", Some(Property::Text(invocation.status.as_str()))),
+        ("error_type", text(invocation.error_type.as_ref())),
+        ("finish_reason", text(invocation.finish_reason.as_ref())),
+        ("label", text(invocation.label.as_ref())),
+        ("valid", invocation.valid.map(Property::Truth)),
+        ("refusal", invocation.refusal.map(Property::Truth)),
+        ("stratum", text(invocation.stratum.as_ref())),
     ]
 }
 

@@ -7,9 +7,9 @@ use clap::Args;
 
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use crate::packages::archive::{Archive, Entry};
-use crate::packages::native_part::{AMAZON_LINUX_2, AMAZON_LINUX_2023};
+use crate::packages::limits;
 use crate::packages::options::{OutputOptions, PromptOptions, SdkOptions};
 use crate::packages::prompts::PackagedPrompts;
 use crate::packages::report::Report;
@@ -34,11 +34,7 @@ pub struct Arguments {
 /// Builds them.
 pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let wheel = arguments.sdk.wheel(context)?;
-    if !wheel.native.runs_with(AMAZON_LINUX_2023) {
-        let glibc = wheel.native.glibc.map_or_else(String::new, |glibc| glibc.to_string());
-        let message = format!("the wheel needs glibc {glibc}, and Glue has {AMAZON_LINUX_2023}");
-        return Err(Failure::new(Exit::Refused, message).hint("take a wheel for manylinux2014"));
-    }
+    let older = limits::check_glue(&wheel.native)?;
     let prompts = if arguments.sdk.no_prompts { None } else { Some(PackagedPrompts::read(&arguments.prompts, context)?) };
     // A build tag begins with a digit.
     let build = prompts.as_ref().map(|prompts| format!("0{}", &prompts.digest().hex()[..12]));
@@ -48,8 +44,6 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let built = Archive::of(&contents);
     let requirements = format!("promptops=={}\n", wheel.version);
     let file = arguments.out.display().to_string();
-    let older = (!wheel.native.runs_with(AMAZON_LINUX_2))
-        .then(|| format!("Glue 4.0 cannot load it: its glibc is {AMAZON_LINUX_2}; Glue 5 can"));
     let finish = |report: Report| report.prompts(prompts.as_ref()).sdk(&wheel).warn(older);
     if arguments.out.extension().is_some_and(|extension| extension == "zip") {
         let files = BTreeMap::from([

@@ -10,11 +10,10 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::packages::archive::{Archive, Entry};
-use crate::packages::native_part::{AMAZON_LINUX_2, AMAZON_LINUX_2023};
 use crate::packages::options::{OutputOptions, PromptOptions, SdkOptions};
 use crate::packages::prompts::PackagedPrompts;
 use crate::packages::report::Report;
-use crate::packages::{PACKAGED_BUNDLE, ZIP_LOADER};
+use crate::packages::{PACKAGED_BUNDLE, ZIP_LOADER, limits};
 
 /// Build one ZIP for `--extra-py-files` of Glue and `--py-files` of Spark: the SDK with its native part, and the prompts.
 ///
@@ -37,11 +36,7 @@ pub struct Arguments {
 /// Builds it.
 pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let wheel = arguments.sdk.wheel(context)?;
-    if !wheel.native.runs_with(AMAZON_LINUX_2023) {
-        let glibc = wheel.native.glibc.map_or_else(String::new, |glibc| glibc.to_string());
-        let message = format!("the wheel needs glibc {glibc}, and Glue has {AMAZON_LINUX_2023}");
-        return Err(Failure::new(Exit::Refused, message).hint("take a wheel for manylinux2014"));
-    }
+    let older = limits::check_glue(&wheel.native)?;
     let prompts = if arguments.sdk.no_prompts { None } else { Some(PackagedPrompts::read(&arguments.prompts, context)?) };
     let mut additions = BTreeMap::new();
     let mut digests = BTreeMap::new();
@@ -58,8 +53,6 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         wheel.installed(additions).into_iter().map(|(name, bytes)| (name, bytes.into())).collect();
     let archive = Archive::of(&files);
     let file = arguments.out.display().to_string();
-    let older = (!wheel.native.runs_with(AMAZON_LINUX_2))
-        .then(|| format!("Glue 4.0 cannot load it: its glibc is {AMAZON_LINUX_2}; Glue 5 can"));
     let name = arguments.out.file_name().unwrap_or_default().to_string_lossy();
     let report = Report::new("glue-zip", &file, &archive, &wheel.native)
         .prompts(prompts.as_ref())
