@@ -313,19 +313,6 @@ impl State {
         }
     }
 
-    /// Returns all places in the order of their keys.
-    fn in_order(&mut self) -> io::Result<Vec<Place>> {
-        if let Some(places) = self.index.in_order() {
-            return Ok(places);
-        }
-        let mut places = Vec::with_capacity(self.index.len());
-        for place in self.index.all().collect::<Vec<_>>() {
-            places.push((line::key(&self.bytes(place)?)?, place));
-        }
-        places.sort_unstable_by_key(|(key, _)| *key);
-        Ok(places.into_iter().map(|(_, place)| place).collect())
-    }
-
     fn write(&mut self, path: &Path) -> io::Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder)?;
@@ -336,21 +323,64 @@ impl State {
         let mut file = builder.prefix(".recording-").tempfile_in(folder)?;
         let mut writer = BufWriter::new(file.as_file_mut());
         let mut offset = 0;
-        let mut index = self.index.clone();
-        for place in self.in_order()? {
-            let bytes = self.bytes(place)?;
+        let mut moved = |state: &mut Self, place: &mut Place| {
+            let bytes = state.bytes(*place)?;
             writer.write_all(&bytes)?;
             writer.write_all(b"\n")?;
-            index.replace(&line::key(&bytes)?, place, place.moved(offset));
+            *place = place.moved(offset);
             offset += bytes.len() as u64 + 1;
-        }
+            Ok::<_, io::Error>(())
+        };
+        let index = match self.index.in_order() {
+            Some(mut places) => {
+                for (_, place) in &mut places {
+                    moved(self, place)?;
+                }
+                Moved::All(places)
+            }
+            None => {
+                let mut index = self.index.clone();
+                for (key, place) in self.by_key()? {
+                    let mut new = place;
+                    moved(self, &mut new)?;
+                    index.replace(&key, place, new);
+                }
+                Moved::Index(index)
+            }
+        };
         writer.flush()?;
         drop(writer);
         file.as_file().sync_all()?;
         let kept = file.persist(path).map_err(|error| error.error)?;
+        let mut before = std::mem::take(self);
+        let index = match index {
+            Moved::All(places) => {
+                before.index.replace_all(places);
+                before.index
+            }
+            Moved::Index(index) => index,
+        };
         *self = Self { index, kept: Some(kept), ..Self::default() };
         Ok(())
     }
+
+    /// Returns every key with its place, in the order of the keys, which are read for it.
+    fn by_key(&mut self) -> io::Result<Vec<(Key, Place)>> {
+        let mut places = Vec::with_capacity(self.index.len());
+        for place in self.index.all().collect::<Vec<_>>() {
+            places.push((line::key(&self.bytes(place)?)?, place));
+        }
+        places.sort_unstable_by_key(|(key, _)| *key);
+        Ok(places)
+    }
+}
+
+/// Where answers lie once a file is written anew.
+enum Moved {
+    /// The places that change, all of them, by the beginnings of their keys.
+    All(Vec<(u64, Place)>),
+    /// The whole.
+    Index(Index),
 }
 
 /// The lines of a file that are not empty, each with its number, from 1, and where it starts.

@@ -152,9 +152,9 @@ impl<'a> Sides<'a> {
     /// Returns the mean of one side with its interval.
     fn value(&self, side: impl Fn(&Pair) -> Option<Observed>) -> Result<Value, StatsError> {
         let known = self.cases().filter_map(|pair| Some((pair, side(&pair)?.mean?)));
-        let cases: Vec<PairedCase> = known
-            .map(|(pair, mean)| PairedCase { parent: 0.0, candidate: mean, cluster: pair.cluster, weight: pair.weight })
-            .collect();
+        // Of just the size that is needed: there may be very many.
+        let mut cases = Vec::with_capacity(self.heads.len());
+        cases.extend(known.map(|(pair, mean)| paired_case(&pair, 0.0, mean)));
         let (sum, weight) =
             cases.iter().fold((0.0, 0.0), |total, case| (total.0 + case.weight * case.candidate, total.1 + case.weight));
         if cases.is_empty() {
@@ -172,7 +172,9 @@ impl<'a> Sides<'a> {
     /// Pairs the cases of which both sides are known.
     fn pairs(&self) -> Vec<PairedCase> {
         let known = self.cases().filter_map(|pair| Some((pair, pair.parent?.mean?, pair.candidate.mean?)));
-        known.map(|(pair, parent, candidate)| paired_case(&pair, parent, candidate)).collect()
+        let mut pairs = Vec::with_capacity(self.heads.len());
+        pairs.extend(known.map(|(pair, parent, candidate)| paired_case(&pair, parent, candidate)));
+        pairs
     }
 
     fn compare(&self, pairs: &[PairedCase]) -> Result<Option<PairedComparison>, StatsError> {

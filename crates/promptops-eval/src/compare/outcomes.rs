@@ -156,6 +156,7 @@ impl Outcomes {
     /// [`EvalError::Spool`].
     pub fn of(run: &Run, units: Vec<Unit>) -> Result<Self, EvalError> {
         let mut outcomes = Self::new(units);
+        outcomes.cells.reserve_exact(run.cases.len() * outcomes.units.len());
         for case in run.cases.iter() {
             outcomes.push(&case?.attempts);
         }

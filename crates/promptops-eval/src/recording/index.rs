@@ -100,6 +100,13 @@ impl Index {
         self.further.entry(key).or_insert(place);
     }
 
+    /// Replaces places as [`Index::in_order`] gives them.
+    pub(super) fn replace_all(&mut self, places: Vec<(u64, Place)>) {
+        for (short, place) in places {
+            self.places.insert(short, place);
+        }
+    }
+
     /// Replaces a place.
     pub(super) fn replace(&mut self, key: &Key, old: Place, new: Place) {
         let first = short(key).and_then(|short| self.places.get_mut(&short)).filter(|place| **place == old);
@@ -117,14 +124,14 @@ impl Index {
         self.further.retain(|_, place| place.is_used());
     }
 
-    /// Returns all places in the order of their keys; nothing where only the whole keys tell it.
-    pub(super) fn in_order(&self) -> Option<Vec<Place>> {
+    /// Returns all places in the order of their keys, each with its key's beginning; nothing where only the whole keys tell it.
+    pub(super) fn in_order(&self) -> Option<Vec<(u64, Place)>> {
         if !self.further.is_empty() {
             return None;
         }
         let mut places: Vec<(u64, Place)> = self.places.iter().map(|(short, place)| (*short, *place)).collect();
         places.sort_unstable_by_key(|(short, _)| *short);
-        Some(places.into_iter().map(|(_, place)| place).collect())
+        Some(places)
     }
 
     /// Returns all places, in no order.
@@ -153,7 +160,7 @@ mod tests {
         for (offset, key) in (0..600_u32).zip(&keys).rev() {
             assert_eq!(index.add(key, Place::new(true, offset.into())), Ok(()));
         }
-        let offsets: Vec<u64> = index.in_order().unwrap().iter().map(|place| place.offset()).collect();
+        let offsets: Vec<u64> = index.in_order().unwrap().iter().map(|(_, place)| place.offset()).collect();
         assert_eq!(offsets, (0..600).collect::<Vec<_>>());
     }
 

@@ -62,7 +62,9 @@ mod tests {
         for (number, said) in said.iter().enumerate() {
             let nonsense = Unjudged { class: UnjudgedClass::JudgeAnswer, message: "nonsense".into() };
             let score = said.map(|good| if good { Score::pass() } else { Score::fail("bad") }).ok_or(nonsense);
-            cases.set(number, &CaseResult { attempts: vec![Attempt { answer: Ok(()), scores: vec![score], cost_usd: None }] }).unwrap();
+            cases
+                .set(number, &CaseResult { attempts: vec![Attempt { answer: Ok(()), scores: vec![score], cost_usd: None }] })
+                .unwrap();
         }
         Run { reference: "a.b@1".parse().unwrap(), cases, told: Told::default(), served: Served::default() }
     }
