@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::ErrorKind;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use futures::future::BoxFuture;
 use promptops_registry::api::v1::KindV1;
 use promptops_telemetry::Invocation;
 use promptops_telemetry::ingest::{IngestLog, IngestSettings, NotTaken, Received, Segment, SegmentError};
+use promptops_telemetry::sink::Sink;
+use promptops_telemetry::v1;
 use tokio::sync::{Notify, oneshot};
 
 use crate::metrics::Metrics;
@@ -42,6 +45,34 @@ pub struct Ingest {
     pub log: IngestSettings,
     /// The lake to which they are shipped.
     pub lake: Arc<dyn InvocationLake>,
+}
+
+/// Hands what agents did to the log of the server.
+pub(crate) struct RecordingSink {
+    recording: Arc<Recording>,
+    dropped: AtomicU64,
+}
+
+impl RecordingSink {
+    pub(crate) fn new(recording: Arc<Recording>) -> Self {
+        Self { recording, dropped: AtomicU64::new(0) }
+    }
+}
+
+impl Sink for RecordingSink {
+    fn record(&self, invocation: &Invocation) {
+        if !self.recording.take(invocation) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!("there was no room for an invocation of an agent");
+        }
+    }
+
+    /// The log writes by itself, and is closed when the server ends.
+    fn flush(&self) {}
+
+    fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
 }
 
 /// An open log, shared by requests and the task that ships.
@@ -96,6 +127,17 @@ impl Recording {
             }
             Err(_) => Err(Refusal::not_written(KindV1::Corrupt)),
         }
+    }
+
+    /// Takes a record of the server's own without waiting for the disk; returns whether there was room.
+    fn take(self: &Arc<Self>, invocation: &Invocation) -> bool {
+        let Ok(received) = Received::json(v1::to_line(invocation).as_bytes()) else { return false };
+        let recording = Arc::clone(self);
+        let acknowledge = Box::new(move |written: Result<(), _>| match written {
+            Ok(()) => recording.metrics.recorded.inc(),
+            Err(failed) => tracing::error!(error = %failed, "an invocation of an agent was not written"),
+        });
+        matches!(self.with_log(|log| log.append(received, acknowledge)), Some(Ok(())))
     }
 
     /// Ships segments until the server ends.

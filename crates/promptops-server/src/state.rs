@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::cache::ObjectCache;
 use crate::conditional::Sharing;
-use crate::ingest::Recording;
+use crate::ingest::{Recording, RecordingSink};
 use crate::key_ring::KeyRing;
 use crate::mcp::Agents;
 use crate::mcp::http::Mount;
@@ -40,7 +40,7 @@ pub(crate) struct ServerState {
     /// What serves agents, where they are served.
     pub(crate) agents: Option<Mount>,
     /// Where invocations are recorded.
-    pub(crate) recording: Option<Recording>,
+    pub(crate) recording: Option<Arc<Recording>>,
     rules: Option<Rules>,
     writes: TaskTracker,
 }
@@ -66,7 +66,11 @@ fn bug(error: &JoinError) -> Refusal {
 impl ServerState {
     pub(crate) fn new(registry: Registry, mut settings: Settings) -> Result<Self, ServeError> {
         let metrics = Arc::new(Metrics::new()?);
-        let recording = settings.ingest.take().map(|ingest| Recording::open(ingest, Arc::clone(&metrics))).transpose()?;
+        let recording =
+            settings.ingest.take().map(|ingest| Recording::open(ingest, Arc::clone(&metrics))).transpose()?.map(Arc::new);
+        if let (Some(agents), Some(recording)) = (&mut settings.agents, &recording) {
+            agents.sinks.push(Arc::new(RecordingSink::new(Arc::clone(recording))));
+        }
         let agents = settings.agents.take().map(Agents::new).transpose()?;
         let agents = agents.map(|agents| Mount::new(agents, settings.limits.body_bytes));
         Ok(Self {

@@ -8,6 +8,9 @@ use promptops_prompt::id::NameError;
 use promptops_prompt::lock::ProofError;
 use promptops_prompt::{Digest, PromptId, RenderError, Version};
 
+/// The setting that names the environment to follow.
+pub(crate) const FOLLOWED: &str = "the environment to follow";
+
 /// A failure to load or render a prompt.
 ///
 /// The variants say what can be done; [`Error::hint`] says it in words, [`Error::code`] names the variant for programs.
@@ -177,6 +180,9 @@ impl Error {
             Self::NoSource { .. } => {
                 "set PROMPTOPS_BUNDLE or PROMPTOPS_LOCK, run `promptops lock` beside the application, or set \
                  PROMPTOPS_PROMPTS to a folder of prompts while developing"
+            }
+            Self::Setting { setting: FOLLOWED, .. } => {
+                "name an environment that `promptops deploy` has released to, and the registry that it is in"
             }
             Self::Setting { .. } => "check the path or URL; relative ones start from the working directory",
             Self::NotFound { close, .. } if !close.is_empty() => {

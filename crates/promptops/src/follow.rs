@@ -14,7 +14,7 @@ use arc_swap::ArcSwapOption;
 use chrono::{DateTime, Utc};
 use promptops_prompt::Digest;
 
-use crate::error::Error;
+use crate::error::{Error, FOLLOWED};
 use crate::last_good::LastGoodFile;
 use crate::release_record::{ReleaseRecordV1, release_key};
 use crate::settings::Clock;
@@ -146,7 +146,7 @@ impl Follower {
         }
         let Some((sequence, bytes)) = self.objects.latest(&format!("environments/{environment}"), after)? else {
             let source = format!("nothing was released to it in {}", place()).into();
-            return Err(Error::Setting { setting: "the environment to follow", place: environment.clone(), source });
+            return Err(Error::Setting { setting: FOLLOWED, place: environment.clone(), source });
         };
         let corrupt = |source: Box<dyn std::error::Error + Send + Sync>| Error::Corrupt {
             place: format!("`{}` in {}", release_key(environment, sequence), place()),

@@ -21,7 +21,7 @@ pub(crate) use self::published::PublishedSource;
 use self::published::{BundledPins, Pins, ReleasePins};
 use self::remote::RemoteStore;
 use crate::disk_cache::DiskCache;
-use crate::error::Error;
+use crate::error::{Error, FOLLOWED};
 use crate::kept::Ask;
 use crate::last_good::LastGoodFile;
 use crate::release_record::ReleaseRecordV1;
@@ -149,11 +149,8 @@ pub(crate) struct Locked {
 impl Followed {
     /// Opens the registry of the environment to follow: the one that is set, or that of the lock or the bundle.
     pub(crate) fn open(settings: &Settings, environment: &str) -> Result<Self, Error> {
-        let unusable = |place: &str, reason: String| Error::Setting {
-            setting: "the environment to follow",
-            place: place.to_owned(),
-            source: reason.into(),
-        };
+        let unusable =
+            |place: &str, reason: String| Error::Setting { setting: FOLLOWED, place: place.to_owned(), source: reason.into() };
         let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if environment.is_empty() || !environment.bytes().all(is_allowed) {
             return Err(unusable(environment, "an environment's name has lower-case letters, digits and `-`".to_owned()));

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { devNull, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
@@ -31,8 +31,20 @@ messages:
   - {role: user, content: "{{ message }}"}
 `;
 
-const promptops = (folder, ...words) => execFileSync(COMMAND, words, { cwd: folder, encoding: 'utf8', stdio: 'pipe' });
-const git = (folder, ...words) => execFileSync('git', words, { cwd: folder, stdio: 'pipe' });
+/** Who commits and acts, whatever the machine's Git and the settings of whoever runs this say. */
+const ENV = {
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(PROMPTOPS|GIT)_/.test(name))),
+  GIT_CONFIG_GLOBAL: devNull,
+  GIT_CONFIG_NOSYSTEM: '1',
+  GIT_AUTHOR_NAME: 'Ada Example',
+  GIT_AUTHOR_EMAIL: 'ada@example.com',
+  GIT_COMMITTER_NAME: 'Ada Example',
+  GIT_COMMITTER_EMAIL: 'ada@example.com',
+  PROMPTOPS_ACTOR: 'ada@example.com',
+};
+
+const promptops = (folder, ...words) => execFileSync(COMMAND, words, { cwd: folder, env: ENV, encoding: 'utf8', stdio: 'pipe' });
+const git = (folder, ...words) => execFileSync('git', words, { cwd: folder, env: ENV, stdio: 'pipe' });
 
 function write(folder, id, text) {
   const path = join(folder, 'prompts', `${id.replaceAll('.', '/')}.yaml`);
@@ -85,13 +97,12 @@ describe('promptops mcp', { skip: COMMAND ? false : 'PROMPTOPS_TEST_BINARY does 
     const options = ['mcp', '--env', 'prod', '--poll', '1', '--invocations', 'calls.jsonl'];
     client = new Client({ name: 'desk', version: '1' });
     if (way === 'stdio') {
-      const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PROMPTOPS_')));
-      await client.connect(new StdioClientTransport({ command: COMMAND, args: options, cwd: folder, env, stderr: 'ignore' }));
+      await client.connect(new StdioClientTransport({ command: COMMAND, args: options, cwd: folder, env: ENV, stderr: 'ignore' }));
       return client;
     }
     const key = promptops(folder, 'key', 'create', 'desk', '--scope', 'agent:prod').trim();
     const words = ['mcp', ...options.slice(3), '--listen', '127.0.0.1:0'];
-    server = spawn(COMMAND, words, { cwd: folder, stdio: ['ignore', 'pipe', 'ignore'] });
+    server = spawn(COMMAND, words, { cwd: folder, env: ENV, stdio: ['ignore', 'pipe', 'ignore'] });
     const lines = createInterface({ input: server.stdout });
     const line = await new Promise((resolve) => lines.once('line', resolve));
     const [url] = /https?:\S+\/mcp/.exec(line);

@@ -51,20 +51,34 @@ TONE = "id: shared.tone\nversion: 1\nowner: brand\nmodel: any\ntags: [shared]\nt
 SECRET = "id: support.unreleased\nversion: 1\nowner: support\nmodel: any\ntags: []\ntemplate: Not yet.\n"
 OTHERS = [f"support.topic-{number:02}" for number in range(1, 6)]
 TRANSPORTS = [(transport, mode) for transport in ("stdio", "http") for mode in ("legacy", "auto")]
+#: Who commits and acts, whatever the machine's Git says.
+SETTINGS = {
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_AUTHOR_NAME": "Ada Example",
+    "GIT_AUTHOR_EMAIL": "ada@example.com",
+    "GIT_COMMITTER_NAME": "Ada Example",
+    "GIT_COMMITTER_EMAIL": "ada@example.com",
+    "PROMPTOPS_ACTOR": "ada@example.com",
+}
 #: Seconds within which a deploy must be told, well above the second that the servers here look every.
 SOON = 20
 
 
 def promptops(folder: Path, *arguments: str) -> str:
     assert COMMAND
-    ran = subprocess.run([COMMAND, *arguments], cwd=folder, capture_output=True, text=True)
+    ran = subprocess.run([COMMAND, *arguments], cwd=folder, env={**os.environ, **SETTINGS}, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
 
 
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", *arguments], cwd=folder, env={**os.environ, **SETTINGS}, check=True)
+
+
 def commit(folder: Path) -> None:
-    for arguments in (["add", "--all"], ["commit", "--quiet", "--message", "A change"]):
-        subprocess.run(["git", *arguments], cwd=folder, check=True)
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "A change")
 
 
 def deploy(folder: Path, *arguments: str) -> None:
@@ -82,7 +96,7 @@ def write(folder: Path, id: str, text: str) -> None:
 def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project whose prompts are released to prod, but for one."""
     folder = tmp_path_factory.mktemp("released")
-    subprocess.run(["git", "init", "--quiet", "--initial-branch", "main"], cwd=folder, check=True)
+    git(folder, "init", "--quiet", "--initial-branch", "main")
     (folder / "promptops.toml").write_text("[environments.prod]\n[environments.staging]\n")
     write(folder, "shared.tone", TONE)
     write(folder, "support.intent", INTENT)
@@ -119,7 +133,14 @@ class Desk:
         """Starts a server and returns its URL."""
         assert COMMAND
         command = [COMMAND, *arguments, "--listen", "127.0.0.1:0", "--poll", "1", "--invocations", "calls.jsonl"]
-        server = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        server = subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env={**os.environ, **SETTINGS},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
         self.servers.append(server)
         assert server.stdout
         found = re.search(r"https?://[0-9.:]+", server.stdout.readline())
@@ -138,8 +159,7 @@ class Desk:
         async with AsyncExitStack() as stack:
             if transport == "stdio":
                 arguments = ["mcp", "--env", "prod", "--poll", "1", "--invocations", "calls.jsonl"]
-                env = {name: value for name, value in os.environ.items() if name.startswith("GIT_")}
-                server = StdioServerParameters(command=COMMAND or "", args=arguments, cwd=self.folder, env=env)
+                server = StdioServerParameters(command=COMMAND or "", args=arguments, cwd=self.folder, env=SETTINGS)
                 streams: Any = stdio_client(server)
             else:
                 url = self.serve("mcp")
@@ -152,8 +172,8 @@ class Desk:
         http = await stack.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=SOON))
         return streamable_http_client(url, http_client=http)
 
-    def recorded(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.folder / "calls.jsonl").read_text().splitlines()]
+    def recorded(self, name: str = "calls.jsonl") -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.folder / name).read_text().splitlines()]
 
 
 @pytest.fixture

@@ -4,10 +4,13 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use promptops_prompt::PromptRef;
 use promptops_registry::{EnvironmentName, Targets};
-use promptops_server::{Access, AgentPrompts, AgentSettings, Settings, serve_stdio};
+use promptops_server::{Access, AgentPrompts, AgentSettings, Ingest, InvocationLake, NotStored, Settings, serve_stdio};
 use promptops_store::{Store, StoreOptions};
+use promptops_telemetry::Invocation;
+use promptops_telemetry::ingest::IngestSettings;
 use promptops_telemetry::sink::{MemorySink, Sink};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -276,6 +279,40 @@ async fn the_end_of_a_server_ends_streams_and_records_what_is_open() {
     let records = sink.records();
     assert_eq!((records.len(), records[0].prompt_id.as_deref()), (1, Some("shared.tone")));
     assert_eq!((records[0].agent.as_deref(), records[0].environment.as_deref()), (Some("me"), Some("prod")));
+}
+
+/// A lake that keeps what it was given.
+#[derive(Default)]
+struct Lake(Mutex<Vec<Invocation>>);
+
+impl InvocationLake for Lake {
+    fn store<'a>(&'a self, records: &'a [Invocation]) -> BoxFuture<'a, Result<u64, NotStored>> {
+        self.0.lock().unwrap().extend(records.iter().cloned());
+        Box::pin(std::future::ready(Ok(records.len() as u64)))
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_records_brings_what_agents_did_to_the_lake() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Arc::new(Lake::default());
+    let (log, to) = (IngestSettings::new(folder.path().join("log")), Arc::clone(&lake) as Arc<dyn InvocationLake>);
+    let (mut server, sink) = started(|settings| settings.ingest = Some(Ingest { log, lake: to })).await;
+    let token = server.key("one", &["agent:prod"]).await.reveal();
+    let got = {
+        let agent = Agent::connected(&server, &token).await;
+        let got = agent.get("shared.tone", json!({"name": "Ann"})).await;
+        let report = json!({"invocation": got["result"]["_meta"]["promptops/invocation"], "scores": {"helpful": 1}});
+        let reported = agent.ask("tools/call", json!({"name": "report_outcome", "arguments": report})).await;
+        assert_eq!(reported["result"]["isError"], false, "{reported}");
+        agent.get("support.greeting", json!({"name": "Bob"})).await;
+        got["result"]["_meta"]["promptops/invocation"].clone()
+    };
+    tokio::time::timeout(SOON, server.stop()).await.unwrap().unwrap().unwrap();
+    let stored = lake.0.lock().unwrap().clone();
+    assert_eq!(stored, sink.records(), "what was open at the end, too");
+    assert_eq!((stored.len(), stored[0].scores["helpful"]), (2, 1.));
+    assert_eq!(json!(stored[0].invocation_id.to_string()), got);
 }
 
 /// What a client at the other end of a pipe was sent.

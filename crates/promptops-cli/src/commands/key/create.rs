@@ -18,7 +18,7 @@ pub struct Arguments {
     #[arg(long, value_name = "WHO")]
     actor: Option<String>,
     /// What it may do: read, publish, publish:ID-OR-PREFIX, deploy, deploy:ENVIRONMENT, agent:ENVIRONMENT, evidence, approve,
-    /// admin. A key with only `agent` reads nothing but the prompts of that environment, at `/mcp`.
+    /// record, admin. A key with only `agent` reads nothing but the prompts of that environment, at `/mcp`.
     #[arg(long = "scope", value_name = "SCOPE", default_value = "read")]
     scopes: Vec<Scope>,
     /// How many days it holds.
