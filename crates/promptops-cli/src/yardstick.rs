@@ -202,7 +202,7 @@ fn used_files(project: &Project, base: &BaseRevision, path: &str, before: &EvalF
         let mut texts = Vec::new();
         collect_texts(scorer, &mut texts);
         for text in texts.into_iter().filter(|text| is_file_name(text)) {
-            let file = format!("{folder}/{text}");
+            let file = if folder.is_empty() { text.to_owned() } else { format!("{folder}/{text}") };
             let Some(before) = base.file(&file)? else { continue };
             if std::fs::read(project.root.join(&file)).ok().is_none_or(|now| now != before) {
                 found.push(format!("`{text}`, by which `{metric}` is judged, is not the one at the base"));
@@ -228,12 +228,10 @@ fn is_file_name(text: &str) -> bool {
 
 /// Holds the cases of a dataset against those at the base: one that is there may not change or go unseen.
 fn dataset(project: &Project, base: &BaseRevision, path: &str, found: &mut Differences) -> Outcome<()> {
-    // A dataset outside the project is not in the repository either.
-    if path.starts_with("..") || path.starts_with('/') {
-        return Ok(());
-    }
     let (before, now) = (base.file(path)?, std::fs::read(project.root.join(path)).ok());
-    if before == now {
+    // A dataset outside the project may be outside the repository, too, so that nobody proposed it.
+    let is_elsewhere = path.starts_with("..") || path.starts_with('/');
+    if before == now || (before.is_none() && is_elsewhere) {
         return Ok(());
     }
     let (Some(before), Some(format)) = (before, Format::of_path(path)) else {

@@ -146,9 +146,13 @@ fn a_project_that_moves_is_not_held_against_nothing() {
     for name in ["promptops.toml", "prompts", "evals", "datasets"] {
         std::fs::rename(project.path(name), project.path(&format!("desk/{name}"))).unwrap();
     }
-    let mut command = project.promptops(["gate", "--base", "main", "--replay", "only"]);
-    command.current_dir(project.path("desk"));
-    insta::assert_snapshot!(project.finish(command), @r"
+    let in_desk = |arguments: &[&str]| {
+        let mut command = project.promptops(arguments);
+        command.current_dir(project.path("desk"));
+        project.finish(command)
+    };
+    assert_eq!(in_desk(&["check", "--base", "main"]).exit, 1);
+    insta::assert_snapshot!(in_desk(&["gate", "--base", "main", "--replay", "only"]), @r"
     exit: 1
     ----- stdout -----
     ----- stderr -----
@@ -258,6 +262,18 @@ fn the_providers_of_the_base_are_asked() {
         said,
         "passed with 0\nnotes: the providers in `promptops.toml` are not those at the base: those of the base are asked\n"
     );
+}
+
+#[test]
+fn what_the_base_redacts_is_seen_in_no_report() {
+    let (project, model) = (project(), Model::start());
+    project.write("promptops.toml", "[recordings]\nredact = [\"technical\"]\n");
+    project.commit("Redact");
+    project.write("promptops.toml", "");
+    propose(&project);
+    let (_, report) = json(&project, &["gate", "--base", "main", "--replay", "off", "--url", &model.1, "--format", "json"]);
+    let notes = report["reports"][0]["must_pass"]["failed"][0]["note"].as_str().unwrap();
+    assert_eq!(notes, "expected `technical`, got no label: `[redacted]`");
 }
 
 #[test]

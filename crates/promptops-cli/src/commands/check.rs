@@ -8,6 +8,7 @@ use promptops_prompt::finding::{Finding, Severity};
 use promptops_store::Repository;
 
 use crate::allowances::{BaselineChoice, baseline_path};
+use crate::base_revision::BaseRevision;
 use crate::checks::{self, CheckOptions, Checked};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -65,6 +66,9 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let project = context.project()?;
     arguments.selection.check()?;
+    if let Some(base) = &arguments.base {
+        BaseRevision::open(&project, base)?.refuse_another_root(&context.directory)?;
+    }
     let options = arguments.options(context);
     if arguments.write_baseline {
         return write_baseline(&project, &options, context);

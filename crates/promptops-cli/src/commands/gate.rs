@@ -18,7 +18,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::gate::{self, Changed, CheckV1, GateV1};
 use crate::output::{gate as output, human, json};
-use crate::project::{CONFIG_FILE, Project};
+use crate::project::{CONFIG_FILE, Config, Project};
 use crate::proposal::{Proposal, Version};
 use crate::registry_access::policy_at;
 use crate::selection::Selection;
@@ -88,7 +88,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     judge_changes(arguments, &policy, &changed, &mut decision);
     let uses_recordings = arguments.options.replay(context) != ReplayChoice::Off;
     judge_evals(arguments, yardstick::compare(&project, &base, &proposal, uses_recordings)?, &mut decision);
-    let project = with_providers_of_base(arguments, context, project, &base, &mut decision)?;
+    let project = asking_as_base(arguments, context, project, &base, &mut decision)?;
     let mut reports = Vec::new();
     if errors > 0 {
         decision.notes.push("nothing was evaluated: a prompt that is not well-formed is not worth the calls".to_owned());
@@ -209,16 +209,20 @@ fn judge_evals(arguments: &Arguments, differences: Differences, decision: &mut D
     }
 }
 
-/// Returns the project with the providers of the base, where a model may be asked: whoever proposes a change must not choose which
-/// key is sent to which address.
-fn with_providers_of_base(
+/// Returns the project with the providers of the base, where a model may be asked, and with the patterns that it redacts by: whoever
+/// proposes a change must not choose which key is sent to which address.
+fn asking_as_base(
     arguments: &Arguments,
     context: &Context,
     mut project: Project,
     base: &BaseRevision,
     decision: &mut Decision,
 ) -> Outcome<Project> {
-    let providers = base.config()?.providers;
+    let Config { providers, recordings, .. } = base.config()?;
+    // Answers come into the report: what must not be seen there is what either of both says.
+    let patterns = recordings.redact.into_iter().filter(|pattern| !project.config.recordings.redact.contains(pattern));
+    let patterns: Vec<String> = patterns.collect();
+    project.config.recordings.redact.extend(patterns);
     if providers == project.config.providers {
         return Ok(project);
     }
