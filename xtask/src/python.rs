@@ -105,11 +105,12 @@ impl Python {
             .context("cannot install the wheel")
     }
 
-    /// Builds the wheel of the command as its tests built it: for this system, and fast.
+    /// Builds the wheel of the command for this system, fast, and without the lake: DataFusion would be built once more, for minutes,
+    /// and how pip brings a program does not depend on what it can do.
     pub(crate) fn build_command(&self, checkout: &Checkout) -> Result<()> {
         let wheels = checkout.scratch().join("command-wheels");
         remove_folder(&wheels)?;
-        self.build_wheel(checkout, "crates/promptops-cli/Cargo.toml", &wheels, &["--compatibility", "linux"])
+        self.build_wheel(checkout, "crates/promptops-cli/Cargo.toml", &wheels, &["--compatibility", "linux", "--no-default-features"])
     }
 
     /// Returns the wheel that [`Python::build_command`] built last.

@@ -5,6 +5,7 @@
 
 mod builder;
 mod csv_rows;
+mod heads;
 mod jsonl_rows;
 #[cfg(feature = "parquet")]
 mod parquet_rows;
@@ -20,6 +21,7 @@ use promptops_prompt::Digest;
 use promptops_prompt::finding::Finding;
 use serde_json::{Map, Value};
 
+pub use heads::Heads;
 pub use rows::Rows;
 pub use source::Source;
 
@@ -138,7 +140,7 @@ pub struct Dataset {
     /// Every column that occurs, in order of first appearance.
     pub columns: Vec<String>,
     /// What is known of each case, in the order of the file.
-    pub heads: Vec<Head>,
+    pub heads: Heads,
     roles: Columns,
     source: Source,
 }
@@ -170,6 +172,11 @@ impl Dataset {
         let built = builder::build(path, format.place(), columns, events)?;
         let (path, roles) = (path.to_owned(), columns.clone());
         Ok(Self { path, digest: hash.digest(), format, columns: built.columns, heads: built.heads, roles, source })
+    }
+
+    /// Returns the same dataset with other heads for its cases.
+    pub(crate) fn with_heads(&self, heads: Heads) -> Self {
+        Self { heads, ..self.clone() }
     }
 
     /// Returns a dataset of these cases alone, in their order, held in memory. Its digest is that of the whole.
@@ -275,14 +282,15 @@ mod tests {
         let (csv, jsonl) = (read(Format::Csv, csv).unwrap(), read(Format::JsonLines, jsonl).unwrap());
         for dataset in [&csv, &jsonl] {
             assert_eq!(dataset.columns, ["id", "message", "critical", "talk"]);
-            let [a, b] = dataset.heads.as_slice() else { panic!("two cases") };
+            let heads: Vec<Head> = dataset.heads.iter().collect();
+            let [a, b] = heads.as_slice() else { panic!("two cases") };
             assert_eq!((a.name.as_str(), a.must_pass, a.cluster.as_deref()), ("a", true, Some("t1")));
             assert_eq!((b.name.as_str(), b.must_pass, b.cluster.as_deref()), ("b", false, None));
             let rows = cases(dataset);
             assert_eq!((&rows[0].head, &rows[1].head, rows.len()), (a, b, 2));
             assert_eq!(rows[0].text("message").unwrap(), "Hello, \"you\"\nthere");
         }
-        assert_eq!((csv.heads[1].line, jsonl.heads[1].line), (4, 3));
+        assert_eq!((csv.heads.get(1).unwrap().line, jsonl.heads.get(1).unwrap().line), (4, 3));
     }
 
     #[test]
@@ -299,11 +307,13 @@ mod tests {
     fn strata_and_weights_are_read_and_a_bad_weight_is_told() {
         let columns = Columns { stratum: Some("lang".into()), weight: Some("w".into()), ..Columns::default() };
         let dataset = read_with(Format::Csv, "lang,w\nde,2.5\nde,\n,1e3\n", &columns).unwrap();
-        let found: Vec<_> = dataset.heads.iter().map(|head| (head.stratum.as_deref(), head.weight)).collect();
+        let heads: Vec<Head> = dataset.heads.iter().collect();
+        let found: Vec<_> = heads.iter().map(|head| (head.stratum.as_deref(), head.weight)).collect();
         assert_eq!(found, [(Some("de"), 2.5), (Some("de"), 1.0), (None, 1000.0)]);
         let jsonl = "{\"lang\": \"de\", \"w\": 2}\n{\"lang\": null, \"w\": null}";
         let dataset = read_with(Format::JsonLines, jsonl, &columns).unwrap();
-        let found: Vec<_> = dataset.heads.iter().map(|head| (head.stratum.as_deref(), head.weight)).collect();
+        let heads: Vec<Head> = dataset.heads.iter().collect();
+        let found: Vec<_> = heads.iter().map(|head| (head.stratum.as_deref(), head.weight)).collect();
         assert_eq!(found, [(Some("de"), 2.0), (None, 1.0)]);
         let bad = read_with(Format::Csv, "lang,w\na,NaN\na,0\na,-1\na,inf\na,two\n", &columns).unwrap_err();
         assert_eq!(bad[0], "line 2: column `w` is no weight: `NaN` (a weight is a positive number)");
@@ -411,7 +421,7 @@ mod tests {
     #[test]
     fn rows_without_a_name_are_numbered() {
         let dataset = read_with(Format::Csv, "message\nx\ny\n", &Columns::default()).unwrap();
-        assert_eq!(dataset.heads.iter().map(|head| head.name.as_str()).collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(dataset.heads.iter().map(|head| head.name).collect::<Vec<_>>(), ["1", "2"]);
     }
 
     #[test]

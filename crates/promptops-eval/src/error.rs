@@ -54,6 +54,12 @@ pub enum EvalError {
         /// Calls that were sent.
         calls: u64,
     },
+    /// A budget in US dollars cannot be kept, for the provider does not count tokens: limit the calls instead.
+    #[error("the provider of `{model}` counts no tokens, so a budget in US dollars cannot hold")]
+    Uncounted {
+        /// The model.
+        model: String,
+    },
     /// A recording cannot be read or written: look at the file.
     #[error("cannot {action} the recording `{}`", .path.display())]
     RecordingFile {
@@ -84,6 +90,13 @@ pub enum EvalError {
     /// The dataset cannot be read again, or is another one than when it was checked: run again.
     #[error("cannot read the cases again")]
     Dataset(#[from] DatasetError),
+    /// What became of cases cannot be kept outside of memory: make room in the folder of temporary files.
+    #[error("cannot keep the results of the cases in a temporary file")]
+    Spool {
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
     /// A run cannot be split into two equal ones: ask every case more than once, or use more cases.
     #[error("the run cannot be split into two that differ by nothing{}", if *.has_clusters { " and keep its clusters" } else { "" })]
     CannotSplit {
@@ -125,6 +138,7 @@ impl EvalError {
             }
             Self::Client { source, .. } => Some(source.hint().to_owned()),
             Self::Budget { .. } => Some("run again with a higher budget; recorded answers are not asked for again".to_owned()),
+            Self::Uncounted { .. } => Some("limit the calls with `--max-calls` instead of `--max-usd`".to_owned()),
             Self::RecordingInUse { .. } => Some("wait until it has ended, then run again".to_owned()),
             Self::CorruptRecording { .. } => {
                 Some("restore the file from Git, or delete it and record again with `--replay auto`".to_owned())

@@ -7,10 +7,10 @@
 //! Answers of a run are appended to a journal beside the file as they come, so that one that is killed loses none of them;
 //! the next run takes them over. In memory lies only where each answer is, not what it says.
 
+mod index;
 mod line;
 mod redaction;
 
-use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use promptops_prompt::Digest;
 
+use self::index::{Index, Place};
 use self::line::Line;
 use crate::client::Exchange;
 use crate::error::EvalError;
@@ -55,7 +56,7 @@ pub struct Recording {
 
 #[derive(Debug, Default)]
 struct State {
-    places: BTreeMap<Key, Place>,
+    index: Index,
     /// The recorded file, where there is one.
     kept: Option<File>,
     /// Answers of this run, and of one that was killed: the journal, or a file without a name when nothing is recorded.
@@ -64,15 +65,8 @@ struct State {
     is_changed: bool,
 }
 
-/// Where an answer lies.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    in_spool: bool,
-    offset: u64,
-    length: u32,
-    /// Whether this run has asked for it.
-    is_used: bool,
-}
+/// Bytes that are read before the end of a line is looked for.
+const READ_AT_ONCE: usize = 4 << 10;
 
 /// Returns where the answers of the eval at `spec` are recorded: `recordings/<name>.jsonl` beside it.
 pub fn path_for(spec: &Path) -> PathBuf {
@@ -117,15 +111,28 @@ impl Recording {
     /// [`EvalError::RecordingFile`], [`EvalError::CorruptRecording`].
     pub fn get(&self, key: &Key) -> Result<Option<(Exchange, bool)>, EvalError> {
         let mut state = self.state();
-        let Some(place) = state.places.get_mut(key) else { return Ok(None) };
-        let is_first = !std::mem::replace(&mut place.is_used, true);
-        let place = *place;
-        let bytes = state.bytes(place).map_err(|source| self.failure("read", source))?;
-        let line: Line = serde_json::from_slice(&bytes).map_err(|error| self.corrupt(0, &error))?;
-        Ok(Some((line.into_exchange(), is_first)))
+        let candidates: Vec<Place> = state.index.candidates(key).collect();
+        for place in candidates {
+            let bytes = state.bytes(place).map_err(|source| self.failure("read", source))?;
+            let line: Line = serde_json::from_slice(&bytes).map_err(|error| self.corrupt(0, &error))?;
+            if line.key() == *key {
+                state.index.replace(key, place, place.used());
+                return Ok(Some((line.into_exchange(), !place.is_used())));
+            }
+        }
+        Ok(None)
     }
 
-    /// Blots out of an answer what must not be kept, and keeps it: beside the file in [`Replay::Auto`], for this run alone in
+    /// Tells whether an answer is recorded, without asking for it.
+    ///
+    /// # Errors
+    /// [`EvalError::RecordingFile`].
+    pub fn has(&self, key: &Key) -> Result<bool, EvalError> {
+        let place = self.state().place(key).map_err(|source| self.failure("read", source))?;
+        Ok(place.is_some())
+    }
+
+    /// Blots out of an answer what must not be kept, and keeps it, in place of another under the same key: beside the file in [`Replay::Auto`], for this run alone in
     /// [`Replay::Off`].
     ///
     /// # Errors
@@ -148,9 +155,9 @@ impl Recording {
     /// Takes every answer out that this run did not ask for, and returns how many.
     pub fn prune(&self) -> usize {
         let mut state = self.state();
-        let before = state.places.len();
-        state.places.retain(|_, place| place.is_used);
-        let pruned = before - state.places.len();
+        let before = state.index.len();
+        state.index.keep_used();
+        let pruned = before - state.index.len();
         state.is_changed |= pruned > 0;
         pruned
     }
@@ -185,14 +192,17 @@ impl Recording {
             Err(error) => return Err(self.failure("read", error)),
         };
         let mut lines = Lines::of(&file);
+        let mut doubtful = Vec::new();
         while let Some((number, offset, bytes)) = lines.next().map_err(|source| self.failure("read", source))? {
             let key = line::key(bytes).map_err(|error| self.corrupt(number, &error))?;
-            let place = Place { in_spool: false, offset, length: length(bytes), is_used: false };
-            // After a merge of two branches both may have recorded the same call: the first stays.
-            state.places.entry(key).or_insert(place);
+            let place = Place::new(false, offset);
+            if let Err(taken) = state.index.add(&key, place) {
+                doubtful.push((key, place, taken));
+            }
         }
         state.kept = Some(file);
-        Ok(())
+        // After a merge of two branches both may have recorded the same call: the first stays.
+        state.settle(doubtful).map_err(|source| self.failure("read", source))
     }
 
     /// Opens the journal for this run alone and takes over what a killed one left. A line that is not whole is what was being
@@ -208,18 +218,20 @@ impl Recording {
             Err(TryLockError::Error(error)) => return Err(failure(error)),
         }
         let mut lines = Lines::of(&file);
-        let mut whole = 0;
+        let (mut whole, mut doubtful) = (0, Vec::new());
         while let Some((_, offset, bytes)) = lines.next().map_err(failure)? {
             let Ok(key) = line::key(bytes) else { break };
-            let place = Place { in_spool: true, offset, length: length(bytes), is_used: false };
-            whole = offset + u64::from(place.length) + 1;
-            state.places.entry(key).or_insert(place);
+            let place = Place::new(true, offset);
+            whole = offset + bytes.len() as u64 + 1;
+            if let Err(taken) = state.index.add(&key, place) {
+                doubtful.push((key, place, taken));
+            }
         }
         file.set_len(whole).map_err(failure)?;
         state.is_changed |= whole > 0;
         state.spool_length = whole;
         state.spool = Some(file);
-        Ok(())
+        state.settle(doubtful).map_err(failure)
     }
 
     fn failure(&self, action: &'static str, source: io::Error) -> EvalError {
@@ -244,19 +256,61 @@ impl State {
         spool.write_all(bytes)?;
         self.spool_length += bytes.len() as u64;
         self.is_changed = true;
-        let place = Place { in_spool: true, offset, length: length(&bytes[..bytes.len() - 1]), is_used: true };
-        self.places.insert(key, place);
+        let place = Place::new(true, offset).used();
+        if self.index.add(&key, place).is_err() {
+            match self.place(&key)? {
+                // What was asked for once more takes the place of what was there.
+                Some(old) => self.index.replace(&key, old, place),
+                None => self.index.add_further(key, place),
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns where the answer under a key lies, if there is one.
+    fn place(&mut self, key: &Key) -> io::Result<Option<Place>> {
+        let candidates: Vec<Place> = self.index.candidates(key).collect();
+        for place in candidates {
+            if line::key(&self.bytes(place)?)? == *key {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Adds answers whose keys begin like others, unless they are the same: then the first stays.
+    fn settle(&mut self, doubtful: Vec<(Key, Place, Option<Place>)>) -> io::Result<()> {
+        for (key, place, taken) in doubtful {
+            let is_same = match taken {
+                Some(taken) => line::key(&self.bytes(taken)?)? == key,
+                None => false,
+            };
+            if !is_same {
+                self.index.add_further(key, place);
+            }
+        }
         Ok(())
     }
 
     /// Reads the line at a place, without its end.
     fn bytes(&mut self, place: Place) -> io::Result<Vec<u8>> {
-        let file = if place.in_spool { self.spool.as_mut() } else { self.kept.as_mut() };
+        let file = if place.is_in_spool() { self.spool.as_mut() } else { self.kept.as_mut() };
         let file = file.ok_or_else(|| io::Error::other("the file is closed"))?;
-        file.seek(SeekFrom::Start(place.offset))?;
-        let mut bytes = vec![0; place.length as usize];
-        file.read_exact(&mut bytes)?;
-        Ok(bytes)
+        file.seek(SeekFrom::Start(place.offset()))?;
+        let mut bytes = Vec::new();
+        let mut most = READ_AT_ONCE;
+        loop {
+            let looked_at = bytes.len();
+            let read = io::Read::by_ref(file).take((most - looked_at) as u64).read_to_end(&mut bytes)?;
+            if let Some(end) = bytes[looked_at..].iter().position(|byte| *byte == b'\n') {
+                bytes.truncate(looked_at + end);
+                return Ok(bytes);
+            }
+            if read == 0 {
+                return Ok(bytes);
+            }
+            most *= 4;
+        }
     }
 
     fn write(&mut self, path: &Path) -> io::Result<()> {
@@ -268,26 +322,65 @@ impl State {
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let mut file = builder.prefix(".recording-").tempfile_in(folder)?;
         let mut writer = BufWriter::new(file.as_file_mut());
-        let mut places = self.places.clone();
         let mut offset = 0;
-        for place in places.values_mut() {
-            let bytes = self.bytes(*place)?;
+        let mut moved = |state: &mut Self, place: &mut Place| {
+            let bytes = state.bytes(*place)?;
             writer.write_all(&bytes)?;
             writer.write_all(b"\n")?;
-            *place = Place { in_spool: false, offset, ..*place };
+            *place = place.moved(offset);
             offset += bytes.len() as u64 + 1;
-        }
+            Ok::<_, io::Error>(())
+        };
+        let index = match self.index.in_order() {
+            Some(mut places) => {
+                for (_, place) in &mut places {
+                    moved(self, place)?;
+                }
+                Moved::All(places)
+            }
+            None => {
+                let mut index = self.index.clone();
+                for (key, place) in self.by_key()? {
+                    let mut new = place;
+                    moved(self, &mut new)?;
+                    index.replace(&key, place, new);
+                }
+                Moved::Index(index)
+            }
+        };
         writer.flush()?;
         drop(writer);
         file.as_file().sync_all()?;
         let kept = file.persist(path).map_err(|error| error.error)?;
-        *self = Self { places, kept: Some(kept), ..Self::default() };
+        let mut before = std::mem::take(self);
+        let index = match index {
+            Moved::All(places) => {
+                before.index.replace_all(places);
+                before.index
+            }
+            Moved::Index(index) => index,
+        };
+        *self = Self { index, kept: Some(kept), ..Self::default() };
         Ok(())
+    }
+
+    /// Returns every key with its place, in the order of the keys, which are read for it.
+    fn by_key(&mut self) -> io::Result<Vec<(Key, Place)>> {
+        let mut places = Vec::with_capacity(self.index.len());
+        for place in self.index.all().collect::<Vec<_>>() {
+            places.push((line::key(&self.bytes(place)?)?, place));
+        }
+        places.sort_unstable_by_key(|(key, _)| *key);
+        Ok(places)
     }
 }
 
-fn length(bytes: &[u8]) -> u32 {
-    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
+/// Where answers lie once a file is written anew.
+enum Moved {
+    /// The places that change, all of them, by the beginnings of their keys.
+    All(Vec<(u64, Place)>),
+    /// The whole.
+    Index(Index),
 }
 
 /// The lines of a file that are not empty, each with its number, from 1, and where it starts.
@@ -424,6 +517,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_recorded_once_more_takes_the_place_of_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("eval.jsonl");
+        let recording = open(&path, Replay::Auto);
+        put(&recording, key("a", 0), "{\"a\":1}");
+        put(&recording, key("a", 900), "{\"a\":900}");
+        recording.save().unwrap();
+        let next = open(&path, Replay::Auto);
+        assert!(next.has(&key("a", 0)).unwrap() && !next.has(&key("a", 1)).unwrap());
+        put(&next, key("a", 0), "{\"a\":2}");
+        put(&next, key("a", 900), "{\"a\":901}");
+        assert_eq!(get(&next, key("a", 0)).unwrap().body, "{\"a\":2}");
+        next.save().unwrap();
+        let last = open(&path, Replay::Only);
+        let bodies = [0, 900].map(|repeat| get(&last, key("a", repeat)).unwrap().body);
+        assert_eq!(bodies, ["{\"a\":2}", "{\"a\":901}"]);
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2);
+    }
+
+    #[test]
     fn two_runs_do_not_record_into_one_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("eval.jsonl");
@@ -460,6 +573,30 @@ mod tests {
         next.save().unwrap();
         assert!(get(&open(&path, Replay::Only), key("old", 0)).is_none());
         assert!(get(&open(&path, Replay::Only), key("new", 0)).is_some());
+    }
+
+    #[test]
+    fn of_two_lines_of_one_call_the_first_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("eval.jsonl");
+        let recording = open(&path, Replay::Auto);
+        put(&recording, key("call", 0), "{\"n\":1}");
+        // More repeats than a short key holds, and an answer that is longer than what is read at once.
+        put(&recording, key("call", 500), &format!("\"{}\"", "long ".repeat(9000)));
+        recording.save().unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let other = text.lines().next().unwrap().replace("{\"n\":1}", "{\"n\":2}");
+        std::fs::write(&path, format!("{text}{other}\n")).unwrap();
+        let merged = open(&path, Replay::Auto);
+        assert_eq!(get(&merged, key("call", 0)).unwrap().body, "{\"n\":1}");
+        assert_eq!(get(&merged, key("call", 500)).unwrap().body.len(), 45_002);
+        put(&merged, key("b", 0), "{}");
+        merged.save().unwrap();
+        // What is written anew is in order, and holds each call once.
+        let keys: Vec<Key> =
+            std::fs::read_to_string(&path).unwrap().lines().map(|line| line::key(line.as_bytes()).unwrap()).collect();
+        assert!(keys.len() == 3 && keys.is_sorted(), "{keys:?}");
+        assert_eq!(get(&merged, key("call", 500)).unwrap().body.len(), 45_002);
     }
 
     #[test]

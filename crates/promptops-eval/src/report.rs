@@ -1,11 +1,12 @@
 //! Reports: what an evaluation found, as a document with a version.
 
+mod corrected;
 pub mod v1;
 
 use std::collections::BTreeMap;
 
 use promptops_prompt::Digest;
-use promptops_stats::{Interval, PairedComparison, Proportion, SortedSample};
+use promptops_stats::{Interval, PairedComparison, SortedSample};
 use serde_json::{Map, Value, json};
 
 use crate::client::decode;
@@ -23,6 +24,8 @@ use crate::subject::Subject;
 
 /// Cases that changed and are listed; of a large dataset more than a reader can look at.
 pub const MOST_FLIPS: usize = 1000;
+/// Cases that must pass, do not, and are listed.
+pub const MOST_FAILURES: usize = 1000;
 
 /// Writes down what an evaluation found. The same answers give the same report, however they were come by.
 ///
@@ -36,10 +39,10 @@ pub fn build(
     recording: &Recording,
 ) -> Result<v1::Report, EvalError> {
     let builder = Builder { prepared, evaluation, recording, scorers: prepared.scorers_digest() };
-    let parent_side = evaluation.parent.as_ref().zip(parent).map(|(run, subject)| builder.side(subject, run));
-    let metrics: Vec<v1::Metric> =
-        evaluation.comparison.metrics.iter().enumerate().map(|(index, result)| builder.metric(index, result)).collect();
-    let must_pass = builder.must_pass();
+    let parent_side = evaluation.parent.as_ref().zip(parent).map(|(run, subject)| builder.side(subject, run)).transpose()?;
+    let results = evaluation.comparison.metrics.iter().enumerate();
+    let metrics: Vec<v1::Metric> = results.map(|(index, result)| builder.metric(index, result)).collect::<Result<_, _>>()?;
+    let must_pass = builder.must_pass()?;
     let (flips, more_flips) = builder.flips(candidate, parent)?;
     let reasons = reasons(&metrics, &must_pass, evaluation);
     Ok(v1::Report {
@@ -58,7 +61,7 @@ pub fn build(
             repeats: prepared.spec.repeats,
         },
         scorers: builder.scorers,
-        candidate: builder.side(candidate, &evaluation.candidate),
+        candidate: builder.side(candidate, &evaluation.candidate)?,
         parent: parent_side,
         slices: builder.slices(),
         warnings: builder.warnings(&metrics),
@@ -91,9 +94,10 @@ fn reasons(metrics: &[v1::Metric], must_pass: &v1::MustPass, evaluation: &Evalua
     reasons.extend(said(&[MetricVerdict::Regressed, MetricVerdict::BelowMinimum, MetricVerdict::AboveMaximum]));
     if !must_pass.failed.is_empty() {
         let names: Vec<String> = must_pass.failed.iter().take(5).map(|case| format!("`{}`", case.case)).collect();
-        let more = must_pass.failed.len().saturating_sub(names.len());
+        let failed = must_pass.failures();
+        let more = failed - names.len() as u64;
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let count = format!("{} of {}", must_pass.failed.len(), must_pass.cases);
+        let count = format!("{failed} of {}", must_pass.cases);
         reasons.push(format!("{count} cases that must pass fail: {}{more}", names.join(", ")));
     }
     reasons.extend(said(&[MetricVerdict::Inconclusive, MetricVerdict::NoBaseline]));
@@ -109,27 +113,27 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn side(&self, subject: &Subject, run: &Run) -> v1::Side {
+    fn side(&self, subject: &Subject, run: &Run) -> Result<v1::Side, EvalError> {
         let answered = &run.told.answered_by;
         let models: Vec<&str> = answered.keys().map(|(model, _)| model.as_str()).collect();
         let parameters = subject.parameters_digest();
         let dataset = self.prepared.dataset.digest;
         let key = json!([dataset, self.scorers, self.prepared.spec.repeats, subject.content.model, models, parameters]);
-        v1::Side {
+        Ok(v1::Side {
             prompt: subject.reference.clone(),
             digest: subject.digest,
             model: subject.content.model.clone(),
             answered_by: answered.iter().map(answered_by).collect(),
             parameters,
             comparability_key: Digest::of_json(&key),
-            totals: totals(run),
-        }
+            totals: totals(run)?,
+        })
     }
 
-    fn metric(&self, index: usize, result: &MetricResult) -> v1::Metric {
+    fn metric(&self, index: usize, result: &MetricResult) -> Result<v1::Metric, EvalError> {
         let metric = &self.prepared.spec.metrics[index];
         let paired = result.difference.as_ref().and_then(|difference| difference.paired);
-        v1::Metric {
+        Ok(v1::Metric {
             name: metric.name.value.clone(),
             verdict: result.verdict.as_str().to_owned(),
             reason: result.reason.clone(),
@@ -151,9 +155,9 @@ impl Builder<'_> {
             p_worse: result.difference.map(|difference| rounded(difference.p_worse)),
             p_worse_adjusted: result.difference.map(|difference| rounded(difference.p_worse_adjusted)),
             p_exact: result.difference.and_then(|difference| difference.p_exact).map(rounded),
-            labels: self.labels(index),
-            judge: self.judge(index, result),
-        }
+            labels: self.labels(index)?,
+            judge: self.judge(index, result)?,
+        })
     }
 
     fn slices(&self) -> Vec<v1::Slice> {
@@ -195,63 +199,66 @@ impl Builder<'_> {
         self.evaluation.asked.as_ref().unwrap_or(self.prepared.dataset)
     }
 
-    fn labels(&self, index: usize) -> Option<v1::Labels> {
-        let labels = self.prepared.scorers[index].labels()?;
+    fn labels(&self, index: usize) -> Result<Option<v1::Labels>, EvalError> {
+        let Some(labels) = self.prepared.scorers[index].labels() else { return Ok(None) };
         let confusion = |run: &Run| {
             let mut confusion = Confusion::new(labels);
-            let scores = run.attempts().filter_map(|attempt| attempt.scores[index].as_ref().ok());
-            for classified in scores.filter_map(|score| score.classified) {
-                confusion.add(classified.right, classified.answered);
-            }
-            v1::Confusion { macro_f1: confusion.macro_f1().map(rounded), counts: confusion.counts }
+            run.each_attempt(|attempt| {
+                if let Some(classified) = attempt.scores[index].as_ref().ok().and_then(|score| score.classified) {
+                    confusion.add(classified.right, classified.answered);
+                }
+            })?;
+            Ok::<_, EvalError>(v1::Confusion { macro_f1: confusion.macro_f1().map(rounded), counts: confusion.counts })
         };
-        Some(v1::Labels {
+        Ok(Some(v1::Labels {
             labels: labels.names().to_vec(),
-            candidate: confusion(&self.evaluation.candidate),
-            parent: self.evaluation.parent.as_ref().map(confusion),
-        })
+            candidate: confusion(&self.evaluation.candidate)?,
+            parent: self.evaluation.parent.as_ref().map(confusion).transpose()?,
+        }))
     }
 
     /// Says how far the judge of a metric agrees with people, and what the shares are once its errors are taken out.
-    fn judge(&self, index: usize, result: &MetricResult) -> Option<v1::Judge> {
-        let found = self.evaluation.calibrations[index].as_ref()?;
+    fn judge(&self, index: usize, result: &MetricResult) -> Result<Option<v1::Judge>, EvalError> {
+        let Some(found) = self.evaluation.calibrations[index].as_ref() else { return Ok(None) };
+        let drawn = self.evaluation.drawn.as_deref();
         let corrected = |run: &Run| {
-            let passed = run.cases.iter().filter(|case| passes(case, index)).count() as u64;
-            let judged = Proportion::new(passed, run.cases.len() as u64).ok()?;
-            // A judge that is no better than a coin corrects nothing.
-            let (estimate, found) = found.calibration.corrected(judged, 1.0 - 2.0 * compare::ALPHA).ok()?;
-            Some(v1::Value { estimate: Some(rounded(estimate)), interval: Some(interval(&found)) })
+            let corrected = corrected::share(&found.calibration, (run, index), &self.dataset().heads, drawn)?;
+            let value = |(estimate, found)| v1::Value { estimate: Some(rounded(estimate)), interval: Some(interval(&found)) };
+            Ok::<_, EvalError>(corrected.map(value))
         };
         let slope = found.calibration.slope();
         let estimate = result.difference.as_ref().and_then(|difference| difference.paired).map(|paired| paired.estimate);
-        Some(v1::Judge {
+        Ok(Some(v1::Judge {
             labelled: found.calibration.good.trials() + found.calibration.bad.trials() + found.unjudged,
             unjudged: found.unjudged,
             sensitivity: rounded(found.calibration.good.share()),
             specificity: rounded(found.calibration.bad.share()),
             kappa: found.kappa.map(rounded),
-            candidate: corrected(&self.evaluation.candidate),
-            parent: self.evaluation.parent.as_ref().and_then(corrected),
+            candidate: corrected(&self.evaluation.candidate)?,
+            parent: self.evaluation.parent.as_ref().map(corrected).transpose()?.flatten(),
             difference: estimate.filter(|_| slope > 0.0).map(|estimate| rounded(estimate / slope)),
-        })
+        }))
     }
 
-    fn must_pass(&self) -> v1::MustPass {
+    /// Lists the cases that must pass and do not, at most [`MOST_FAILURES`], and counts the rest.
+    fn must_pass(&self) -> Result<v1::MustPass, EvalError> {
         let comparison = &self.evaluation.comparison;
-        let failed = comparison.must_pass_failures.iter().map(|failure| {
-            let case = &self.dataset().heads[failure.case];
-            let result = &self.evaluation.candidate.cases[failure.case];
+        let mut failed = Vec::new();
+        for failure in comparison.must_pass_failures.iter().take(MOST_FAILURES) {
+            let Some(case) = self.dataset().heads.get(failure.case) else { continue };
+            let result = self.evaluation.candidate.cases.get(failure.case)?;
             let metric = failure.metrics[0];
             let shown = result.attempts.iter().find(|attempt| !attempt.passes(metric));
-            v1::MustPassFailure {
-                case: case.name.clone(),
+            failed.push(v1::MustPassFailure {
+                case: case.name,
                 line: case.line,
                 metrics: failure.metrics.iter().map(|metric| self.name(*metric)).collect(),
                 outside: failure.is_outside,
                 note: shown.and_then(|attempt| attempt.note(metric)),
-            }
-        });
-        v1::MustPass { cases: comparison.must_pass as u64, failed: failed.collect() }
+            });
+        }
+        let more = (comparison.must_pass_failures.len() - failed.len()) as u64;
+        Ok(v1::MustPass { cases: comparison.must_pass as u64, failed, more })
     }
 
     fn name(&self, metric: usize) -> String {
@@ -264,18 +271,27 @@ impl Builder<'_> {
         let (Some(before), Some(parent)) = (&self.evaluation.parent, parent) else { return Ok((Vec::new(), 0)) };
         let after = &self.evaluation.candidate;
         let mut found: Vec<(v1::Change, usize, usize)> = Vec::new();
-        for (index, (before, after)) in before.cases.iter().zip(&after.cases).enumerate() {
-            for metric in 0..self.prepared.scorers.len() {
-                let (passed, passes) = (passes(before, metric), passes(after, metric));
+        let (mut counts, mut all) = (BTreeMap::new(), 0);
+        for (index, (before, after)) in before.cases.iter().zip(after.cases.iter()).enumerate() {
+            let (before, after) = (before?, after?);
+            // A quantity has no pass, and what is not known is neither lost nor won.
+            for metric in (0..self.prepared.scorers.len()).filter(|metric| self.prepared.scorers[*metric].unit() == Unit::Share) {
+                let (Some(passed), Some(passes)) = (before.passes(metric), after.passes(metric)) else { continue };
                 if passed != passes {
                     let change = if passes { v1::Change::FailToPass } else { v1::Change::PassToFail };
-                    found.push((change, metric, index));
+                    let count: &mut usize = counts.entry((change, metric)).or_default();
+                    *count += 1;
+                    all += 1;
+                    // More of one kind are never listed.
+                    if *count <= MOST_FLIPS {
+                        found.push((change, metric, index));
+                    }
                 }
             }
         }
         found.sort_unstable();
-        let more = found.len().saturating_sub(MOST_FLIPS) as u64;
         found.truncate(MOST_FLIPS);
+        let more = all - found.len() as u64;
         let mut of_cases: BTreeMap<usize, Vec<(v1::Change, usize)>> = BTreeMap::new();
         for (change, metric, index) in found {
             of_cases.entry(index).or_default().push((change, metric));
@@ -284,7 +300,9 @@ impl Builder<'_> {
         let last = of_cases.keys().next_back().map_or(0, |last| last + 1);
         for (index, case) in self.dataset().rows().take(last).enumerate() {
             let case = case?;
-            for (change, metric) in of_cases.remove(&index).unwrap_or_default() {
+            let Some(changes) = of_cases.remove(&index) else { continue };
+            let (before, after) = (before.cases.get(index)?, after.cases.get(index)?);
+            for (change, metric) in changes {
                 let passes = change == v1::Change::FailToPass;
                 let flip = v1::Flip {
                     metric: self.name(metric),
@@ -293,8 +311,8 @@ impl Builder<'_> {
                     change,
                     must_pass: case.head.must_pass,
                     input: self.input(&case, candidate),
-                    parent: self.outcome((&before.cases[index], metric, !passes), parent, &case)?,
-                    candidate: self.outcome((&after.cases[index], metric, passes), candidate, &case)?,
+                    parent: self.outcome((&before, metric, !passes), parent, &case)?,
+                    candidate: self.outcome((&after, metric, passes), candidate, &case)?,
                 };
                 flips.push((metric, flip));
             }
@@ -310,7 +328,7 @@ impl Builder<'_> {
         subject: &Subject,
         case: &Case,
     ) -> Result<v1::Outcome, EvalError> {
-        let shown = (0_u32..).zip(&result.attempts).find(|(_, attempt)| attempt.passes(metric) == passes);
+        let shown = result.known(metric).find(|(_, attempt)| attempt.passes(metric) == passes);
         let mut answer = None;
         if let Some((repeat, _)) = shown.filter(|(_, attempt)| attempt.answer.is_ok())
             && let Ok(call) = subject.call(&self.input(case, subject))
@@ -328,34 +346,38 @@ impl Builder<'_> {
     }
 }
 
-/// Tells whether most repeats pass.
-fn passes(result: &CaseResult, metric: usize) -> bool {
-    2 * result.attempts.iter().filter(|attempt| attempt.passes(metric)).count() > result.attempts.len()
-}
-
 fn answered_by(((model, fingerprint), calls): (&(String, Option<String>), &u64)) -> v1::AnsweredBy {
     let is_offline = fingerprint.as_deref().is_some_and(|fingerprint| fingerprint.starts_with("offline-classifier-"));
     let note = is_offline.then(|| "PromptOps' offline model: rules over the prompt's own text, not a language model".to_owned());
     v1::AnsweredBy { model: model.clone(), fingerprint: fingerprint.clone(), calls: *calls, note }
 }
 
-fn totals(run: &Run) -> v1::Totals {
+fn totals(run: &Run) -> Result<v1::Totals, EvalError> {
     let quantile = |times: &[u32], share: f64| {
         let times = SortedSample::new(times.iter().map(|time| f64::from(*time)).collect()).ok()?;
         times.quantile(share).ok().map(rounded)
     };
-    let costs: Vec<f64> = run.attempts().filter_map(|attempt| attempt.cost_usd).collect();
+    let (mut calls, mut cost_usd, mut failures) = (0, None, BTreeMap::new());
+    run.each_attempt(|attempt| {
+        calls += 1;
+        if let Some(cost) = attempt.cost_usd {
+            cost_usd = Some(cost_usd.unwrap_or(0.0) + cost);
+        }
+        if let Err(failure) = &attempt.answer {
+            *failures.entry(failure.class).or_default() += 1;
+        }
+    })?;
     let told = &run.told;
-    v1::Totals {
-        calls: run.attempts().count() as u64,
-        failures: run.failures(),
+    Ok(v1::Totals {
+        calls,
+        failures,
         tokens: (told.counted > 0).then_some(told.usage),
         latency_ms_p50: quantile(&told.latencies_ms, 0.5),
         latency_ms_p95: quantile(&told.latencies_ms, 0.95),
         first_token_ms_p50: quantile(&told.first_token_ms, 0.5),
         first_token_ms_p95: quantile(&told.first_token_ms, 0.95),
-        cost_usd: (!costs.is_empty()).then(|| rounded(costs.iter().sum())),
-    }
+        cost_usd: cost_usd.map(rounded),
+    })
 }
 
 fn difference(paired: &PairedComparison, unit: Unit) -> v1::Difference {

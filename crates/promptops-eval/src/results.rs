@@ -5,17 +5,19 @@
 //! answers, so whoever uses a result compares that with the candidate's: [`is_comparable`]. Only a run in which every answer was
 //! given and judged is kept. The folder is a cache: it may be deleted at any time, and what cannot be read counts as absent.
 
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use promptops_prompt::{Digest, PromptRef};
 use serde::{Deserialize, Serialize};
 
 use crate::client::Usage;
-use crate::run::{Attempt, CaseResult, Run, Served, Told};
-use crate::scorer::{Classified, Score};
+use crate::error::EvalError;
+use crate::run::{Cases, Run, Served, Told};
 
 /// The number of the form of a kept result; another one is not read.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// A folder of kept results.
 #[derive(Debug, Clone)]
@@ -23,9 +25,9 @@ pub struct Results {
     folder: PathBuf,
 }
 
-/// A run as it is kept.
+/// What stands in front of the cases of a kept run, on one line.
 #[derive(Debug, Serialize, Deserialize)]
-struct KeptV1 {
+struct HeadV2 {
     format: u32,
     reference: PromptRef,
     answered_by: Vec<(String, Option<String>, u64)>,
@@ -33,22 +35,6 @@ struct KeptV1 {
     counted: u64,
     latencies_ms: Vec<u32>,
     first_token_ms: Vec<u32>,
-    /// The attempts of each case.
-    cases: Vec<Vec<AttemptV1>>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct AttemptV1 {
-    scores: Vec<ScoreV1>,
-    cost_usd: Option<f64>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct ScoreV1 {
-    value: f64,
-    passed: bool,
-    note: Option<String>,
-    classified: Option<(usize, Option<usize>)>,
 }
 
 impl Results {
@@ -59,26 +45,46 @@ impl Results {
 
     /// Returns the result under a key. One that is not there or cannot be read is none.
     pub fn find(&self, key: &Digest) -> Option<Run> {
-        let text = std::fs::read_to_string(self.file(key)).ok()?;
-        let kept: KeptV1 = serde_json::from_str(&text).ok()?;
-        (kept.format == FORMAT).then(|| kept.into_run())
+        let mut reader = BufReader::new(File::open(self.file(key)).ok()?);
+        let mut line = String::new();
+        let start = reader.read_line(&mut line).ok()?;
+        let head: HeadV2 = serde_json::from_str(&line).ok().filter(|head: &HeadV2| head.format == FORMAT)?;
+        let cases = Cases::in_file(reader.into_inner(), start as u64).ok()?;
+        Some(head.into_run(cases))
     }
 
     /// Keeps a run under a key if every answer was given and judged; tells whether it was. Readers see all of it or nothing.
     ///
     /// # Errors
-    /// What the system says: the result is not kept, which costs time later and nothing else.
-    pub fn keep(&self, key: &Digest, run: &Run) -> std::io::Result<bool> {
-        let Some(kept) = KeptV1::of(run) else { return Ok(false) };
-        std::fs::create_dir_all(&self.folder)?;
-        let mut file = tempfile::Builder::new().prefix(".result-").tempfile_in(&self.folder)?;
-        serde_json::to_writer(std::io::BufWriter::new(file.as_file_mut()), &kept)?;
-        file.persist(self.file(key)).map_err(|error| error.error)?;
-        Ok(true)
+    /// [`EvalError::Spool`]: the result is not kept, which costs time later and nothing else.
+    pub fn keep(&self, key: &Digest, run: &Run) -> Result<bool, EvalError> {
+        let mut is_whole = true;
+        run.each_attempt(|attempt| is_whole &= attempt.answer.is_ok() && attempt.scores.iter().all(Result::is_ok))?;
+        if is_whole {
+            let failure = |source| EvalError::Spool { source };
+            let file = self.write(run)?;
+            file.persist(self.file(key)).map_err(|error| failure(error.error))?;
+        }
+        Ok(is_whole)
+    }
+
+    fn write(&self, run: &Run) -> Result<tempfile::NamedTempFile, EvalError> {
+        let failure = |source| EvalError::Spool { source };
+        std::fs::create_dir_all(&self.folder).map_err(failure)?;
+        let mut file = tempfile::Builder::new().prefix(".result-").tempfile_in(&self.folder).map_err(failure)?;
+        let mut writer = BufWriter::new(file.as_file_mut());
+        serde_json::to_writer(&mut writer, &HeadV2::of(run)).map_err(|error| failure(error.into()))?;
+        writer.write_all(b"\n").map_err(failure)?;
+        for case in run.cases.bytes() {
+            writer.write_all(&case?).map_err(failure)?;
+        }
+        writer.flush().map_err(failure)?;
+        drop(writer);
+        Ok(file)
     }
 
     fn file(&self, key: &Digest) -> PathBuf {
-        self.folder.join(format!("{}.json", key.to_string().replace(':', "-")))
+        self.folder.join(format!("{}.run", key.to_string().replace(':', "-")))
     }
 }
 
@@ -91,27 +97,11 @@ pub fn is_comparable(parent: &Run, parent_model: &str, candidate: &Run, candidat
     parent_model != candidate_model || models(parent) == models(candidate)
 }
 
-impl KeptV1 {
-    fn of(run: &Run) -> Option<Self> {
-        let score = |score: &Score| ScoreV1 {
-            value: score.value,
-            passed: score.passed,
-            note: score.note.clone(),
-            classified: score.classified.map(|classified| (classified.right, classified.answered)),
-        };
-        let mut cases = Vec::with_capacity(run.cases.len());
-        for case in &run.cases {
-            let mut attempts = Vec::with_capacity(case.attempts.len());
-            for attempt in &case.attempts {
-                attempt.answer.as_ref().ok()?;
-                let scores: Option<Vec<ScoreV1>> = attempt.scores.iter().map(|found| found.as_ref().ok().map(score)).collect();
-                attempts.push(AttemptV1 { scores: scores?, cost_usd: attempt.cost_usd });
-            }
-            cases.push(attempts);
-        }
+impl HeadV2 {
+    fn of(run: &Run) -> Self {
         let told = &run.told;
         let by = told.answered_by.iter().map(|((model, fingerprint), count)| (model.clone(), fingerprint.clone(), *count));
-        Some(Self {
+        Self {
             format: FORMAT,
             reference: run.reference.clone(),
             answered_by: by.collect(),
@@ -119,23 +109,10 @@ impl KeptV1 {
             counted: told.counted,
             latencies_ms: told.latencies_ms.clone(),
             first_token_ms: told.first_token_ms.clone(),
-            cases,
-        })
+        }
     }
 
-    fn into_run(self) -> Run {
-        let score = |kept: ScoreV1| Score {
-            value: kept.value,
-            passed: kept.passed,
-            note: kept.note,
-            classified: kept.classified.map(|(right, answered)| Classified { right, answered }),
-        };
-        let attempt = |kept: AttemptV1| Attempt {
-            answer: Ok(()),
-            scores: kept.scores.into_iter().map(|kept| Ok(score(kept))).collect(),
-            cost_usd: kept.cost_usd,
-        };
-        let case = |attempts: Vec<AttemptV1>| CaseResult { attempts: attempts.into_iter().map(attempt).collect() };
+    fn into_run(self, cases: Cases) -> Run {
         let told = Told {
             answered_by: self.answered_by.into_iter().map(|(model, print, count)| ((model, print), count)).collect(),
             usage: self.usage,
@@ -143,7 +120,7 @@ impl KeptV1 {
             latencies_ms: self.latencies_ms,
             first_token_ms: self.first_token_ms,
         };
-        Run { reference: self.reference, cases: self.cases.into_iter().map(case).collect(), told, served: Served::default() }
+        Run { reference: self.reference, cases, told, served: Served::default() }
     }
 }
 
@@ -151,9 +128,15 @@ impl KeptV1 {
 mod tests {
     use super::*;
     use crate::client::ErrorClass;
-    use crate::run::Failure;
+    use crate::run::{Attempt, CaseResult, Failure};
+    use crate::scorer::{Classified, Score};
 
     fn run(model: &str) -> Run {
+        run_with(model, |_| ())
+    }
+
+    /// Returns a run of one case, whose second attempt is changed.
+    fn run_with(model: &str, change: impl Fn(&mut Attempt)) -> Run {
         let score =
             Score { note: Some("no".into()), classified: Some(Classified { right: 1, answered: None }), ..Score::fail("") };
         let attempt = Attempt { answer: Ok(()), scores: vec![Ok(score), Ok(Score::pass())], cost_usd: Some(0.25) };
@@ -163,7 +146,10 @@ mod tests {
             latencies_ms: vec![3, 5],
             ..Told::default()
         };
-        let cases = vec![CaseResult { attempts: vec![attempt; 2] }];
+        let mut attempts = vec![attempt; 2];
+        change(&mut attempts[1]);
+        let mut cases = Cases::absent(1);
+        cases.set(0, &CaseResult { attempts }).unwrap();
         Run { reference: "a.b@2".parse().unwrap(), cases, told, served: Served { sent: 7, replayed: 1 } }
     }
 
@@ -176,7 +162,10 @@ mod tests {
         assert!(results.keep(&key, &run("m")).unwrap());
         let found = results.find(&key).unwrap();
         let kept = run("m");
-        assert_eq!((&found.reference, &found.cases, &found.told), (&kept.reference, &kept.cases, &kept.told));
+        assert_eq!(
+            (&found.reference, found.cases.get(0).unwrap(), &found.told),
+            (&kept.reference, kept.cases.get(0).unwrap(), &kept.told)
+        );
         // Nothing was sent for it.
         assert_eq!(found.served, Served::default());
         assert!(results.find(&other).is_none());
@@ -189,8 +178,8 @@ mod tests {
     fn a_run_with_errors_is_not_kept() {
         let folder = tempfile::tempdir().unwrap();
         let results = Results::in_folder(folder.path());
-        let mut late = run("m");
-        late.cases[0].attempts[1].answer = Err(Failure { class: ErrorClass::Timeout, message: "late".into() });
+        let failure = Failure { class: ErrorClass::Timeout, message: "late".into() };
+        let late = run_with("m", |attempt| attempt.answer = Err(failure.clone()));
         assert!(!results.keep(&Digest::of(b"key"), &late).unwrap());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }

@@ -1,10 +1,11 @@
 //! One run: every case of a dataset is put to versions of a prompt, and every scorer judges the answers.
 //!
-//! **Invariant.** A run holds numbers for each case and no answer, so that its size does not depend on what was said. Answers
-//! are read again from the recording.
+//! **Invariant.** A run holds no answer and, in memory, no result: of each case it knows where its result lies in a file. So
+//! neither what was said nor the number of cases is a matter of memory. Answers are read again from the recording.
 
 mod asker;
 mod budget;
+mod cases;
 mod pipeline;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use crate::subject::Subject;
 
 pub use self::asker::{Asker, ForScorers};
 pub use self::budget::{Budget, Purse};
+pub use self::cases::Cases;
 
 /// How a run is carried out. Nothing here changes what an answer is, only how it is come by.
 pub struct Settings<'a> {
@@ -66,13 +68,20 @@ pub struct Served {
     pub replayed: u64,
 }
 
+impl std::ops::AddAssign for Served {
+    fn add_assign(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.replayed += other.replayed;
+    }
+}
+
 /// The results of one run, in the order of the dataset.
 #[derive(Debug)]
 pub struct Run {
     /// The version that was asked.
     pub reference: PromptRef,
     /// One result for each case.
-    pub cases: Vec<CaseResult>,
+    pub cases: Cases,
     /// What the answers tell besides their texts.
     pub told: Told,
     /// How the answers were come by; of two versions that were asked together the parent has those of both.
@@ -180,45 +189,54 @@ impl Attempt {
 }
 
 impl CaseResult {
-    /// Returns the mean over the repeats of the metric with this number; a repeat about which nothing is known counts as 0.
-    pub fn share(&self, metric: usize) -> f64 {
-        let values = self.attempts.iter().filter_map(|attempt| attempt.scores[metric].as_ref().ok());
-        values.map(|score| score.value).sum::<f64>() / self.attempts.len() as f64
+    /// Returns the repeats about which something is known on the metric with this number, each with its number.
+    pub fn known(&self, metric: usize) -> impl Iterator<Item = (u32, &Attempt)> {
+        (0..).zip(&self.attempts).filter(move |(_, attempt)| !attempt.is_unknown(metric))
     }
 
-    /// Tells whether nothing is known about a repeat for a reason outside the prompt.
-    pub fn has_unknown(&self, metric: usize) -> bool {
-        self.attempts.iter().any(|attempt| attempt.is_unknown(metric))
+    /// Returns the mean over the repeats of the metric with this number; 0 where nothing is known.
+    pub fn share(&self, metric: usize) -> f64 {
+        let values = self.known(metric).filter_map(|(_, attempt)| attempt.scores[metric].as_ref().ok());
+        let (count, sum) = values.fold((0_u32, 0.0), |(count, sum), score| (count + 1, sum + score.value));
+        sum / f64::from(count.max(1))
+    }
+
+    /// Tells whether most repeats pass the metric with this number; none where nothing is known.
+    pub fn passes(&self, metric: usize) -> Option<bool> {
+        let (known, passed) = self
+            .known(metric)
+            .fold((0_u32, 0_u32), |(known, passed), (_, attempt)| (known + 1, passed + u32::from(attempt.passes(metric))));
+        (known > 0).then_some(2 * passed > known)
     }
 }
 
 impl Run {
     /// Puts the cases of another run of the same version behind its own.
-    pub fn append(&mut self, other: Self) {
-        self.cases.extend(other.cases);
+    ///
+    /// # Errors
+    /// [`EvalError::Spool`].
+    pub fn append(&mut self, other: Self) -> Result<(), EvalError> {
+        self.cases.append(&other.cases)?;
         self.told.append(other.told);
         self.served.sent += other.served.sent;
         self.served.replayed += other.served.replayed;
+        Ok(())
     }
 
     /// Puts the cases into another order: the case at `order[n]` becomes the n-th.
     pub fn reorder(&mut self, order: &[usize]) {
-        let mut cases: Vec<Option<CaseResult>> = std::mem::take(&mut self.cases).into_iter().map(Some).collect();
-        self.cases = order.iter().filter_map(|index| cases[*index].take()).collect();
+        self.cases.reorder(order);
     }
 
-    /// Returns every attempt, in order.
-    pub fn attempts(&self) -> impl Iterator<Item = &Attempt> {
-        self.cases.iter().flat_map(|case| &case.attempts)
-    }
-
-    /// Counts the calls without an answer by class.
-    pub fn failures(&self) -> BTreeMap<ErrorClass, u64> {
-        let mut failures = BTreeMap::new();
-        for failure in self.attempts().filter_map(|attempt| attempt.answer.as_ref().err()) {
-            *failures.entry(failure.class).or_default() += 1;
+    /// Hands every attempt on, in order.
+    ///
+    /// # Errors
+    /// [`EvalError::Spool`].
+    pub fn each_attempt(&self, mut take: impl FnMut(&Attempt)) -> Result<(), EvalError> {
+        for case in self.cases.iter() {
+            case?.attempts.iter().for_each(&mut take);
         }
-        failures
+        Ok(())
     }
 }
 

@@ -197,7 +197,7 @@ fn must_pass(report: &Report) -> String {
         return String::new();
     }
     let mut text = String::new();
-    let passed = must_pass.cases - must_pass.failed.len() as u64;
+    let passed = must_pass.cases - must_pass.failures();
     let _ = writeln!(text, "\n  must pass: {passed} of {} do", must_pass.cases);
     for failed in must_pass.failed.iter().take(SHOWN_FLIPS) {
         let note = failed.note.as_deref().unwrap_or("fails");

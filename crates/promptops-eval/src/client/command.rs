@@ -4,25 +4,17 @@
 //! it knows of `tool_calls` (each with `name` and `arguments`), `model`, `finish_reason` and `usage` (`input`, `output`,
 //! `cached_input`, `cache_write`, `reasoning`).
 
-use std::io;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt as _};
-use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::{Child, ChildStderr, Command};
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::http::MAX_BODY_BYTES;
 use super::refusal::excerpt;
 use super::{Answer, Api, Call, ClientError, Exchange, ModelClient, ToolCall, Usage, decode};
-
-/// The most that is read of what a program says on its standard error.
-const MAX_COMPLAINT_BYTES: u64 = 64 << 10;
-/// How long a program that has ended is listened to.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+use crate::program::{Program, ProgramError};
 
 /// Which program to start.
 #[derive(Debug, Clone)]
@@ -35,7 +27,7 @@ pub struct Settings {
     pub timeout: Duration,
 }
 
-/// Starts the program anew for every call. It is ended when its time is over.
+/// Starts the program anew for every call. When its time is over it is ended, with all that it started.
 #[derive(Debug)]
 pub struct CommandClient {
     settings: Settings,
@@ -55,24 +47,29 @@ impl CommandClient {
 
     async fn exchange(&self, call: &Call) -> Result<Exchange, ClientError> {
         let started = Instant::now();
-        let Settings { command, directory, timeout } = &self.settings;
-        let child = Command::new(&command[0])
-            .args(&command[1..])
-            .current_dir(directory)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| ClientError::Unreachable { url: command[0].clone(), message: error.to_string() })?;
+        let Settings { command, directory, timeout } = self.settings.clone();
+        let program = Program { command, directory, timeout, max_output_bytes: MAX_BODY_BYTES };
         let input = call.to_json().to_string();
-        let body = match tokio::time::timeout(*timeout, converse(child, input.into_bytes())).await {
-            Ok(body) => body?,
-            Err(_) => return Err(ClientError::Timeout { after: *timeout }),
-        };
+        let body = program.run(input.as_bytes()).await.map_err(|error| self.failure(error))?;
         let latency_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let exchange = Exchange::document(Api::Command, 200, body, latency_ms);
         decode(&exchange).map(|_| exchange)
+    }
+
+    fn failure(&self, error: ProgramError) -> ClientError {
+        match error {
+            ProgramError::Start(error) => {
+                ClientError::Unreachable { url: self.settings.command[0].clone(), message: error.to_string() }
+            }
+            ProgramError::Timeout(after) => ClientError::Timeout { after },
+            ProgramError::TooMuch(most) => ClientError::Malformed(format!("the answer is larger than {most} bytes")),
+            ProgramError::NoText => ClientError::Malformed("the answer is not UTF-8".to_owned()),
+            ProgramError::Failed { status, stderr } => {
+                let said = if stderr.trim().is_empty() { String::new() } else { format!(": {}", excerpt(&stderr)) };
+                ClientError::Command(format!("it ended with {status}{said}"))
+            }
+            ProgramError::Pipe(error) => ClientError::Command(error.to_string()),
+        }
     }
 }
 
@@ -80,53 +77,6 @@ impl ModelClient for CommandClient {
     fn send<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Exchange, ClientError>> {
         self.exchange(call).boxed()
     }
-}
-
-/// Hands the input over and reads what comes back, all at once: a program that fills one pipe while we wait at another would
-/// never end.
-async fn converse(mut child: Child, input: Vec<u8>) -> Result<String, ClientError> {
-    let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let (Some(mut stdin), Some(stdout), Some(stderr)) = pipes else {
-        return Err(ClientError::Command("it has no pipes".to_owned()));
-    };
-    let failed = |error: io::Error| ClientError::Command(error.to_string());
-    let write = async {
-        match stdin.write_all(&input).await {
-            // A program need not read what it does not use.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            other => other.map_err(failed)?,
-        }
-        drop(stdin);
-        Ok(())
-    };
-    // Read on the side, so that a program that complains at length can end.
-    let listening = tokio::spawn(listen(stderr));
-    let mut output = Vec::new();
-    let read = async {
-        let length = stdout.take(MAX_BODY_BYTES as u64 + 1).read_to_end(&mut output).await.map_err(failed)?;
-        // Whoever writes without an end may never read what we write.
-        let is_too_long = length > MAX_BODY_BYTES;
-        let too_long = || ClientError::Malformed(format!("the answer is larger than {MAX_BODY_BYTES} bytes"));
-        if is_too_long { Err(too_long()) } else { Ok(()) }
-    };
-    tokio::try_join!(write, read)?;
-    let status = child.wait().await.map_err(failed)?;
-    if !status.success() {
-        // What it started may keep its standard error open for ever.
-        let said = tokio::time::timeout(LAST_WORDS, listening).await.ok().and_then(Result::ok).unwrap_or_default();
-        let said = if said.trim().is_empty() { String::new() } else { format!(": {}", excerpt(&said)) };
-        return Err(ClientError::Command(format!("it ended with {status}{said}")));
-    }
-    String::from_utf8(output).map_err(|_| ClientError::Malformed("the answer is not UTF-8".to_owned()))
-}
-
-/// Returns the beginning of what a program says on its standard error; the rest is read and dropped.
-async fn listen(mut stderr: ChildStderr) -> String {
-    let mut said = Vec::new();
-    // What cannot be read was not said.
-    let _ = (&mut stderr).take(MAX_COMPLAINT_BYTES).read_to_end(&mut said).await;
-    let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
-    String::from_utf8_lossy(&said).into_owned()
 }
 
 /// Reads the answer out of a document; an error says what the document does.
@@ -152,6 +102,19 @@ pub(super) fn answer(json: &Value) -> Result<Answer, &'static str> {
     })
 }
 
+/// Writes an answer as a program would.
+pub(super) fn document(answer: &Answer) -> Value {
+    let calls = answer.tool_calls.iter().map(|call| json!({"name": call.name, "arguments": call.arguments}));
+    json!({
+        "text": answer.text,
+        "tool_calls": calls.collect::<Vec<_>>(),
+        "model": answer.model,
+        "fingerprint": answer.fingerprint,
+        "finish_reason": answer.finish_reason,
+        "usage": answer.usage,
+    })
+}
+
 fn usage(json: &Value) -> Usage {
     let number = |name: &str| json[name].as_u64().unwrap_or(0);
     Usage {
@@ -166,7 +129,7 @@ fn usage(json: &Value) -> Usage {
 #[cfg(test)]
 mod tests {
     use promptops_prompt::{Message, Role};
-    use serde_json::{Map, json};
+    use serde_json::Map;
 
     use super::*;
 
@@ -178,6 +141,7 @@ mod tests {
         assert_eq!((answer.text.as_str(), answer.model.as_str()), ("hi", "mine"));
         assert_eq!(answer.usage, Some(Usage { input: 3, output: 2, ..Usage::default() }));
         assert_eq!(answer.tool_calls, [ToolCall { name: "f".into(), arguments: json!({"a": 1}) }]);
+        assert_eq!(super::answer(&super::document(&answer)), Ok(answer));
         assert!(super::answer(&json!({"output": "hi"})).is_err());
         assert!(super::answer(&json!("hi")).is_err());
     }

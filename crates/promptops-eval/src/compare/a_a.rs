@@ -1,10 +1,12 @@
 //! A/A: the gate held against a version that differs from itself by nothing, to measure its own false alarms.
 
+use std::collections::BTreeMap;
+
 use promptops_stats::{Interval, Proportion, SplitMix64, clopper_pearson};
 
 use super::outcomes::shuffle;
 use super::{Basis, MetricVerdict, Outcomes, Verdict, compare};
-use crate::dataset::Head;
+use crate::dataset::Heads;
 use crate::error::EvalError;
 
 /// How a run was split into two that differ by nothing but chance.
@@ -57,9 +59,10 @@ pub struct FalseAlarms {
 /// As [`compare()`]; [`EvalError::CannotSplit`] when there is nothing to split.
 pub fn measure(basis: &Basis<'_>, repeats: &[Outcomes], comparisons: u32, seed: u64) -> Result<FalseAlarms, EvalError> {
     let split = if repeats.len() >= 2 { Split::Repeats } else { Split::Cases };
-    let has_clusters = basis.heads.iter().any(|head| head.cluster.is_some());
-    if repeats.is_empty() || basis.heads.len() < 4 || (split == Split::Cases && has_clusters) {
-        return Err(EvalError::CannotSplit { has_clusters });
+    let groups = groups(basis.heads);
+    let independent = if split == Split::Repeats { basis.heads.len() } else { groups.len() };
+    if repeats.is_empty() || independent < 4 {
+        return Err(EvalError::CannotSplit { has_clusters: basis.heads.has_clusters() });
     }
     let metrics: Vec<_> =
         basis.metrics.iter().map(|metric| crate::spec::Metric { minimum: None, maximum: None, ..metric.clone() }).collect();
@@ -78,11 +81,11 @@ pub fn measure(basis: &Basis<'_>, repeats: &[Outcomes], comparisons: u32, seed: 
         let (parent, candidate, heads) = match split {
             Split::Repeats => {
                 let (left, right) = Outcomes::halves(repeats, &mut random);
-                (left, right, basis.heads.to_vec())
+                (left, right, basis.heads.clone())
             }
-            Split::Cases => pair_cases(&repeats[0], basis.heads, &mut random),
+            Split::Cases => pair_cases(&repeats[0], basis.heads, groups.clone(), &mut random),
         };
-        let heads: Vec<Head> = heads.into_iter().map(|head| Head { must_pass: false, ..head }).collect();
+        let heads = heads.without_must_pass();
         let basis = Basis { heads: &heads, metrics: &metrics, slices: &[], looks: None, with_exact_tests: false, ..*basis };
         let comparison = compare(&basis, &candidate, Some(&parent))?;
         found.cases = heads.len();
@@ -101,13 +104,39 @@ pub fn measure(basis: &Basis<'_>, repeats: &[Outcomes], comparisons: u32, seed: 
     Ok(found)
 }
 
-/// Pairs each case of a random half with one of the other half.
-fn pair_cases(run: &Outcomes, heads: &[Head], random: &mut SplitMix64) -> (Outcomes, Outcomes, Vec<Head>) {
-    let mut order: Vec<usize> = (0..heads.len()).collect();
-    shuffle(&mut order, random);
-    let half = heads.len() / 2;
-    let (left, right) = (&order[..half], &order[half..2 * half]);
+/// Returns the cases of every cluster; a case without one is alone.
+fn groups(heads: &Heads) -> Vec<Vec<usize>> {
+    let mut clusters: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    let mut groups = Vec::new();
+    for case in 0..heads.len() {
+        match heads.cluster_number(case) {
+            Some(cluster) => clusters.entry(cluster).or_default().push(case),
+            None => groups.push(vec![case]),
+        }
+    }
+    groups.extend(clusters.into_values());
+    groups
+}
+
+/// Pairs the cases of each cluster of a random half with those of a cluster of the other half, so that cases which depend on
+/// each other stay on one side. Of two clusters of different size the larger one loses cases.
+fn pair_cases(
+    run: &Outcomes,
+    heads: &Heads,
+    mut groups: Vec<Vec<usize>>,
+    random: &mut SplitMix64,
+) -> (Outcomes, Outcomes, Heads) {
+    groups.iter_mut().for_each(|group| shuffle(group, random));
+    shuffle(&mut groups, random);
+    // Stable, so that chance decides among those of one size.
+    groups.sort_by_key(Vec::len);
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    for pair in groups.chunks_exact(2) {
+        let (first, second) = if random.below(2) == 0 { (&pair[0], &pair[1]) } else { (&pair[1], &pair[0]) };
+        let both = first.len().min(second.len());
+        left.extend(&first[..both]);
+        right.extend(&second[..both]);
+    }
     // Both cases of a pair have a weight; the pair has that of the first, for it is the one that stands in the dataset.
-    let heads = left.iter().map(|case| heads[*case].clone()).collect();
-    (run.of_cases(left), run.of_cases(right), heads)
+    (run.of_cases(&left), run.of_cases(&right), heads.of_cases(&left))
 }

@@ -8,11 +8,15 @@ use promptops_stats::{
 use super::early_stop::Seen;
 use super::plan::cases_to_pass;
 use super::{ALPHA, Basis, Difference, MetricResult, MetricVerdict, Observed, Outcomes, POWER, SEED, Value};
+use crate::dataset::Heads;
 use crate::scorer::Unit;
 use crate::spec::{MarginScale, Metric};
 
 /// Draws of a permutation test, where one is needed.
 const DRAWS: u32 = 9_999;
+
+/// Said where a side has no value.
+const NOTHING_KNOWN: &str = "no answer was given and judged, so there is nothing to go by";
 
 /// The two sides of one metric.
 pub(super) struct Sides<'a> {
@@ -22,8 +26,15 @@ pub(super) struct Sides<'a> {
     alpha: f64,
     seen: Option<Seen>,
     with_exact_tests: bool,
-    cases: Vec<Pair>,
-    has_parent: bool,
+    heads: &'a Heads,
+    index: usize,
+    candidate: &'a Outcomes,
+    parent: Option<&'a Outcomes>,
+    /// Whether each case was drawn at random; none where all were.
+    drawn: Option<&'a [bool]>,
+    /// Whether each case belongs to the slice that is looked at; none where all do.
+    members: Option<&'a [bool]>,
+    max_error_share: f64,
 }
 
 /// What both runs say about one case.
@@ -50,50 +61,63 @@ impl Compared {
 }
 
 impl<'a> Sides<'a> {
-    pub(super) fn new(
-        basis: &Basis<'a>,
-        index: usize,
-        clusters: &[Option<u32>],
-        candidate: &Outcomes,
-        parent: Option<&Outcomes>,
-    ) -> Self {
-        let unit = basis.units[index];
-        let pair = |case: usize| Pair {
-            candidate: candidate.observed(case, index),
-            parent: parent.map(|run| run.observed(case, index)),
-            cluster: clusters[case],
-            weight: basis.heads[case].weight,
-        };
+    pub(super) fn new(basis: &Basis<'a>, index: usize, candidate: &'a Outcomes, parent: Option<&'a Outcomes>) -> Self {
         Self {
             metric: &basis.metrics[index],
-            unit,
+            unit: basis.units[index],
             alpha: if basis.looks.is_some() { 0.5 * ALPHA } else { ALPHA },
             seen: basis.looks.and_then(|looks| looks.seen(index)),
             with_exact_tests: basis.with_exact_tests,
-            cases: (0..basis.heads.len()).map(pair).collect(),
-            has_parent: parent.is_some(),
+            heads: basis.heads,
+            index,
+            candidate,
+            parent,
+            drawn: basis.drawn,
+            members: None,
+            max_error_share: basis.max_error_share,
         }
     }
 
-    /// Keeps the cases of a slice.
-    pub(super) fn keep(mut self, members: &[bool]) -> Self {
-        let mut members = members.iter();
-        self.cases.retain(|_| members.next().copied().unwrap_or(false));
-        self
+    /// Looks at the cases of a slice alone.
+    pub(super) fn of_members(self, members: &'a [bool]) -> Self {
+        Self { members: Some(members), ..self }
+    }
+
+    /// Returns what both runs say about every case that is looked at.
+    fn cases(&self) -> impl Iterator<Item = Pair> {
+        let is_among = |cases: Option<&[bool]>, case: usize| cases.is_none_or(|cases| cases.get(case) == Some(&true));
+        let is_meant = move |case: &usize| is_among(self.drawn, *case) && is_among(self.members, *case);
+        (0..self.heads.len()).filter(is_meant).map(|case| Pair {
+            candidate: self.candidate.observed(case, self.index),
+            parent: self.parent.map(|run| run.observed(case, self.index)),
+            cluster: self.heads.cluster_number(case),
+            weight: self.heads.weight(case),
+        })
     }
 
     pub(super) fn result(&self) -> Result<MetricResult, StatsError> {
         let candidate = self.value(|pair| Some(pair.candidate))?;
-        let difference = if self.has_parent { Some(self.difference()?) } else { None };
+        let difference = if self.parent.is_some() { Some(self.difference()?) } else { None };
         let compared = match &difference {
+            Some(_) if candidate.estimate.is_none() => Compared::new(MetricVerdict::Inconclusive, NOTHING_KNOWN.to_owned()),
             Some(difference) => self.paired_verdict(difference)?,
+            None if candidate.estimate.is_none() => Compared::new(MetricVerdict::Inconclusive, NOTHING_KNOWN.to_owned()),
             None if self.metric.minimum.is_some() || self.metric.maximum.is_some() => Compared::new(MetricVerdict::Pass, None),
             None => {
                 Compared::new(MetricVerdict::NoBaseline, "no parent to compare with and no `minimum` or `maximum`".to_owned())
             }
         };
+        let unmeasured = self.unmeasured_share();
         let (verdict, reason) = match (self.limit(&candidate), &compared.verdict) {
             _ if !self.metric.guarded => (MetricVerdict::Unguarded, None),
+            // Whatever the rest shows: who fails where it is expensive is not cheap.
+            _ if candidate.estimate.is_some() && unmeasured > self.max_error_share => {
+                let reason = format!(
+                    "{:.1}% of the answers were not given, so that nothing is known of what they take",
+                    100.0 * unmeasured
+                );
+                (MetricVerdict::Inconclusive, Some(reason))
+            }
             (Some((verdict, reason)), MetricVerdict::Regressed) => {
                 (verdict, Some(format!("{reason}, and worse than the parent")))
             }
@@ -110,12 +134,27 @@ impl<'a> Sides<'a> {
         })
     }
 
+    /// Returns the share of a quantity that was not measured, on the side where that is more.
+    fn unmeasured_share(&self) -> f64 {
+        if self.unit == Unit::Share {
+            return 0.0;
+        }
+        let share = |side: &dyn Fn(&Pair) -> Option<Observed>| {
+            let counts = self.cases().filter_map(|pair| side(&pair)).fold((0_u64, 0_u64), |(missing, all), one| {
+                let unmeasured = u64::from(one.unmeasured + one.unknown);
+                (missing + unmeasured, all + unmeasured + u64::from(one.known))
+            });
+            counts.0 as f64 / counts.1.max(1) as f64
+        };
+        share(&|pair| Some(pair.candidate)).max(share(&|pair| pair.parent))
+    }
+
     /// Returns the mean of one side with its interval.
     fn value(&self, side: impl Fn(&Pair) -> Option<Observed>) -> Result<Value, StatsError> {
-        let known = self.cases.iter().filter_map(|pair| Some((pair, side(pair)?.mean?)));
-        let cases: Vec<PairedCase> = known
-            .map(|(pair, mean)| PairedCase { parent: 0.0, candidate: mean, cluster: pair.cluster, weight: pair.weight })
-            .collect();
+        let known = self.cases().filter_map(|pair| Some((pair, side(&pair)?.mean?)));
+        // Of just the size that is needed: there may be very many.
+        let mut cases = Vec::with_capacity(self.heads.len());
+        cases.extend(known.map(|(pair, mean)| paired_case(&pair, 0.0, mean)));
         let (sum, weight) =
             cases.iter().fold((0.0, 0.0), |total, case| (total.0 + case.weight * case.candidate, total.1 + case.weight));
         if cases.is_empty() {
@@ -132,8 +171,10 @@ impl<'a> Sides<'a> {
 
     /// Pairs the cases of which both sides are known.
     fn pairs(&self) -> Vec<PairedCase> {
-        let known = self.cases.iter().filter_map(|pair| Some((pair, pair.parent?.mean?, pair.candidate.mean?)));
-        known.map(|(pair, parent, candidate)| paired_case(pair, parent, candidate)).collect()
+        let known = self.cases().filter_map(|pair| Some((pair, pair.parent?.mean?, pair.candidate.mean?)));
+        let mut pairs = Vec::with_capacity(self.heads.len());
+        pairs.extend(known.map(|(pair, parent, candidate)| paired_case(&pair, parent, candidate)));
+        pairs
     }
 
     fn compare(&self, pairs: &[PairedCase]) -> Result<Option<PairedComparison>, StatsError> {
@@ -198,8 +239,8 @@ impl<'a> Sides<'a> {
 
     /// Returns the candidate's mean as if all that is unknown had this value.
     fn filled(&self, unknown: f64) -> f64 {
-        let sum: f64 = self.cases.iter().map(|pair| pair.weight * pair.candidate.filled(unknown)).sum();
-        sum / self.cases.iter().map(|pair| pair.weight).sum::<f64>()
+        let sum: f64 = self.cases().map(|pair| pair.weight * pair.candidate.filled(unknown)).sum();
+        sum / self.cases().map(|pair| pair.weight).sum::<f64>()
     }
 
     fn limit(&self, candidate: &Value) -> Option<(MetricVerdict, String)> {
@@ -220,6 +261,7 @@ impl<'a> Sides<'a> {
         let Some(paired) = &difference.paired else {
             let reason = match difference.parent.estimate {
                 Some(0.0) if self.metric.scale == MarginScale::Ratio => "the parent's mean is zero: nothing is a share of it",
+                None => NOTHING_KNOWN,
                 _ => "too few independent cases to compare",
             };
             return Ok(Compared::new(MetricVerdict::Inconclusive, reason.to_owned()));
@@ -242,16 +284,17 @@ impl<'a> Sides<'a> {
 
     /// Tells whether the verdict stands whatever the answers that are unknown would have been.
     ///
-    /// The interval moves with the scores, so the two extremes bound everything between them. A quantity has no worst value;
-    /// there only the share of errors is limited.
+    /// The interval moves with the scores, so the two extremes bound everything between them; that of a run which stopped early was
+    /// bounded by them while it went on. A quantity has no worst value; there only the share of errors is limited.
     fn is_robust(&self, margin: Margin, verdict: Paired) -> Result<bool, StatsError> {
         let is_known = |pair: &Pair| pair.candidate.unknown == 0 && pair.parent.is_none_or(|parent| parent.unknown == 0);
-        if self.unit != Unit::Share || self.seen.is_some_and(|seen| seen.has_stopped) || self.cases.iter().all(is_known) {
+        if self.unit != Unit::Share || self.seen.is_some_and(|seen| seen.has_stopped) || self.cases().all(|pair| is_known(&pair))
+        {
             return Ok(true);
         }
         for (for_parent, for_candidate) in [(0.0, 1.0), (1.0, 0.0)] {
-            let filled = self.cases.iter().filter_map(|pair| {
-                Some(paired_case(pair, pair.parent?.filled(for_parent), pair.candidate.filled(for_candidate)))
+            let filled = self.cases().filter_map(|pair| {
+                Some(paired_case(&pair, pair.parent?.filled(for_parent), pair.candidate.filled(for_candidate)))
             });
             let other = self.compare(&filled.collect::<Vec<_>>())?.map(|paired| margin.decide(&paired.interval).verdict);
             if other != Some(verdict) {

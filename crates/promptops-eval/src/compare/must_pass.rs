@@ -14,12 +14,11 @@ pub struct MustPassFailure {
 }
 
 /// Returns the cases that must pass and fail a metric at least once. Quantities have no pass; they have a margin and a maximum.
-pub(super) fn failures(basis: &Basis<'_>, candidate: &Outcomes) -> Vec<MustPassFailure> {
+pub(crate) fn failures(basis: &Basis<'_>, candidate: &Outcomes) -> Vec<MustPassFailure> {
     let mut failures = Vec::new();
-    for (index, _) in basis.heads.iter().enumerate().filter(|(_, head)| head.must_pass) {
-        let fails = candidate.fails(index);
-        let is_bad = |metric: &usize| fails.bad.contains(metric);
-        let failed = |metric: &usize| is_bad(metric) || fails.unknown.contains(metric);
+    for index in (0..basis.heads.len()).filter(|case| basis.heads.must_pass(*case)) {
+        let is_bad = |metric: &usize| candidate.fails(index, *metric).bad;
+        let failed = |metric: &usize| is_bad(metric) || candidate.fails(index, *metric).unknown;
         let guarded = (0..basis.metrics.len()).filter(|metric| basis.metrics[*metric].guarded);
         let metrics: Vec<usize> = guarded.filter(failed).collect();
         if !metrics.is_empty() {

@@ -7,7 +7,7 @@ use promptops_stats::{
     ratio_of_sums, required_cases,
 };
 
-use super::{ALPHA, Basis, Outcomes, POWER, cluster_numbers, statistics};
+use super::{ALPHA, Basis, Outcomes, POWER, statistics};
 use crate::error::EvalError;
 use crate::scorer::Unit;
 use crate::spec::MarginScale;
@@ -103,9 +103,8 @@ fn seen(
     parent: &[Outcomes],
     candidate: &[Outcomes],
 ) -> Result<Option<(CaseVariance, f64)>, StatsError> {
-    let clusters = cluster_numbers(basis.heads);
     let (mut differences, mut noise, mut numbers, mut parents) = (Vec::new(), (Vec::new(), Vec::new()), Vec::new(), Vec::new());
-    for (case, cluster) in clusters.iter().enumerate() {
+    for case in 0..basis.heads.len() {
         let values = |side: &[Outcomes]| -> Vec<f64> { side.iter().filter_map(|run| run.observed(case, metric).mean).collect() };
         let (before, after) = (values(parent), values(candidate));
         if before.is_empty() || after.is_empty() {
@@ -116,7 +115,7 @@ fn seen(
         noise.0.extend(variance(&before));
         noise.1.extend(variance(&after));
         // A case without a cluster is one of its own.
-        numbers.push(cluster.unwrap_or(u32::MAX - case as u32));
+        numbers.push(basis.heads.cluster_number(case).unwrap_or(u32::MAX - case as u32));
     }
     if differences.len() < 2 {
         return Ok(None);
@@ -149,8 +148,8 @@ fn seen(
 /// The design effect of clusters that were never seen, `1 + (m - 1) correlation` with `m` the size of a case's cluster.
 fn assumed_effect(basis: &Basis<'_>) -> f64 {
     let mut sizes: HashMap<u32, f64> = HashMap::new();
-    let numbers = cluster_numbers(basis.heads);
-    numbers.iter().flatten().for_each(|number| *sizes.entry(*number).or_default() += 1.0);
+    let numbers = (0..basis.heads.len()).filter_map(|case| basis.heads.cluster_number(case));
+    numbers.for_each(|number| *sizes.entry(number).or_default() += 1.0);
     let total = basis.heads.len().max(1) as f64;
     let pairs: f64 = sizes.values().map(|size| size * (size - 1.0)).sum();
     1.0 + pairs / total * ASSUMED_CORRELATION

@@ -75,18 +75,13 @@ pub fn read(dataset: &Dataset, columns: &[String]) -> Result<(Vec<Slice>, Vec<St
 }
 
 /// Compares every guarded metric on every slice that has cases enough for an interval.
-pub(super) fn compare(
-    basis: &Basis<'_>,
-    clusters: &[Option<u32>],
-    candidate: &Outcomes,
-    parent: &Outcomes,
-) -> Result<Vec<SliceResult>, EvalError> {
+pub(super) fn compare(basis: &Basis<'_>, candidate: &Outcomes, parent: &Outcomes) -> Result<Vec<SliceResult>, EvalError> {
     // What holds at every moment holds for the whole only; on a slice there is one look, at the end.
     let basis = Basis { looks: None, with_exact_tests: false, ..*basis };
     let (mut results, mut values) = (Vec::new(), Vec::new());
     for (number, slice) in basis.slices.iter().enumerate() {
         for (index, metric) in basis.metrics.iter().enumerate().filter(|(_, metric)| metric.guarded) {
-            let sides = Sides::new(&basis, index, clusters, candidate, Some(parent)).keep(&slice.members);
+            let sides = Sides::new(&basis, index, candidate, Some(parent)).of_members(&slice.members);
             let result = sides.result().map_err(|source| statistics(metric, source))?;
             let Some((difference, paired)) = result.difference.and_then(|difference| Some((difference, difference.paired?)))
             else {

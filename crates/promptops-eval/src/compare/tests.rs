@@ -3,25 +3,36 @@ use promptops_prompt::yaml;
 
 use super::*;
 use crate::client::ErrorClass;
-use crate::dataset::{Columns, Dataset, Format, Source};
+use crate::dataset::{Columns, Dataset, Format, Head, Source};
 use crate::run::{Attempt, Failure};
 use crate::scorer::{Score, ScorerSpec, Unjudged, UnjudgedClass};
 use crate::spec::MarginScale;
 use crate::spec::fields::Findings;
 
-/// What one call came to: a good answer, a bad one, or none in time.
+/// What one call came to: a good answer, a bad one, none in time, or a refusal of the provider.
 #[derive(Clone, Copy, PartialEq)]
 enum Call {
     Good,
     Bad,
     Late,
+    Refused,
 }
-use Call::{Bad, Good, Late};
+use Call::{Bad, Good, Late, Refused};
 
 fn dataset(count: usize) -> Dataset {
     let rows: String = (0..count).map(|index| format!("{index}\n")).collect();
     let columns = Columns { case: Some("id".into()), ..Columns::default() };
     Dataset::read("d.csv", Format::Csv, Source::of_bytes(format!("id\n{rows}")), &columns).unwrap()
+}
+
+/// Changes the heads of a dataset.
+fn with_heads(mut dataset: Dataset, change: impl Fn(usize, &mut Head)) -> Dataset {
+    let changed = dataset.heads.iter().enumerate().map(|(index, mut head)| {
+        change(index, &mut head);
+        head
+    });
+    dataset.heads = changed.collect();
+    dataset
 }
 
 fn metric(margin: f64, minimum: Option<f64>) -> Metric {
@@ -45,6 +56,7 @@ fn attempt(call: Call) -> Attempt {
         Good => (Ok(()), Score::pass()),
         Bad => (Ok(()), Score::fail("bad")),
         Late => (Err(Failure { class: ErrorClass::Timeout, message: "late".into() }), Score::fail("late")),
+        Refused => (Err(Failure { class: ErrorClass::BadRequest, message: "no".into() }), Score::fail("no")),
     };
     Attempt { answer, scores: vec![Ok(score)], cost_usd: None }
 }
@@ -85,8 +97,8 @@ fn compare(
     super::compare(&basis(&dataset.heads, metrics, candidate.units()), candidate, parent)
 }
 
-fn basis<'a>(heads: &'a [Head], metrics: &'a [Metric], units: &'a [Unit]) -> Basis<'a> {
-    Basis { heads, metrics, units, slices: &[], max_error_share: 0.2, looks: None, with_exact_tests: true }
+fn basis<'a>(heads: &'a Heads, metrics: &'a [Metric], units: &'a [Unit]) -> Basis<'a> {
+    Basis { heads, metrics, units, drawn: None, slices: &[], max_error_share: 0.2, looks: None, with_exact_tests: true }
 }
 
 /// A run of 200 cases of which those from `from` are bad.
@@ -136,10 +148,7 @@ fn repeats_are_averaged_and_never_cases_of_their_own() {
 fn clusters_widen_the_interval() {
     let (candidate, parent) = (bad_from(170), bad_from(180));
     let alone = compared(0.03, &candidate, &parent).metrics[0].difference.unwrap().paired.unwrap();
-    let mut clustered = dataset(200);
-    for (index, case) in clustered.heads.iter_mut().enumerate() {
-        case.cluster = Some((index / 10).to_string().into());
-    }
+    let clustered = with_heads(dataset(200), |index, head| head.cluster = Some((index / 10).to_string().into()));
     let together = compare(&clustered, &[metric(0.03, None)], &run_of(&candidate), Some(&run_of(&parent))).unwrap();
     let together = together.metrics[0].difference.unwrap().paired.unwrap();
     assert_eq!((alone.units, together.units), (200, 20));
@@ -167,8 +176,7 @@ fn a_first_version_is_held_to_its_floor_or_to_nothing() {
 
 #[test]
 fn a_case_that_must_pass_outweighs_every_average() {
-    let mut dataset = dataset(200);
-    dataset.heads[199].must_pass = true;
+    let dataset = with_heads(dataset(200), |index, head| head.must_pass = index == 199);
     let candidate = run_of(&bad_from(199));
     let comparison = compare(&dataset, &[metric(0.5, None)], &candidate, Some(&run_of(&bad_from(100)))).unwrap();
     assert_eq!((comparison.metrics[0].verdict, comparison.verdict), (MetricVerdict::Pass, Verdict::Refused));
@@ -292,10 +300,75 @@ fn more_errors_than_are_borne_leave_no_verdict() {
 }
 
 #[test]
+fn a_provider_that_refuses_decides_nothing() {
+    let refused = |count: usize| (0..200).map(|index| vec![if index < count { Refused } else { Good }]).collect::<Vec<_>>();
+    // One that refuses everything, on both sides alike, has shown nothing; be as many errors allowed as there may.
+    let metrics = [metric(0.05, None)];
+    let (heads, all, none) = (dataset(200).heads, run_of(&refused(200)), run_of(&refused(0)));
+    let basis = Basis { max_error_share: 1.0, ..basis(&heads, &metrics, all.units()) };
+    let verdict = |candidate, parent| {
+        let found = super::compare(&basis, candidate, parent).unwrap();
+        (found.verdict, found.too_many_errors.unwrap_or_default())
+    };
+    assert_eq!(verdict(&all, Some(&all)), (Verdict::Inconclusive, "the candidate gave no answer at all".into()));
+    assert_eq!(verdict(&none, Some(&all)), (Verdict::Inconclusive, "the parent gave no answer at all".into()));
+    assert_eq!(verdict(&all, None).0, Verdict::Inconclusive);
+    // One that begins to refuse on the way would have refused any version.
+    let half = compared(0.05, &refused(100), &bad_from(200));
+    assert_eq!((half.verdict, half.errors.candidate, half.errors.parent), (Verdict::Inconclusive, 100, 0));
+    assert!(half.too_many_errors.unwrap().starts_with("50.0% of the answers were not given"));
+    // A few requests that are refused are what the version wrote.
+    let few = compared(0.05, &refused(30), &bad_from(200));
+    assert_eq!((few.verdict, few.errors.candidate), (Verdict::Refused, 30));
+}
+
+#[test]
+fn a_version_that_answers_nothing_of_a_quantity_does_not_pass_it() {
+    let metric = |maximum| Metric { maximum, ..latency(50.0, MarginScale::Absolute) };
+    let fails = |class, count: usize| {
+        let mut run = quantities(&vec![300.0; 200 - count]);
+        for _ in 0..count {
+            let failure = Failure { class, message: "no".into() };
+            run.push(&[Attempt { answer: Err(failure), scores: vec![Ok(Score::fail("no"))], cost_usd: None }]);
+        }
+        run
+    };
+    let verdict = |candidate: &Outcomes, parent: Option<&Outcomes>, maximum| {
+        let found = compare(&dataset(200), &[metric(maximum)], candidate, parent).unwrap();
+        (found.verdict, found.metrics[0].verdict, found.metrics[0].reason.clone().unwrap_or_default())
+    };
+    let (whole, nothing) = (fails(ErrorClass::Render, 0), fails(ErrorClass::Render, 200));
+    let reason = "no answer was given and judged, so there is nothing to go by".to_owned();
+    let found = verdict(&nothing, None, Some(1000.0));
+    assert_eq!(found, (Verdict::Inconclusive, MetricVerdict::Inconclusive, reason.clone()));
+    assert_eq!(verdict(&nothing, Some(&whole), Some(1000.0)), (Verdict::Inconclusive, MetricVerdict::Inconclusive, reason));
+    // What is left when the long cases fail is no cheaper.
+    let many = verdict(&fails(ErrorClass::Render, 130), Some(&whole), Some(1000.0));
+    let reason = "65.0% of the answers were not given, so that nothing is known of what they take".to_owned();
+    assert_eq!(many, (Verdict::Inconclusive, MetricVerdict::Inconclusive, reason));
+    assert_eq!(verdict(&fails(ErrorClass::Render, 130), None, Some(100.0)).1, MetricVerdict::Inconclusive);
+    let few = verdict(&fails(ErrorClass::Render, 20), Some(&whole), Some(1000.0));
+    assert_eq!((few.0, few.1), (Verdict::Pass, MetricVerdict::Pass));
+    assert_eq!(verdict(&fails(ErrorClass::Timeout, 20), None, Some(1000.0)).1, MetricVerdict::Pass);
+}
+
+#[test]
+fn cases_that_were_not_drawn_are_no_part_of_a_mean_and_must_pass() {
+    let mut heads: Vec<Head> = dataset(200).heads.iter().collect();
+    heads[190..].iter_mut().for_each(|head| head.must_pass = true);
+    let heads: Heads = heads.into_iter().collect();
+    let drawn: Vec<bool> = (0..200).map(|case| case < 190).collect();
+    let (metrics, candidate, parent) = ([metric(0.05, None)], run_of(&bad_from(190)), run_of(&bad_from(200)));
+    let basis = Basis { drawn: Some(&drawn), ..basis(&heads, &metrics, candidate.units()) };
+    let found = super::compare(&basis, &candidate, Some(&parent)).unwrap();
+    assert_eq!((found.metrics[0].verdict, found.metrics[0].candidate.estimate), (MetricVerdict::Pass, Some(1.0)));
+    assert_eq!((found.verdict, found.must_pass_failures.len()), (Verdict::Refused, 10));
+}
+
+#[test]
 fn weights_count_in_values_and_differences() {
-    let mut dataset = dataset(200);
     // The last ten cases, all lost, weigh as much as all others together.
-    dataset.heads[190..].iter_mut().for_each(|head| head.weight = 19.0);
+    let dataset = with_heads(dataset(200), |index, head| head.weight = if index < 190 { 1.0 } else { 19.0 });
     let comparison = compare(&dataset, &[metric(0.03, None)], &run_of(&bad_from(190)), Some(&run_of(&bad_from(200)))).unwrap();
     assert_eq!(comparison.metrics[0].candidate.estimate, Some(0.5));
     let paired = comparison.metrics[0].difference.unwrap().paired.unwrap();
@@ -386,9 +459,29 @@ fn a_version_held_against_itself_raises_few_alarms() {
     let by_cases = a_a::measure(&basis, &repeats[..1], 200, 1).unwrap();
     assert_eq!((by_cases.split, by_cases.cases), (a_a::Split::Cases, 150));
     assert!(by_cases.regressed <= 8, "{by_cases:?}");
-    // Cases that depend on each other cannot be told apart by chance alone.
-    let mut clustered = dataset.clone();
-    clustered.heads.iter_mut().for_each(|head| head.cluster = Some("one".into()));
-    let basis = Basis { heads: &clustered.heads, ..basis };
-    assert!(matches!(a_a::measure(&basis, &repeats[..1], 9, 1), Err(EvalError::CannotSplit { has_clusters: true })));
+}
+
+#[test]
+fn cases_that_depend_on_each_other_stay_together_where_a_version_is_held_against_itself() {
+    use promptops_stats::SplitMix64;
+
+    // Forty clusters of six cases and more, in each of which all cases come out alike.
+    let of_case = |index: usize| index % 40;
+    let mut random = SplitMix64::new(4);
+    let goods: Vec<bool> = (0..40).map(|_| random.unit() < 0.5).collect();
+    let calls: Vec<Vec<Call>> = (0..250).map(|index| vec![if goods[of_case(index)] { Good } else { Bad }]).collect();
+    let run = [run_of(&calls)];
+    let metrics = [metric(0.05, None)];
+    let clustered = with_heads(dataset(250), |index, head| head.cluster = Some(of_case(index).to_string().into()));
+    let measured = |dataset: &Dataset| a_a::measure(&basis(&dataset.heads, &metrics, run[0].units()), &run, 300, 1).unwrap();
+    let found = measured(&clustered);
+    // Ten clusters have seven cases and the others six, so nothing but one of an odd pair is lost.
+    assert_eq!((found.split, found.cases), (a_a::Split::Cases, 125));
+    assert!(found.regressed <= 9, "{found:?}");
+    // Torn apart they look like many independent cases, and their luck like losses.
+    let torn = measured(&dataset(250));
+    assert!(torn.cases == 125 && found.inconclusive > torn.inconclusive, "{torn:?}");
+    let one = with_heads(dataset(250), |_, head| head.cluster = Some("one".into()));
+    let refused = a_a::measure(&basis(&one.heads, &metrics, run[0].units()), &run, 9, 1);
+    assert!(matches!(refused, Err(EvalError::CannotSplit { has_clusters: true })));
 }

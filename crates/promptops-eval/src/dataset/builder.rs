@@ -1,6 +1,7 @@
 //! Gives rows their meaning and collects what is wrong with them.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,12 +10,12 @@ use promptops_prompt::finding::Finding;
 use serde_json::{Map, Value};
 
 use super::rows::{Event, Events, Problem, Row};
-use super::{CHECK, Columns, DatasetError, Head, MAX_FINDINGS, text_of};
+use super::{CHECK, Columns, DatasetError, Head, Heads, MAX_FINDINGS, text_of};
 
 /// What a good dataset came to.
 pub(super) struct Built {
     pub(super) columns: Vec<String>,
-    pub(super) heads: Vec<Head>,
+    pub(super) heads: Heads,
 }
 
 /// Reads every row.
@@ -39,8 +40,11 @@ struct Builder<'a> {
     place: &'static str,
     columns: &'a Columns,
     has_header: bool,
-    heads: Vec<Head>,
-    lines_by_name: HashMap<String, u64>,
+    heads: Heads,
+    /// The case of each name, by the name's hash. Where each is named by its number no two can be the same.
+    cases_by_name: HashMap<u64, u32>,
+    /// Cases whose names share a hash with another's.
+    further_cases: Vec<u32>,
     /// Clusters and strata so far: many cases share one.
     groups: HashSet<Arc<str>>,
     seen_columns: Vec<String>,
@@ -54,8 +58,9 @@ impl<'a> Builder<'a> {
             place,
             columns,
             has_header: false,
-            heads: Vec::new(),
-            lines_by_name: HashMap::new(),
+            heads: Heads::new(columns.case.is_some()),
+            cases_by_name: HashMap::new(),
+            further_cases: Vec::new(),
             groups: HashSet::new(),
             seen_columns: Vec::new(),
             findings: Vec::new(),
@@ -109,14 +114,14 @@ impl<'a> Builder<'a> {
             }
         }
         match self.head(&row) {
-            Ok(head) => self.heads.push(head),
+            Ok(head) => self.heads.push(&head),
             Err(message) => self.problem(Problem::new(row.line, row.span, message)),
         }
     }
 
     fn head(&mut self, row: &Row) -> Result<Head, String> {
         let name = name(self.columns, self.heads.len(), &row.values)?;
-        if let Some(first) = self.lines_by_name.insert(name.clone(), row.line) {
+        if let Some(first) = self.earlier(&name) {
             return Err(format!("case `{name}` was already on {} {first}", self.place));
         }
         let columns = self.columns;
@@ -134,9 +139,28 @@ impl<'a> Builder<'a> {
                 format!("column `{column}` is no weight: `{found}` (a weight is a positive number)")
             })?,
         };
+        if columns.case.is_some() {
+            self.remember(&name);
+        }
         let cluster = self.group(columns.cluster.as_deref(), &row.values);
         let stratum = self.group(columns.stratum.as_deref(), &row.values);
         Ok(Head { name, line: row.line, must_pass, cluster, stratum, weight })
+    }
+
+    /// Returns the line of an earlier case of this name.
+    fn earlier(&self, name: &str) -> Option<u64> {
+        let first = self.cases_by_name.get(&hash(name))?;
+        let cases = std::iter::once(first).chain(&self.further_cases).map(|case| *case as usize);
+        let same = cases.into_iter().find(|case| self.heads.name(*case) == name)?;
+        self.heads.get(same).map(|head| head.line)
+    }
+
+    /// Remembers the name of the next case.
+    fn remember(&mut self, name: &str) {
+        let case = u32::try_from(self.heads.len()).unwrap_or(u32::MAX);
+        if *self.cases_by_name.entry(hash(name)).or_insert(case) != case {
+            self.further_cases.push(case);
+        }
     }
 
     /// Returns the group that a column names; an empty cell names none.
@@ -185,6 +209,10 @@ impl<'a> Builder<'a> {
             self.findings.push(Finding::new(CHECK, Severity::Note, self.path, 0..0, text));
         }
     }
+}
+
+fn hash(name: &str) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(name)
 }
 
 /// Returns the name of the case with this number, from 0.

@@ -127,7 +127,7 @@ impl<'a> Rows<'a> {
                 return Err(changed());
             }
             self.index += 1;
-            return Ok(Some(Case { head: head.clone(), values: row.values }));
+            return Ok(Some(Case { head, values: row.values }));
         }
         if hash.digest() == self.dataset.digest { Ok(None) } else { Err(changed()) }
     }

@@ -91,7 +91,8 @@ mod tests {
     #[test]
     fn a_list_of_mappings_is_a_dataset() {
         let dataset = read("# cases\n- id: a\n  text: |\n    two\n    lines\n- {id: b, tags: [x, 1], n: 2.5}\n").unwrap();
-        let lines: Vec<_> = dataset.heads.iter().map(|head| (head.name.as_str(), head.line)).collect();
+        let heads: Vec<_> = dataset.heads.iter().collect();
+        let lines: Vec<_> = heads.iter().map(|head| (head.name.as_str(), head.line)).collect();
         assert_eq!(lines, [("a", 2), ("b", 6)]);
         assert_eq!(dataset.columns, ["id", "text", "tags", "n"]);
         let rows: Vec<_> = dataset.rows().collect::<Result<_, _>>().unwrap();

@@ -76,6 +76,10 @@ impl Line {
         }
     }
 
+    pub(super) fn key(&self) -> Key {
+        Key { request: self.request, repeat: self.repeat }
+    }
+
     pub(super) fn into_exchange(self) -> Exchange {
         let body = match self.body {
             Value::String(text) => text,

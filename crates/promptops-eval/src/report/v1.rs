@@ -317,8 +317,17 @@ pub struct Confusion {
 pub struct MustPass {
     /// How many there are.
     pub cases: u64,
-    /// Those that fail.
+    /// Those that fail; of very many the first.
     pub failed: Vec<MustPassFailure>,
+    /// How many more fail.
+    pub more: u64,
+}
+
+impl MustPass {
+    /// Returns how many fail.
+    pub fn failures(&self) -> u64 {
+        self.failed.len() as u64 + self.more
+    }
 }
 
 /// A case that must pass and does not.

@@ -9,7 +9,7 @@ use futures::stream::FuturesUnordered;
 use promptops_prompt::Digest;
 
 use super::asker::{Asker, ForScorers, OnBehalfOf};
-use super::{Attempt, CaseResult, Failure, Progress, Question, Run, Served, Settings, Told};
+use super::{Attempt, CaseResult, Cases, Failure, Progress, Question, Run, Served, Settings, Told};
 use crate::client::{Answer, Call, ErrorClass};
 use crate::dataset::{Case, inputs};
 use crate::error::EvalError;
@@ -51,7 +51,7 @@ pub(super) async fn ask_all(questions: &[&Question<'_>], settings: &Settings<'_>
         for (run, asked) in runs.iter_mut().zip(sides) {
             progress.done += asked.attempts.len();
             progress.failed += asked.attempts.iter().filter(|attempt| attempt.answer.is_err()).count();
-            run.fold(index, asked);
+            run.fold(index, asked)?;
         }
         progress.sent = asker.served().sent;
         progress.spent_usd = settings.purse.spent_usd();
@@ -145,28 +145,25 @@ async fn judge(
 /// A run as its cases come in, in whatever order.
 struct Folding {
     run: Run,
-    cases: Vec<Option<CaseResult>>,
 }
 
 impl Folding {
     fn new(question: &Question<'_>) -> Self {
         let run = Run {
             reference: question.subject.reference.clone(),
-            cases: Vec::new(),
+            cases: Cases::absent(question.dataset.len()),
             told: Told::default(),
             served: Served::default(),
         };
-        Self { run, cases: vec![None; question.dataset.len()] }
+        Self { run }
     }
 
-    fn fold(&mut self, index: usize, asked: Asked) {
+    fn fold(&mut self, index: usize, asked: Asked) -> Result<(), EvalError> {
         asked.answers.iter().for_each(|answer| self.run.told.add(answer));
-        self.cases[index] = Some(CaseResult { attempts: asked.attempts });
+        self.run.cases.set(index, &CaseResult { attempts: asked.attempts })
     }
 
     fn finish(mut self) -> Run {
-        // Every case of a run that went to its end is there.
-        self.run.cases = self.cases.into_iter().flatten().collect();
         self.run.told.latencies_ms.sort_unstable();
         self.run.told.first_token_ms.sort_unstable();
         self.run
