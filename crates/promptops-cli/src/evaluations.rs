@@ -22,6 +22,7 @@ use crate::closure::closure;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
+use crate::http::told_to_end;
 use crate::output::{a_a_report, eval_plan, human};
 use crate::project::{CONFIG_FILE, Project};
 use crate::proposal::{Proposal, Version};
@@ -313,9 +314,19 @@ fn ask<T>(
         purse: &Purse::new(Budget { calls: options.max_calls, usd: options.max_usd }),
         progress: &|progress: Progress| show(&bar, progress),
     };
-    let result = context.block_on(what(&settings));
+    // Whoever is told to end drops what is under way, and with it the programs that were started: they would run on without anybody
+    // who counts their time.
+    let result = context.block_on(async {
+        tokio::select! {
+            result = what(&settings) => Some(result),
+            () = told_to_end() => None,
+        }
+    });
     bar.finish_and_clear();
-    Ok(result?)
+    result?.ok_or_else(|| {
+        let interrupted = Failure::new(Exit::Inconclusive, "the run was told to end before there was a verdict");
+        interrupted.hint("run again: answers so far are recorded, unless recordings are off").into()
+    })
 }
 
 /// Returns the folder in which results of runs are kept; it may be deleted at any time.
@@ -430,7 +441,7 @@ fn failure(error: EvalError) -> Failure {
         EvalError::Findings(_) | EvalError::Render { .. } | EvalError::CannotSplit { .. } => Exit::Refused,
         EvalError::MissingRecordings { .. } => Exit::NotFound,
         EvalError::Client { source, .. } => client_exit(source),
-        EvalError::Budget { .. } => Exit::Inconclusive,
+        EvalError::Budget { .. } | EvalError::Uncounted { .. } => Exit::Inconclusive,
         EvalError::RecordingInUse { .. } => Exit::Conflict,
         EvalError::CorruptRecording { .. } => Exit::Corrupt,
         EvalError::RecordingFile { .. } | EvalError::Dataset(_) | EvalError::Spool { .. } | EvalError::Statistics { .. } => {

@@ -746,7 +746,7 @@ fn a_key_that_is_wrong() {
     ----- stderr -----
     error: cannot evaluate `support.greeting@1`
       cause: the provider refuses the key (status 401): `incorrect API key provided`
-    hint: set the environment variable that the provider's `api_key_env` names to a valid key
+    hint: set the environment variable that the provider's `api_key_env` names to a valid key of an account that can pay
     "#);
     assert!(!refused.to_string().contains("the-wrong-key"));
     assert_snapshot!(with_key(""), @r#"
@@ -755,7 +755,7 @@ fn a_key_that_is_wrong() {
     ----- stderr -----
     error: cannot evaluate `support.greeting@1`
       cause: the provider refuses the key (status 401): `incorrect API key provided`
-    hint: set the environment variable that the provider's `api_key_env` names to a valid key
+    hint: set the environment variable that the provider's `api_key_env` names to a valid key of an account that can pay
     "#);
     assert_eq!(project.files("evals").len(), 1, "a refusal was recorded");
 }

@@ -218,7 +218,7 @@ fn recorded_answers_need_no_model_and_give_the_same_report() {
     assert_eq!(replayed.exit, 0, "{}", replayed.stderr);
     assert_eq!(project.read("out/report.json"), recorded.stdout);
     assert!(replayed.stdout.ends_with("support.intent@2: pass\n"), "{}", replayed.stdout);
-    assert_eq!(replayed.stderr, "evals/intents.yaml: 0 calls sent, 80 answers replayed, the parent's result kept\n");
+    assert_eq!(replayed.stderr, "evals/intents.yaml: 0 calls sent, 160 answers replayed\n");
     assert_eq!(project.read("evals/recordings/intents.jsonl"), file);
     let report = &recorded.json()["reports"][0];
     assert_eq!((report["verdict"].as_str(), report["dataset"]["cases"].as_u64()), (Some("pass"), Some(80)));
@@ -436,16 +436,19 @@ fn a_kept_result_takes_the_place_of_the_parents_run_until_something_decides_othe
     let eval = |more: &[&str]| project.run(&[&["eval", "--url", &model.url, "--format", "json"], more].concat());
     let first = eval(&[]);
     assert_eq!(first.stderr, "evals/intents.yaml: 160 calls sent, 0 answers replayed\n");
-    // Another candidate on the same cases: only that one is asked.
+    // Another candidate on the same cases: only that one is asked, for the parent's answers are recorded.
     project.prompt(2, SWAPPED, "[billing, technical]");
     let second = eval(&[]);
-    assert_eq!(second.stderr, "evals/intents.yaml: 80 calls sent, 0 answers replayed, the parent's result kept\n");
+    assert_eq!(second.stderr, "evals/intents.yaml: 80 calls sent, 80 answers replayed\n");
     assert_eq!(second.json()["reports"][0]["parent"], first.json()["reports"][0]["parent"]);
+    // Where they are not, its result is.
+    std::fs::remove_file(project.path().join("evals/recordings/intents.jsonl")).unwrap();
+    let third = eval(&[]);
+    assert_eq!(third.stderr, "evals/intents.yaml: 80 calls sent, 0 answers replayed, the parent's result kept\n");
+    assert_eq!(third.json()["reports"][0]["parent"], first.json()["reports"][0]["parent"]);
     // The cache may be deleted at any time.
     std::fs::remove_dir_all(project.path().join(".promptops/cache/eval")).unwrap();
-    let third = eval(&[]);
-    assert_eq!(third.stderr, "evals/intents.yaml: 0 calls sent, 160 answers replayed\n");
-    assert_eq!(third.stdout, second.stdout);
+    assert_eq!(eval(&[]).stderr, "evals/intents.yaml: 80 calls sent, 80 answers replayed\n");
     // Other cases are another result, and whoever does without recordings does without results.
     let dataset = project.read("datasets/intents.csv");
     project.write("datasets/intents.csv", &format!("{dataset}c80,one more about refunds,billing,\n"));

@@ -107,6 +107,16 @@ impl Exchange {
     }
 }
 
+/// Returns a stream put together: the answer in the form of a program's, which has a place for all that is read of any provider's.
+///
+/// # Errors
+/// As [`decode`].
+pub(crate) fn assembled(exchange: &Exchange) -> Result<Exchange, ClientError> {
+    let answer = decode(exchange)?;
+    let body = command::document(&answer).to_string();
+    Ok(Exchange { api: Api::Command, body, is_stream: false, ..exchange.clone() })
+}
+
 /// Reads an answer out of what came back, from the network or from a recording.
 ///
 /// # Errors
@@ -213,15 +223,15 @@ pub trait ModelClient: Send + Sync {
 /// Says what stands between a call and its answer, by what the reader can do.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ClientError {
-    /// The key is missing, wrong, or lacks a permission: get another.
+    /// The key is missing, wrong, or lacks a permission, or its account has nothing left to spend: get another.
     #[error("the provider refuses the key (status {status}): {message}")]
     Auth {
-        /// 401 or 403.
+        /// 401, 402, 403 or 407; 400 or 429 of providers that say it that way.
         status: u16,
         /// What the provider says.
         message: String,
     },
-    /// The path or the model does not exist there: correct the URL or the prompt's model.
+    /// The path or the model does not exist there, or no longer: correct the URL or the prompt's model.
     #[error("the provider knows no such model or address: {message}")]
     NotFound {
         /// What the provider says.
@@ -230,7 +240,7 @@ pub enum ClientError {
     /// The provider refuses this one request: correct the prompt or its input.
     #[error("the provider refuses the request (status {status}): {message}")]
     BadRequest {
-        /// The status, 4xx.
+        /// 400, 413 or 422.
         status: u16,
         /// What the provider says.
         message: String,
@@ -249,10 +259,10 @@ pub enum ClientError {
         /// The time that was allowed.
         after: Duration,
     },
-    /// The provider failed: try again later.
+    /// The provider failed, or refuses for a reason that has nothing to do with what it is asked: try again later.
     #[error("the provider failed (status {status}): {message}")]
     Server {
-        /// The status, 5xx.
+        /// The status: 5xx, or a rare one of 4xx.
         status: u16,
         /// What the provider says.
         message: String,
@@ -353,7 +363,9 @@ impl ClientError {
     /// Says what to do next.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Auth { .. } => "set the environment variable that the provider's `api_key_env` names to a valid key",
+            Self::Auth { .. } => {
+                "set the environment variable that the provider's `api_key_env` names to a valid key of an account that can pay"
+            }
             Self::NotFound { .. } => "check the provider's `url` (it ends in `/v1` at most providers) and the prompt's `model`",
             Self::BadRequest { .. } => "check the prompt's `parameters` against what this model takes",
             Self::RateLimit { .. } => "lower `--concurrency`, or try again later; recorded answers are kept",

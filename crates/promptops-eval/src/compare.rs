@@ -9,8 +9,9 @@
 //!
 //! What could not be answered or judged for a reason outside the prompt is an error, neither a pass nor a fail: it stays out of
 //! the means. It may not decide either: the verdict is also computed as if all that is unknown of one side had been good and
-//! that of the other bad, and the other way round, and where these differ it is *inconclusive*; so it is when more than a set
-//! share is unknown.
+//! that of the other bad, and the other way round, and where these differ it is *inconclusive*. A request that the provider refuses
+//! is a bad answer, for the prompt wrote it; but nobody knows that for sure, so it counts as an error too where these are limited:
+//! when more than a set share are errors, or a side has no answer at all, there is no verdict.
 
 pub mod a_a;
 pub mod early_stop;
@@ -23,7 +24,8 @@ pub mod slices;
 use promptops_stats::{Interval, PairedComparison, StatsError, holm};
 
 pub use must_pass::MustPassFailure;
-pub use outcomes::{Observed, Outcomes};
+pub(crate) use must_pass::failures as must_pass_failures;
+pub use outcomes::{Answers, Observed, Outcomes};
 
 use crate::dataset::Heads;
 use crate::error::EvalError;
@@ -151,7 +153,7 @@ pub struct MetricResult {
     pub is_improved: bool,
 }
 
-/// How much is not known of the two runs, for reasons outside the prompt.
+/// How much is not known of the two runs, for reasons outside the prompt or because the provider refused the request.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Errors {
     /// Answers of the candidate that were not given or not judged.
@@ -175,7 +177,7 @@ pub struct Comparison {
     pub must_pass_failures: Vec<MustPassFailure>,
     /// What is not known.
     pub errors: Errors,
-    /// Why there is no verdict although metrics have theirs: too much is unknown.
+    /// Why there is no verdict although metrics have theirs: too many answers are errors, or a side has none.
     pub too_many_errors: Option<String>,
     /// What is said about the version.
     pub verdict: Verdict,
@@ -190,6 +192,9 @@ pub struct Basis<'a> {
     pub metrics: &'a [Metric],
     /// What each metric is measured in.
     pub units: &'a [Unit],
+    /// Whether each case was drawn at random; the others were asked because they must pass, and are no part of any mean. None where
+    /// all were drawn.
+    pub drawn: Option<&'a [bool]>,
     /// The parts of the dataset to look at besides the whole.
     pub slices: &'a [Slice],
     /// The share of unknown answers above which there is no verdict.
@@ -218,13 +223,7 @@ pub fn compare(basis: &Basis<'_>, candidate: &Outcomes, parent: Option<&Outcomes
     };
     let must_pass_failures = must_pass::failures(basis, candidate);
     let errors = errors(candidate, parent);
-    let too_many_errors = (errors.share > basis.max_error_share).then(|| {
-        format!(
-            "{:.1}% of the answers were not given or could not be judged, more than the {:.1}% that `max_error_share` allows",
-            100.0 * errors.share,
-            100.0 * basis.max_error_share
-        )
-    });
+    let too_many_errors = too_many_errors(basis, candidate, parent, errors);
     let verdict = match &too_many_errors {
         // Whatever the rest shows: it is a choice of cases that nobody made.
         Some(_) => Verdict::Inconclusive,
@@ -261,12 +260,25 @@ fn name_culprits(metrics: &[Metric], results: &mut [MetricResult]) {
 }
 
 fn errors(candidate: &Outcomes, parent: Option<&Outcomes>) -> Errors {
-    let count = |run: &Outcomes| {
-        let (answers, unknown) = run.answers();
-        (unknown, unknown as f64 / answers.max(1) as f64)
-    };
-    let (candidate, parent) = (count(candidate), parent.map_or((0, 0.0), count));
-    Errors { candidate: candidate.0, parent: parent.0, share: candidate.1.max(parent.1) }
+    let (candidate, parent) = (candidate.answers(), parent.map(Outcomes::answers).unwrap_or_default());
+    let share = candidate.error_share().max(parent.error_share());
+    Errors { candidate: candidate.errors, parent: parent.errors, share }
+}
+
+/// Says why there is no verdict, where too little was answered for one.
+fn too_many_errors(basis: &Basis<'_>, candidate: &Outcomes, parent: Option<&Outcomes>, errors: Errors) -> Option<String> {
+    for (side, run) in [("the candidate", Some(candidate)), ("the parent", parent)] {
+        if run.is_some_and(|run| run.answers().given == 0) {
+            return Some(format!("{side} gave no answer at all"));
+        }
+    }
+    (errors.share > basis.max_error_share).then(|| {
+        format!(
+            "{:.1}% of the answers were not given or could not be judged, more than the {:.1}% that `max_error_share` allows",
+            100.0 * errors.share,
+            100.0 * basis.max_error_share
+        )
+    })
 }
 
 fn overall(metrics: &[MetricResult], failures: &[MustPassFailure]) -> Verdict {

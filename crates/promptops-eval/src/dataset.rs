@@ -174,6 +174,11 @@ impl Dataset {
         Ok(Self { path, digest: hash.digest(), format, columns: built.columns, heads: built.heads, roles, source })
     }
 
+    /// Returns the same dataset with other heads for its cases.
+    pub(crate) fn with_heads(&self, heads: Heads) -> Self {
+        Self { heads, ..self.clone() }
+    }
+
     /// Returns a dataset of these cases alone, in their order, held in memory. Its digest is that of the whole.
     pub fn of_cases(&self, cases: Vec<Case>) -> Self {
         let heads = cases.iter().map(|case| case.head.clone()).collect();

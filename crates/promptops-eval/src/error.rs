@@ -54,6 +54,12 @@ pub enum EvalError {
         /// Calls that were sent.
         calls: u64,
     },
+    /// A budget in US dollars cannot be kept, for the provider does not count tokens: limit the calls instead.
+    #[error("the provider of `{model}` counts no tokens, so a budget in US dollars cannot hold")]
+    Uncounted {
+        /// The model.
+        model: String,
+    },
     /// A recording cannot be read or written: look at the file.
     #[error("cannot {action} the recording `{}`", .path.display())]
     RecordingFile {
@@ -132,6 +138,7 @@ impl EvalError {
             }
             Self::Client { source, .. } => Some(source.hint().to_owned()),
             Self::Budget { .. } => Some("run again with a higher budget; recorded answers are not asked for again".to_owned()),
+            Self::Uncounted { .. } => Some("limit the calls with `--max-calls` instead of `--max-usd`".to_owned()),
             Self::RecordingInUse { .. } => Some("wait until it has ended, then run again".to_owned()),
             Self::CorruptRecording { .. } => {
                 Some("restore the file from Git, or delete it and record again with `--replay auto`".to_owned())

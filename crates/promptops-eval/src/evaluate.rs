@@ -1,5 +1,9 @@
 //! One evaluation from its parts: candidate and parent are run over the same cases and compared.
 
+mod copies;
+mod until_it_stands;
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -8,13 +12,13 @@ use promptops_prompt::{Content, Digest, Severity};
 use serde_json::{Map, Value, json};
 
 use crate::compare::a_a::{self, FalseAlarms};
-use crate::compare::early_stop::{self, Looks, Watch};
+use crate::compare::early_stop::Looks;
 use crate::compare::plan::{self, MetricPlan};
 use crate::compare::slices::{self, Slice};
 use crate::compare::{Basis, Comparison, Outcomes, compare};
-use crate::dataset::{self, Case, Dataset, DatasetError, inputs};
+use crate::dataset::{self, Dataset, DatasetError, inputs};
 use crate::error::EvalError;
-use crate::recording::Replay;
+use crate::recording::{Key, Replay};
 use crate::results::{Results, is_comparable};
 use crate::run::{Question, Run, Served, Settings, calibrate, run, run_pairs};
 use crate::scorer::calibration::Calibrated;
@@ -58,10 +62,12 @@ pub struct Evaluation {
     pub calibrations: Vec<Option<Calibrated>>,
     /// The parts of the dataset that were looked at besides the whole.
     pub slices: Vec<Slice>,
-    /// The cases that were asked, where the run stopped early.
+    /// The cases that were asked, where the run stopped early, and where copies of each other were put together.
     pub asked: Option<Dataset>,
     /// What was looked at while the run went on, where it could stop early.
     pub looks: Option<Looks>,
+    /// Which of the cases were drawn at random, where others were asked besides because they must pass.
+    pub drawn: Option<Vec<bool>>,
     /// What a reader must know besides: columns that make no slices.
     pub notes: Vec<String>,
     /// Whether the parent's result was kept from an earlier run, so that it was not asked again.
@@ -170,35 +176,50 @@ impl<'a> Prepared<'a> {
             (!missing.is_empty()).then(|| format!("`{}` takes `{list}`, for which the dataset has no column", parent.reference))
         });
         let parent = parent.filter(|_| parent_is_incomparable.is_none());
+        let versions: Vec<&Subject> = [candidate].into_iter().chain(parent).collect();
+        let (dataset, copies) = self.with_copies_together(&versions)?;
         let asked = match parent {
-            Some(parent) if self.spec.early_stop => self.ask_until_it_stands(candidate, parent, settings).await?,
+            Some(parent) if self.spec.early_stop => self.ask_until_it_stands(&dataset, (candidate, parent), settings).await?,
             _ => self.ask_all(candidate, parent, settings).await?,
         };
+        let asked_dataset = asked.dataset.or(match dataset {
+            Cow::Owned(dataset) => Some(dataset),
+            Cow::Borrowed(_) => None,
+        });
         let (calibrations, judged) = calibrate(&candidate.reference, &self.scorers, settings).await?;
-        let dataset = asked.dataset.as_ref().unwrap_or(self.dataset);
+        let dataset = asked_dataset.as_ref().unwrap_or(self.dataset);
         let (slices, too_many) = slices::read(dataset, &self.spec.slice_columns())?;
         let units = self.units();
-        let basis = Basis { slices: &slices, looks: asked.looks.as_ref(), ..self.basis(&dataset.heads, &units) };
+        let (looks, drawn) = (asked.looks.as_ref(), asked.drawn.as_deref());
+        let basis = Basis { slices: &slices, looks, drawn, ..self.basis(&dataset.heads, &units) };
         let parent_outcomes = asked.parent.as_ref().map(|run| Outcomes::of(run, units.clone())).transpose()?;
         let comparison = compare(&basis, &Outcomes::of(&asked.candidate, units.clone())?, parent_outcomes.as_ref())?;
         let mut served = asked.candidate.served;
-        served.sent += judged.sent;
-        served.replayed += judged.replayed;
+        served.sent += judged.sent + asked.ahead.sent;
+        served.replayed += judged.replayed + asked.ahead.replayed;
         if let Some(parent) = &asked.parent {
             served.sent += parent.served.sent;
             served.replayed += parent.served.replayed;
         }
         let most = slices::MOST_VALUES;
         let note = |column| format!("column `{column}` has more than {most} values: it makes no slices");
+        let mut notes: Vec<String> = too_many.into_iter().map(note).collect();
+        if copies > 0 {
+            notes.push(format!(
+                "{copies} of {} cases ask and expect what another does: they count as one with it",
+                self.dataset.len()
+            ));
+        }
         Ok(Evaluation {
             candidate: asked.candidate,
             parent: asked.parent,
             comparison,
             calibrations,
             slices,
-            asked: asked.dataset,
+            asked: asked_dataset,
             looks: asked.looks,
-            notes: too_many.into_iter().map(note).collect(),
+            drawn: asked.drawn,
+            notes,
             parent_is_kept: asked.parent_is_kept,
             parent_is_incomparable,
             served,
@@ -220,7 +241,8 @@ impl<'a> Prepared<'a> {
         let units = self.units();
         let repeats = Outcomes::by_repeat(&run, &units)?;
         let seed = seed(&[self.dataset.digest, subject.digest]);
-        Ok((a_a::measure(&self.basis(&self.dataset.heads, &units), &repeats, comparisons, seed)?, run.served))
+        let (dataset, _) = self.with_copies_together(&[subject])?;
+        Ok((a_a::measure(&self.basis(&dataset.heads, &units), &repeats, comparisons, seed)?, run.served))
     }
 
     /// Works out what the dataset can show and how many cases it takes, without asking anybody.
@@ -251,7 +273,9 @@ impl<'a> Prepared<'a> {
         let observed = observed.map(|(parent, candidate)| Ok::<_, EvalError>((repeats(&parent)?, repeats(&candidate)?)));
         let observed = observed.transpose()?;
         let observed = observed.as_ref().map(|(parent, candidate)| (parent.as_slice(), candidate.as_slice()));
-        plan::metrics(&self.basis(&self.dataset.heads, &units), self.spec.repeats, observed, discordance)
+        let versions: Vec<&Subject> = [candidate].into_iter().chain(parent).collect();
+        let (dataset, _) = self.with_copies_together(&versions)?;
+        plan::metrics(&self.basis(&dataset.heads, &units), self.spec.repeats, observed, discordance)
     }
 
     /// Returns what each metric is measured in.
@@ -261,21 +285,34 @@ impl<'a> Prepared<'a> {
 
     fn basis<'b>(&'b self, heads: &'b dataset::Heads, units: &'b [Unit]) -> Basis<'b> {
         let max_error_share = self.spec.max_error_share;
-        Basis { heads, metrics: &self.spec.metrics, units, slices: &[], max_error_share, looks: None, with_exact_tests: true }
+        let metrics = &self.spec.metrics;
+        Basis { heads, metrics, units, drawn: None, slices: &[], max_error_share, looks: None, with_exact_tests: true }
     }
 
     async fn ask_all(&self, candidate: &Subject, parent: Option<&Subject>, settings: &Settings<'_>) -> Result<Asked, EvalError> {
-        let asked = |candidate, parent| Asked { candidate, parent, dataset: None, looks: None, parent_is_kept: false };
+        let asked = |candidate, parent| Asked {
+            candidate,
+            parent,
+            dataset: None,
+            looks: None,
+            drawn: None,
+            parent_is_kept: false,
+            ahead: Served::default(),
+        };
         let Some(parent) = parent else { return Ok(asked(self.run(candidate, self.dataset, settings).await?, None)) };
-        // Whoever turns recordings off wants answers of now.
-        let results = self.results.as_ref().filter(|_| settings.recording.mode() != Replay::Off && !self.compares_answers());
+        // Whoever turns recordings off wants answers of now, and where nothing may be asked what is recorded decides alone.
+        let results =
+            self.results.as_ref().filter(|_| settings.recording.mode() == Replay::Auto && self.is_judged_by_what_is_stated());
         let Some(results) = results else {
             let (candidate, parent) = self.run_pairs((candidate, parent), self.dataset, settings).await?;
             return Ok(asked(candidate, Some(parent)));
         };
         let keys = (self.result_key(candidate, settings), self.result_key(parent, settings));
         let mut parent_is_kept = false;
-        let (after, before) = match results.find(&keys.1).filter(|kept| kept.cases.len() == self.dataset.len()) {
+        let kept = results.find(&keys.1).filter(|kept| kept.cases.len() == self.dataset.len());
+        // A recorded answer costs nothing, and is what everybody else has: the kept result of another answer may not take its place.
+        let kept = if kept.is_some() && self.is_recorded(parent, settings)? { None } else { kept };
+        let (after, before) = match kept {
             None => self.run_pairs((candidate, parent), self.dataset, settings).await?,
             Some(kept) => {
                 let after = self.run(candidate, self.dataset, settings).await?;
@@ -296,65 +333,23 @@ impl<'a> Prepared<'a> {
         Ok(Asked { parent_is_kept, ..asked(after, Some(before)) })
     }
 
-    /// Tells whether a scorer looks at the parent's answers themselves, which are not kept with its result.
-    fn compares_answers(&self) -> bool {
-        self.scorers.iter().any(|scorer| scorer.needs_rival())
+    /// Tells whether the scores follow from the answer and from what the key of a result holds: not where a scorer looks at the parent's
+    /// answer itself, which is not kept with its result, nor where a program judges, of which nobody knows what it goes by.
+    fn is_judged_by_what_is_stated(&self) -> bool {
+        !self.scorers.iter().any(|scorer| scorer.needs_rival() || scorer.runs_program())
     }
 
-    /// Asks both versions in random order of the cases, some at a time, until the verdict stands or no case is left.
-    ///
-    /// The order follows from the dataset and the two versions, so that the same run is the same again. The cases are held in
-    /// memory.
-    async fn ask_until_it_stands(
-        &self,
-        candidate: &Subject,
-        parent: &Subject,
-        settings: &Settings<'_>,
-    ) -> Result<Asked, EvalError> {
-        let cases: Vec<Case> = self.dataset.rows().collect::<Result<_, _>>()?;
-        let heads = &self.dataset.heads;
-        let order = early_stop::order(heads, seed(&[self.dataset.digest, candidate.digest, parent.digest]));
-        let units = self.units();
-        let statistics = |source| EvalError::Statistics { metric: "early stop".to_owned(), source };
-        let mut watch = Watch::new(&self.spec.metrics, &units, heads, &order).map_err(statistics)?;
-        // Calls under way at the same time should not wait for looks too often.
-        let some = order.len().div_ceil(LOOKS).max(2 * settings.concurrency.max(1) / self.spec.repeats.max(1) as usize).max(1);
-        let mut runs: Option<(Run, Run)> = None;
-        let mut asked: Vec<usize> = Vec::new();
-        let mut has_stopped = false;
-        for part in order.chunks(some) {
-            let numbers: Vec<usize> = part.iter().flatten().copied().collect();
-            let dataset = self.dataset.of_cases(numbers.iter().map(|number| cases[*number].clone()).collect());
-            let (after, before) = self.run_pairs((candidate, parent), &dataset, settings).await?;
-            let (known_before, known_after) = (Outcomes::of(&before, units.clone())?, Outcomes::of(&after, units.clone())?);
-            let mut place = 0;
-            for unit in part {
-                let places: Vec<usize> = (place..place + unit.len()).collect();
-                place += unit.len();
-                watch.take(&dataset.heads, &places, &known_after, &known_before).map_err(statistics)?;
-            }
-            asked.extend(&numbers);
-            match &mut runs {
-                None => runs = Some((before, after)),
-                Some((parent, candidate)) => {
-                    parent.append(before)?;
-                    candidate.append(after)?;
-                }
-            }
-            if watch.stands() && asked.len() < cases.len() {
-                has_stopped = true;
-                break;
+    /// Tells whether any answer of a version is recorded.
+    fn is_recorded(&self, subject: &Subject, settings: &Settings<'_>) -> Result<bool, EvalError> {
+        let columns = columns(self.spec, self.dataset, &subject.content);
+        for case in self.dataset.rows() {
+            let inputs = inputs(&case?, self.dataset.format, &columns, &subject.content.inputs);
+            let Ok(call) = subject.call(&inputs) else { continue };
+            if settings.recording.has(&Key { request: call.digest(), repeat: 0 })? {
+                return Ok(true);
             }
         }
-        let Some((mut parent, mut candidate)) = runs else { return self.ask_all(candidate, Some(parent), settings).await };
-        // Reports show cases in the order of the file.
-        let mut places: Vec<usize> = (0..asked.len()).collect();
-        places.sort_by_key(|place| asked[*place]);
-        parent.reorder(&places);
-        candidate.reorder(&places);
-        let in_order = places.iter().map(|place| cases[asked[*place]].clone()).collect();
-        let dataset = has_stopped.then(|| self.dataset.of_cases(in_order));
-        Ok(Asked { candidate, parent: Some(parent), dataset, looks: Some(watch.end(has_stopped)), parent_is_kept: false })
+        Ok(false)
     }
 
     /// Refuses a candidate that no case can be put to: that is for its author to correct, and no figure would say so. One that
@@ -404,11 +399,12 @@ struct Asked {
     /// The cases, where they are not all.
     dataset: Option<Dataset>,
     looks: Option<Looks>,
+    /// Which of the cases were drawn at random, where others were asked besides.
+    drawn: Option<Vec<bool>>,
     parent_is_kept: bool,
+    /// How answers were come by that are in neither run: those to cases that were asked ahead.
+    ahead: Served,
 }
-
-/// How often a run that may stop early is looked at, at most.
-const LOOKS: usize = 25;
 
 /// Makes a seed of digests.
 fn seed(digests: &[Digest]) -> u64 {

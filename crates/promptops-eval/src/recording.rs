@@ -123,7 +123,16 @@ impl Recording {
         Ok(None)
     }
 
-    /// Blots out of an answer what must not be kept, and keeps it: beside the file in [`Replay::Auto`], for this run alone in
+    /// Tells whether an answer is recorded, without asking for it.
+    ///
+    /// # Errors
+    /// [`EvalError::RecordingFile`].
+    pub fn has(&self, key: &Key) -> Result<bool, EvalError> {
+        let place = self.state().place(key).map_err(|source| self.failure("read", source))?;
+        Ok(place.is_some())
+    }
+
+    /// Blots out of an answer what must not be kept, and keeps it, in place of another under the same key: beside the file in [`Replay::Auto`], for this run alone in
     /// [`Replay::Off`].
     ///
     /// # Errors
@@ -248,10 +257,25 @@ impl State {
         self.spool_length += bytes.len() as u64;
         self.is_changed = true;
         let place = Place::new(true, offset).used();
-        match self.index.add(&key, place) {
-            Ok(()) => Ok(()),
-            Err(taken) => self.settle(vec![(key, place, taken)]),
+        if self.index.add(&key, place).is_err() {
+            match self.place(&key)? {
+                // What was asked for once more takes the place of what was there.
+                Some(old) => self.index.replace(&key, old, place),
+                None => self.index.add_further(key, place),
+            }
         }
+        Ok(())
+    }
+
+    /// Returns where the answer under a key lies, if there is one.
+    fn place(&mut self, key: &Key) -> io::Result<Option<Place>> {
+        let candidates: Vec<Place> = self.index.candidates(key).collect();
+        for place in candidates {
+            if line::key(&self.bytes(place)?)? == *key {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
     }
 
     /// Adds answers whose keys begin like others, unless they are the same: then the first stays.
@@ -490,6 +514,26 @@ mod tests {
         // Only what is committed counts where nothing may be sent.
         std::fs::write(&journal, "").unwrap();
         assert!(get(&open(&path, Replay::Only), key("d", 0)).is_some());
+    }
+
+    #[test]
+    fn what_is_recorded_once_more_takes_the_place_of_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("eval.jsonl");
+        let recording = open(&path, Replay::Auto);
+        put(&recording, key("a", 0), "{\"a\":1}");
+        put(&recording, key("a", 900), "{\"a\":900}");
+        recording.save().unwrap();
+        let next = open(&path, Replay::Auto);
+        assert!(next.has(&key("a", 0)).unwrap() && !next.has(&key("a", 1)).unwrap());
+        put(&next, key("a", 0), "{\"a\":2}");
+        put(&next, key("a", 900), "{\"a\":901}");
+        assert_eq!(get(&next, key("a", 0)).unwrap().body, "{\"a\":2}");
+        next.save().unwrap();
+        let last = open(&path, Replay::Only);
+        let bodies = [0, 900].map(|repeat| get(&last, key("a", repeat)).unwrap().body);
+        assert_eq!(bodies, ["{\"a\":2}", "{\"a\":901}"]);
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2);
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Reports: what an evaluation found, as a document with a version.
 
+mod corrected;
 pub mod v1;
 
 use std::collections::BTreeMap;
 
 use promptops_prompt::Digest;
-use promptops_stats::{Interval, PairedComparison, Proportion, SortedSample};
+use promptops_stats::{Interval, PairedComparison, SortedSample};
 use serde_json::{Map, Value, json};
 
 use crate::client::decode;
@@ -219,16 +220,11 @@ impl Builder<'_> {
     /// Says how far the judge of a metric agrees with people, and what the shares are once its errors are taken out.
     fn judge(&self, index: usize, result: &MetricResult) -> Result<Option<v1::Judge>, EvalError> {
         let Some(found) = self.evaluation.calibrations[index].as_ref() else { return Ok(None) };
+        let drawn = self.evaluation.drawn.as_deref();
         let corrected = |run: &Run| {
-            let mut passed = 0;
-            for case in run.cases.iter() {
-                passed += u64::from(passes(&case?, index));
-            }
-            // A judge that is no better than a coin corrects nothing.
-            let judged = Proportion::new(passed, run.cases.len() as u64);
-            let corrected = judged.and_then(|judged| found.calibration.corrected(judged, 1.0 - 2.0 * compare::ALPHA));
+            let corrected = corrected::share(&found.calibration, (run, index), &self.dataset().heads, drawn)?;
             let value = |(estimate, found)| v1::Value { estimate: Some(rounded(estimate)), interval: Some(interval(&found)) };
-            Ok::<_, EvalError>(corrected.ok().map(value))
+            Ok::<_, EvalError>(corrected.map(value))
         };
         let slope = found.calibration.slope();
         let estimate = result.difference.as_ref().and_then(|difference| difference.paired).map(|paired| paired.estimate);
@@ -278,8 +274,9 @@ impl Builder<'_> {
         let (mut counts, mut all) = (BTreeMap::new(), 0);
         for (index, (before, after)) in before.cases.iter().zip(after.cases.iter()).enumerate() {
             let (before, after) = (before?, after?);
-            for metric in 0..self.prepared.scorers.len() {
-                let (passed, passes) = (passes(&before, metric), passes(&after, metric));
+            // A quantity has no pass, and what is not known is neither lost nor won.
+            for metric in (0..self.prepared.scorers.len()).filter(|metric| self.prepared.scorers[*metric].unit() == Unit::Share) {
+                let (Some(passed), Some(passes)) = (before.passes(metric), after.passes(metric)) else { continue };
                 if passed != passes {
                     let change = if passes { v1::Change::FailToPass } else { v1::Change::PassToFail };
                     let count: &mut usize = counts.entry((change, metric)).or_default();
@@ -331,7 +328,7 @@ impl Builder<'_> {
         subject: &Subject,
         case: &Case,
     ) -> Result<v1::Outcome, EvalError> {
-        let shown = (0_u32..).zip(&result.attempts).find(|(_, attempt)| attempt.passes(metric) == passes);
+        let shown = result.known(metric).find(|(_, attempt)| attempt.passes(metric) == passes);
         let mut answer = None;
         if let Some((repeat, _)) = shown.filter(|(_, attempt)| attempt.answer.is_ok())
             && let Ok(call) = subject.call(&self.input(case, subject))
@@ -347,11 +344,6 @@ impl Builder<'_> {
         let columns = crate::evaluate::columns(self.prepared.spec, self.prepared.dataset, &subject.content);
         inputs(case, self.prepared.dataset.format, &columns, &subject.content.inputs)
     }
-}
-
-/// Tells whether most repeats pass.
-fn passes(result: &CaseResult, metric: usize) -> bool {
-    2 * result.attempts.iter().filter(|attempt| attempt.passes(metric)).count() > result.attempts.len()
 }
 
 fn answered_by(((model, fingerprint), calls): (&(String, Option<String>), &u64)) -> v1::AnsweredBy {

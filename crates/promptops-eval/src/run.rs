@@ -68,6 +68,13 @@ pub struct Served {
     pub replayed: u64,
 }
 
+impl std::ops::AddAssign for Served {
+    fn add_assign(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.replayed += other.replayed;
+    }
+}
+
 /// The results of one run, in the order of the dataset.
 #[derive(Debug)]
 pub struct Run {
@@ -182,15 +189,24 @@ impl Attempt {
 }
 
 impl CaseResult {
-    /// Returns the mean over the repeats of the metric with this number; a repeat about which nothing is known counts as 0.
-    pub fn share(&self, metric: usize) -> f64 {
-        let values = self.attempts.iter().filter_map(|attempt| attempt.scores[metric].as_ref().ok());
-        values.map(|score| score.value).sum::<f64>() / self.attempts.len() as f64
+    /// Returns the repeats about which something is known on the metric with this number, each with its number.
+    pub fn known(&self, metric: usize) -> impl Iterator<Item = (u32, &Attempt)> {
+        (0..).zip(&self.attempts).filter(move |(_, attempt)| !attempt.is_unknown(metric))
     }
 
-    /// Tells whether nothing is known about a repeat for a reason outside the prompt.
-    pub fn has_unknown(&self, metric: usize) -> bool {
-        self.attempts.iter().any(|attempt| attempt.is_unknown(metric))
+    /// Returns the mean over the repeats of the metric with this number; 0 where nothing is known.
+    pub fn share(&self, metric: usize) -> f64 {
+        let values = self.known(metric).filter_map(|(_, attempt)| attempt.scores[metric].as_ref().ok());
+        let (count, sum) = values.fold((0_u32, 0.0), |(count, sum), score| (count + 1, sum + score.value));
+        sum / f64::from(count.max(1))
+    }
+
+    /// Tells whether most repeats pass the metric with this number; none where nothing is known.
+    pub fn passes(&self, metric: usize) -> Option<bool> {
+        let (known, passed) = self
+            .known(metric)
+            .fold((0_u32, 0_u32), |(known, passed), (_, attempt)| (known + 1, passed + u32::from(attempt.passes(metric))));
+        (known > 0).then_some(2 * passed > known)
     }
 }
 

@@ -235,6 +235,11 @@ pub trait Scorer: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Tells whether a program judges. Nobody knows all that it goes by, so the same answer may have another score another day.
+    fn runs_program(&self) -> bool {
+        false
+    }
+
     /// Returns the labels among which the scorer classifies, if it does.
     fn labels(&self) -> Option<&label::Labels> {
         None

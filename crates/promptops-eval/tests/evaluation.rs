@@ -3,149 +3,21 @@
 #![cfg(test)]
 
 mod server;
+mod setup;
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use promptops_eval::client::http::{self, Credential, HttpClient};
 use promptops_eval::client::retry::RetryPolicy;
-use promptops_eval::client::{Api, ClientError, ModelClient};
+use promptops_eval::client::{ClientError, ModelClient};
 use promptops_eval::dataset::{Dataset, Format, Source};
-use promptops_eval::price::Price;
 use promptops_eval::recording::{Recording, Redaction, Replay};
 use promptops_eval::report::{self, v1};
 use promptops_eval::run::{Budget, Purse, Served, Settings};
-use promptops_eval::scorer::Judges;
-use promptops_eval::{EvalError, Prepared, Spec, Subject, Surroundings, evidence};
+use promptops_eval::{EvalError, Prepared, Spec, evidence};
 use promptops_offline_model as offline;
-use promptops_prompt::{Body, Closure, Content, Message, Role};
 use serde_json::{Value, json};
 use server::{Behaviour, Server, completion};
-
-const SPEC: &str = "\
-prompt: support.intent
-dataset: intents.csv
-case: id
-must_pass: critical
-metrics:
-  - {name: accuracy, scorer: {type: label, expected: intent}, margin: 0.1, minimum: 0.5}
-  - {name: valid-output, scorer: {type: json-schema}, margin: 0.1}
-";
-
-fn subject(version: u32, system: &str, model: &str) -> Subject {
-    let message = |role, content: &str| Message { role, content: content.to_owned() };
-    let content = Content {
-        model: model.to_owned(),
-        parameters: json!({"temperature": 0}).as_object().unwrap().clone(),
-        inputs: BTreeMap::from([("message".to_owned(), json!({"type": "string"}))]),
-        output: Some(json!({"enum": ["billing", "technical"]})),
-        tools: None,
-        body: Body::Messages(vec![message(Role::System, system), message(Role::User, "{{ message }}")]),
-        includes: BTreeMap::new(),
-    };
-    Subject::new(format!("support.intent@{version}").parse().unwrap(), &Closure::of(content)).unwrap()
-}
-
-/// Returns a dataset of `count` messages, of which every second is about money.
-fn dataset(spec: &Spec, count: usize) -> Dataset {
-    let mut text = "id,message,intent,critical\n".to_owned();
-    for index in 0..count {
-        let (message, intent) = if index % 2 == 0 {
-            ("my invoice shows a wrong charge", "billing")
-        } else {
-            ("the app crashed with an error", "technical")
-        };
-        text.push_str(&format!("c{index},\"{message}, number {index}\",{intent},{}\n", index == 1));
-    }
-    Dataset::read(&spec.dataset_path(), Format::Csv, Source::of_bytes(text), &spec.columns()).unwrap()
-}
-
-fn spec() -> Spec {
-    let (spec, findings) = Spec::parse("evals/intents.yaml", SPEC);
-    assert_eq!(findings, []);
-    spec.unwrap()
-}
-
-fn client(url: &str) -> HttpClient {
-    let (timeout, url) = (Duration::from_secs(30), url.to_owned());
-    let settings =
-        http::Settings { api: Api::OpenaiChat, url, credential: Credential::None, timeout, stream: false, api_version: None };
-    HttpClient::new(settings).unwrap()
-}
-
-fn price(input: f64, output: f64) -> Price {
-    serde_json::from_value(json!({"input": input, "output": output})).unwrap()
-}
-
-struct Setup {
-    budget: Budget,
-    price: Option<Price>,
-    cases: usize,
-    text: String,
-}
-
-impl Default for Setup {
-    fn default() -> Self {
-        Self { budget: Budget::default(), price: None, cases: 60, text: SPEC.to_owned() }
-    }
-}
-
-impl Setup {
-    async fn evaluate(
-        &self,
-        client: Option<&dyn ModelClient>,
-        recording: &Recording,
-        candidate: &Subject,
-        parent: Option<&Subject>,
-    ) -> Result<(v1::Report, Served), EvalError> {
-        let spec = Spec::parse("evals/intents.yaml", &self.text).0.unwrap();
-        let dataset = dataset(&spec, self.cases);
-        let prepared = Prepared::new(&spec, &dataset, candidate, &alone())?;
-        let prices = self.price.map(|price| ("m".to_owned(), price)).into_iter().collect();
-        let done = AtomicUsize::new(0);
-        let settings = Settings {
-            client,
-            recording,
-            retry: RetryPolicy { attempts: 2, first_pause: Duration::ZERO, ..RetryPolicy::default() },
-            concurrency: 8,
-            prices: &prices,
-            purse: &Purse::new(self.budget),
-            progress: &|progress| {
-                assert!(progress.done <= progress.total && progress.failed <= progress.done);
-                done.fetch_max(progress.done, Ordering::SeqCst);
-            },
-        };
-        let evaluation = prepared.evaluate(candidate, parent, &settings).await;
-        recording.save()?;
-        let evaluation = evaluation?;
-        Ok((report::build(&prepared, candidate, parent, &evaluation, recording)?, evaluation.served))
-    }
-}
-
-/// An eval without judges and programs.
-fn alone() -> Surroundings<'static> {
-    static NONE: Judges = Judges::new();
-    Surroundings { folder: Path::new(""), judges: &NONE }
-}
-
-fn off(folder: &Path) -> Recording {
-    Recording::open(&folder.join("none.jsonl"), Replay::Off, Redaction::default()).unwrap()
-}
-
-/// A server that answers right, except for the messages that `is_wrong` picks by system message and number of the case.
-async fn labelling(is_wrong: impl Fn(&str, usize) -> bool + Send + Sync + 'static) -> Server {
-    Server::start(move |_, received| {
-        let message = received.last_message();
-        let number: usize = message.rsplit(' ').next().unwrap().parse().unwrap();
-        let system = received.body["messages"][0]["content"].as_str().unwrap();
-        let right = if message.contains("invoice") { "billing" } else { "technical" };
-        let wrong = if right == "billing" { "technical" } else { "billing" };
-        Behaviour::ok(completion(if is_wrong(system, number) { wrong } else { right }))
-    })
-    .await
-}
+use setup::{SPEC, Setup, alone, client, labelling, off, price, spec, subject};
 
 #[tokio::test]
 async fn a_worse_version_is_refused_with_the_cases_it_loses() {
@@ -289,6 +161,72 @@ async fn a_budget_in_dollars_ends_the_run() {
 }
 
 #[tokio::test]
+async fn a_budget_in_dollars_needs_a_provider_that_counts_tokens() {
+    let folder = tempfile::tempdir().unwrap();
+    let uncounted = r#"{"model": "m", "choices": [{"message": {"content": "billing"}, "finish_reason": "stop"}]}"#;
+    let server = Server::start(move |_, _| Behaviour::ok(uncounted.to_owned())).await;
+    let setup = Setup { budget: Budget { calls: None, usd: Some(0.01) }, price: Some(price(1e6, 1e6)), ..Setup::default() };
+    let client = client(&server.url());
+    let error = setup.evaluate(Some(&client), &off(folder.path()), &subject(1, "good", "m"), None).await.unwrap_err();
+    assert_eq!(error.to_string(), "the provider of `m` counts no tokens, so a budget in US dollars cannot hold");
+    assert_eq!(error.hint().unwrap(), "limit the calls with `--max-calls` instead of `--max-usd`");
+    // Those under way with the first one.
+    assert!(server.requests() <= 8 + 8, "{}", server.requests());
+    // Without such a budget it is no matter.
+    let (report, _) =
+        Setup::default().evaluate(Some(&client), &off(folder.path()), &subject(1, "good", "m"), None).await.unwrap();
+    assert_eq!(report.candidate.totals.tokens, None);
+}
+
+#[tokio::test]
+async fn an_account_without_money_stops_the_run_and_leaves_no_verdict_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("intents.jsonl");
+    let open = || Recording::open(&path, Replay::Auto, Redaction::default()).unwrap();
+    let said = r#"{"type": "error", "error": {"type": "invalid_request_error", "message": "Your credit balance is too low"}}"#;
+    for status in [400, 402] {
+        let server = Server::start(move |number, _| match number {
+            0..20 => Behaviour::ok(completion("billing")),
+            _ => Behaviour::Answer(status, vec![], said.to_owned()),
+        })
+        .await;
+        let client = client(&server.url());
+        let (candidate, parent) = (subject(2, "new", "m"), subject(1, "old", "m"));
+        let error = Setup::default().evaluate(Some(&client), &open(), &candidate, Some(&parent)).await.unwrap_err();
+        assert!(matches!(&error, EvalError::Client { source: ClientError::Auth { .. }, .. }), "{error}");
+        // What was answered is kept, and no refusal is.
+        let file = std::fs::read_to_string(&path).unwrap();
+        assert!(file.lines().count() >= 20 && !file.contains(&format!("\"status\":{status}")), "{file}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_was_recorded_is_asked_for_once_more_where_somebody_can_be_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("intents.jsonl");
+    let open = |mode| Recording::open(&path, mode, Redaction::default()).unwrap();
+    let subject = subject(1, "good", "m");
+    let failures = |report: &v1::Report| serde_json::to_value(&report.candidate.totals.failures).unwrap();
+    let refusing = Server::start(|_, received| match received.last_message().ends_with(" 7") {
+        true => Behaviour::Answer(400, vec![], r#"{"error": {"message": "not today"}}"#.to_owned()),
+        false => Behaviour::ok(completion("billing")),
+    })
+    .await;
+    let (report, served) =
+        Setup::default().evaluate(Some(&client(&refusing.url())), &open(Replay::Auto), &subject, None).await.unwrap();
+    assert_eq!((failures(&report), served), (json!({"bad-request": 1}), Served { sent: 60, replayed: 0 }));
+    // Where nobody may be asked it stands.
+    let (report, served) = Setup::default().evaluate(None, &open(Replay::Only), &subject, None).await.unwrap();
+    assert_eq!((failures(&report), served), (json!({"bad-request": 1}), Served { sent: 0, replayed: 60 }));
+    let willing = labelling(|_, _| false).await;
+    let (report, served) =
+        Setup::default().evaluate(Some(&client(&willing.url())), &open(Replay::Auto), &subject, None).await.unwrap();
+    assert_eq!((failures(&report), served), (json!({}), Served { sent: 1, replayed: 59 }));
+    let (report, served) = Setup::default().evaluate(None, &open(Replay::Only), &subject, None).await.unwrap();
+    assert_eq!((failures(&report), served), (json!({}), Served { sent: 0, replayed: 60 }));
+}
+
+#[tokio::test]
 async fn a_refused_key_stops_the_run_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(|_, _| Behaviour::Answer(401, vec![], "{}".into())).await;
@@ -320,10 +258,14 @@ async fn single_failures_are_scored_with_their_class_and_cannot_decide() {
     let failures = serde_json::to_value(&report.candidate.totals.failures).unwrap();
     assert_eq!(failures, json!({"server": 10, "bad-request": 1}));
     assert_eq!((report.verdict.as_str(), report.metrics[0].verdict.as_str()), ("inconclusive", "inconclusive"));
-    assert!(report.reasons[0].starts_with("16.7% of the answers were not given"), "{:?}", report.reasons);
+    assert!(report.reasons[0].starts_with("18.3% of the answers were not given"), "{:?}", report.reasons);
     assert!(report.reasons[1].contains("for reasons outside the prompt, and could change the verdict"), "{:?}", report.reasons);
-    assert_eq!((report.errors.candidate, report.errors.parent), (10, 0));
-    assert_eq!(report.flips.iter().filter(|flip| flip.candidate.answer.is_none()).count(), 22);
+    // A request that the provider refuses is an error too where these are limited.
+    assert_eq!((report.errors.candidate, report.errors.parent), (11, 0));
+    // It is lost; what nobody knows is neither lost nor won.
+    let lost: Vec<(&str, &str)> = report.flips.iter().map(|flip| (flip.case.as_str(), flip.metric.as_str())).collect();
+    assert_eq!(lost, [("c50", "accuracy"), ("c50", "valid-output")]);
+    assert!(report.flips.iter().all(|flip| flip.candidate.answer.is_none()));
 }
 
 #[tokio::test]

@@ -22,37 +22,23 @@ use serde_json::{Value, json};
 const MARCH: &str = "gpt-4-0314";
 const JUNE: &str = "gpt-4-0613";
 
-/// One question and what the two models answered.
+/// One question and how the two models began to answer.
 struct Question {
     query: String,
     answers: BTreeMap<String, String>,
 }
 
-/// Reads the questions; none where the data is not at hand.
-fn questions() -> Option<Vec<Question>> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/llmdrift/OPINIONQA_EVAL.csv");
-    if !file.exists() {
-        println!("skipped: no LLMDrift data at {}", file.display());
-        return None;
-    }
+/// Reads the questions, by name, and how their answers begin: `llmdrift/README.md` says from where.
+fn questions() -> Vec<Question> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/llmdrift/answers.csv");
     let mut reader = csv::Reader::from_path(&file).unwrap();
-    let headers = reader.headers().unwrap().clone();
-    let column = |name: &str| headers.iter().position(|header| header == name).unwrap();
-    let (model, query, answer) = (column("model"), column("query"), column("answer"));
-    let mut questions: BTreeMap<String, Question> = BTreeMap::new();
-    for record in reader.records() {
-        let record = record.unwrap();
-        let model = record[model].trim_start_matches("openaichat/").to_owned();
-        if model == MARCH || model == JUNE {
-            let new = || Question { query: record[query].to_owned(), answers: BTreeMap::new() };
-            let question = questions.entry(record[query].to_owned()).or_insert_with(new);
-            question.answers.insert(model, record[answer].to_owned());
-        }
-    }
-    let both: Vec<Question> = questions.into_values().filter(|question| question.answers.len() == 2).collect();
-    // A few of the 1,506 are there twice: a question is asked once.
-    assert_eq!(both.len(), 1498);
-    Some(both)
+    let question = |record: csv::StringRecord| Question {
+        query: record[0].to_owned(),
+        answers: [(MARCH, &record[1]), (JUNE, &record[2])].map(|(model, answer)| (model.to_owned(), answer.to_owned())).into(),
+    };
+    let questions: Vec<Question> = reader.records().map(|record| question(record.unwrap())).collect();
+    assert_eq!(questions.len(), 1498);
+    questions
 }
 
 /// A version that passes one variable on to a model.
@@ -144,7 +130,7 @@ impl Replayed {
 
 #[tokio::test]
 async fn gpt_4_of_june_is_refused_beside_that_of_march() {
-    let Some(questions) = questions() else { return };
+    let questions = questions();
     let folder = tempfile::tempdir().unwrap();
     let replayed = Replayed::open(&record(folder.path(), &questions));
     let rows = || questions.iter().map(|question| json!({"query": question.query}));
@@ -169,7 +155,7 @@ async fn gpt_4_of_june_is_refused_beside_that_of_march() {
 
 #[tokio::test]
 async fn the_same_version_split_at_random_is_hardly_ever_called_regressed() {
-    let Some(questions) = questions() else { return };
+    let questions = questions();
     let folder = tempfile::tempdir().unwrap();
     let replayed = Replayed::open(&record(folder.path(), &questions));
     let spec = spec("");

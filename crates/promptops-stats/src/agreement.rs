@@ -1,8 +1,8 @@
 //! How far two raters, such as a judge and a person, agree beyond chance, and what a rater's known errors do to a rate.
 
-use crate::error::StatsError;
+use crate::error::{StatsError, check_level};
 use crate::interval::Interval;
-use crate::proportion::{Proportion, wilson};
+use crate::proportion::Proportion;
 use crate::special::normal_upper;
 
 /// Computes Cohen's kappa of two raters who put the same items into categories.
@@ -58,24 +58,42 @@ impl Calibration {
     /// # Errors
     /// [`StatsError::Magnitude`] when the judge is no better than a coin, [`StatsError::Level`] for a level outside (0, 1).
     pub fn corrected(&self, judged: Proportion, level: f64) -> Result<(f64, Interval), StatsError> {
-        // Also refuses the level.
-        wilson(judged, level)?;
+        self.corrected_share(judged.share(), smoothed_variance(judged), level)
+    }
+
+    /// Corrects a pass rate whose variance is known from elsewhere: of cases that weigh differently or depend on each other.
+    ///
+    /// # Errors
+    /// As [`Calibration::corrected`]; [`StatsError::Probability`] for a share outside [0, 1], [`StatsError::Magnitude`] for a
+    /// variance below zero.
+    pub fn corrected_share(&self, judged: f64, variance: f64, level: f64) -> Result<(f64, Interval), StatsError> {
+        check_level(level)?;
+        if !(0.0..=1.0).contains(&judged) {
+            return Err(StatsError::Probability(judged));
+        }
+        if !(variance >= 0.0 && variance.is_finite()) {
+            return Err(StatsError::Magnitude(variance));
+        }
         let slope = self.slope();
         if slope <= 0.0 {
             return Err(StatsError::Magnitude(slope));
         }
-        let estimate = (judged.share() + self.bad.share() - 1.0) / slope;
-        let variance = |share: Proportion| {
-            let (successes, trials) = (share.successes() as f64 + 1.0, share.trials() as f64 + 2.0);
-            let smoothed = successes / trials;
-            smoothed * (1.0 - smoothed) / trials
-        };
-        let spread = variance(judged) + (1.0 - estimate).powi(2) * variance(self.bad) + estimate.powi(2) * variance(self.good);
+        let estimate = (judged + self.bad.share() - 1.0) / slope;
+        let of_calibration =
+            (1.0 - estimate).powi(2) * smoothed_variance(self.bad) + estimate.powi(2) * smoothed_variance(self.good);
+        let spread = variance + of_calibration;
         let reach = normal_upper(0.5 * (1.0 - level)) * spread.sqrt() / slope;
         let inside = |value: f64| value.clamp(0.0, 1.0);
         let interval = Interval { low: inside(estimate - reach), high: inside(estimate + reach), level };
         Ok((inside(estimate), interval))
     }
+}
+
+/// Returns the variance of a share with one success and one failure added.
+fn smoothed_variance(share: Proportion) -> f64 {
+    let (successes, trials) = (share.successes() as f64 + 1.0, share.trials() as f64 + 2.0);
+    let smoothed = successes / trials;
+    smoothed * (1.0 - smoothed) / trials
 }
 
 #[cfg(test)]
@@ -104,6 +122,20 @@ mod tests {
         assert!((estimate - 0.8).abs() < 1e-12 && interval.contains(0.8));
         let coin = Calibration { good: share(50, 100), bad: share(50, 100) };
         assert_eq!(coin.corrected(share(80, 100), 0.95), Err(StatsError::Magnitude(0.0)));
+    }
+
+    #[test]
+    fn a_variance_from_elsewhere_takes_the_place_of_that_of_independent_cases() {
+        let share = |successes, trials| Proportion::new(successes, trials).unwrap();
+        let judge = Calibration { good: share(90, 100), bad: share(80, 100) };
+        let independent = judge.corrected(share(150, 200), 0.95).unwrap();
+        let smoothed = 151.0 / 202.0;
+        assert_eq!(judge.corrected_share(0.75, smoothed * (1.0 - smoothed) / 202.0, 0.95).unwrap(), independent);
+        let clustered = judge.corrected_share(0.75, 0.01, 0.95).unwrap();
+        assert!(clustered.0 == independent.0 && clustered.1.width() > 1.5 * independent.1.width(), "{clustered:?}");
+        assert_eq!(judge.corrected_share(1.5, 0.0, 0.95), Err(StatsError::Probability(1.5)));
+        assert_eq!(judge.corrected_share(0.5, -1.0, 0.95), Err(StatsError::Magnitude(-1.0)));
+        assert_eq!(judge.corrected_share(0.5, 0.0, 1.0), Err(StatsError::Level(1.0)));
     }
 
     #[test]

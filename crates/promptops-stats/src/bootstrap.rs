@@ -18,6 +18,11 @@ pub struct Bootstrap {
     pub bias: f64,
     /// The acceleration `a`.
     pub acceleration: f64,
+    /// The error rate at which the upper end of the interval would just reach zero: below `alpha` exactly when the interval at level
+    /// `1 - 2 alpha` lies below zero. Never below one over the draws and one more, of which fewer cannot tell.
+    pub p_lower: f64,
+    /// The same of the lower end.
+    pub p_upper: f64,
 }
 
 /// Draws units with replacement, with one estimate for each draw, in the order drawn.
@@ -87,7 +92,44 @@ pub fn bca(units: &[Unit], draws: u32, seed: u64, level: f64) -> Result<Bootstra
     if interval.width() == 0.0 {
         return Err(StatsError::NoVariation);
     }
-    Ok(Bootstrap { estimate, interval, bias, acceleration })
+    let (p_lower, p_upper) = tails(&draws, bias, acceleration)?;
+    Ok(Bootstrap { estimate, interval, bias, acceleration, p_lower, p_upper })
+}
+
+/// Returns the error rates at which the upper and the lower end would just reach zero, by turning the formula of the ends round.
+fn tails(draws: &SortedSample, bias: f64, acceleration: f64) -> Result<(f64, f64), StatsError> {
+    let count = draws.values().len() as f64;
+    let least = 1.0 / (count + 1.0);
+    // The share of the draws that lies below zero, as their quantiles have it: the largest, and the smallest, that still does.
+    let below = share_where(|share| Ok(draws.quantile(share)? < 0.0))?;
+    let not_above = share_where(|share| Ok(draws.quantile(share)? <= 0.0))?;
+    let z = |share: f64| {
+        if share <= 0.0 || share >= 1.0 {
+            return (share - 0.5) * f64::INFINITY;
+        }
+        let shifted = -normal_upper(share) - bias;
+        let stretch = 1.0 + acceleration * shifted;
+        // Beyond what the formula reaches.
+        if stretch <= 0.0 { shifted.signum() * f64::INFINITY } else { shifted / stretch - bias }
+    };
+    Ok((normal_cdf(-z(below)).max(least), normal_cdf(z(not_above)).max(least)))
+}
+
+/// Bisects for the largest share at which something is so; 0 where it never is, 1 where it always is. What is so at a share is so
+/// at every smaller one.
+fn share_where(is_so: impl Fn(f64) -> Result<bool, StatsError>) -> Result<f64, StatsError> {
+    if !is_so(0.0)? {
+        return Ok(0.0);
+    }
+    if is_so(1.0)? {
+        return Ok(1.0);
+    }
+    let (mut low, mut high) = (0.0, 1.0);
+    for _ in 0..60 {
+        let middle = 0.5 * (low + high);
+        if is_so(middle)? { low = middle } else { high = middle }
+    }
+    Ok(low)
 }
 
 /// Returns `sum u³ / (6 (sum u²)^1.5)` with `u` the jackknife's mean less its value without one unit.
@@ -124,6 +166,27 @@ mod tests {
         assert_eq!(once, bca(&values, 999, 7, 0.9).unwrap());
         assert_ne!(once.interval, bca(&values, 999, 8, 0.9).unwrap().interval);
         assert!(once.interval.contains(once.estimate));
+    }
+
+    #[test]
+    fn the_tails_and_the_interval_tell_the_same() {
+        let mut random = SplitMix64::new(11);
+        let mut excluded = 0;
+        for round in 0..60 {
+            // Skewed, and from clearly above zero to clearly below.
+            let shift = 1.6 - 0.02 * f64::from(round);
+            let values: Vec<f64> = (0..30).map(|_| (1.2 * normal_upper(random.unit().max(1e-9))).exp() - shift).collect();
+            for alpha in [0.005, 0.025, 0.05, 0.2] {
+                let found = bca(&alone(&values), 999, round as u64, 1.0 - 2.0 * alpha).unwrap();
+                assert_eq!(found.p_lower < alpha, found.interval.high < 0.0, "{found:?}");
+                assert_eq!(found.p_upper < alpha, found.interval.low > 0.0, "{found:?}");
+                excluded += u32::from(found.interval.high < 0.0 || found.interval.low > 0.0);
+            }
+        }
+        assert!((20..220).contains(&excluded), "{excluded}");
+        // Where no draw comes near zero, no more is claimed than the draws can tell.
+        let found = bca(&alone(&[5.0, 6.0, 7.5, 8.0, 5.5]), 99, 1, 0.9).unwrap();
+        assert_eq!((found.p_lower, found.p_upper), (1.0, 0.01));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt as _};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::http::MAX_BODY_BYTES;
@@ -102,6 +102,19 @@ pub(super) fn answer(json: &Value) -> Result<Answer, &'static str> {
     })
 }
 
+/// Writes an answer as a program would.
+pub(super) fn document(answer: &Answer) -> Value {
+    let calls = answer.tool_calls.iter().map(|call| json!({"name": call.name, "arguments": call.arguments}));
+    json!({
+        "text": answer.text,
+        "tool_calls": calls.collect::<Vec<_>>(),
+        "model": answer.model,
+        "fingerprint": answer.fingerprint,
+        "finish_reason": answer.finish_reason,
+        "usage": answer.usage,
+    })
+}
+
 fn usage(json: &Value) -> Usage {
     let number = |name: &str| json[name].as_u64().unwrap_or(0);
     Usage {
@@ -116,7 +129,7 @@ fn usage(json: &Value) -> Usage {
 #[cfg(test)]
 mod tests {
     use promptops_prompt::{Message, Role};
-    use serde_json::{Map, json};
+    use serde_json::Map;
 
     use super::*;
 
@@ -128,6 +141,7 @@ mod tests {
         assert_eq!((answer.text.as_str(), answer.model.as_str()), ("hi", "mine"));
         assert_eq!(answer.usage, Some(Usage { input: 3, output: 2, ..Usage::default() }));
         assert_eq!(answer.tool_calls, [ToolCall { name: "f".into(), arguments: json!({"a": 1}) }]);
+        assert_eq!(super::answer(&super::document(&answer)), Ok(answer));
         assert!(super::answer(&json!({"output": "hi"})).is_err());
         assert!(super::answer(&json!("hi")).is_err());
     }

@@ -4,6 +4,11 @@
 //! at every moment at once: by betting for shares, whose range is known, and by an asymptotic confidence sequence for
 //! quantities. Half of the error rate is spent on that, and half is kept for one ordinary look at the end, so that a run
 //! which does not stop loses little. `docs/decisions/0010-stopping-early.md` says why.
+//!
+//! An answer about which nothing is known counts as the worst one where a loss is to be excluded and as the best one where a loss is
+//! to be shown, so that errors neither stop a run nor decide it.
+
+mod limit;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,8 +17,9 @@ use promptops_stats::{
     BettingSequence, Interval, SplitMix64, StatsError, Unit as Weighted, Wealth, asymptotic_sequence, holm, ratio_of_sums,
 };
 
+use self::limit::Limit;
 use super::outcomes::{Observed, shuffle};
-use super::{ALARM, ALPHA, Outcomes};
+use super::{ALARM, ALPHA, Basis, Outcomes};
 use crate::dataset::Heads;
 use crate::scorer::Unit;
 use crate::spec::{MarginScale, Metric};
@@ -74,14 +80,25 @@ pub struct Watch<'a> {
     metrics: &'a [Metric],
     units: &'a [Unit],
     watched: Vec<Option<Watched>>,
+    max_error_share: f64,
     cases: usize,
     of_cases: usize,
+}
+
+/// Why a run may end before its last case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stand {
+    /// Every guarded metric passes, and is within its limit.
+    Passes,
+    /// One is worse beyond doubt and does not pass.
+    Worse,
 }
 
 /// One metric that is watched.
 #[derive(Debug)]
 struct Watched {
     method: Method,
+    limit: Option<Limit>,
     /// The narrowest ends so far: each holds at every moment, so all hold together.
     low: f64,
     high: f64,
@@ -91,18 +108,38 @@ struct Watched {
 
 #[derive(Debug)]
 enum Method {
-    /// A share: differences lie in [-1, 1].
-    Betting { sequence: Box<BettingSequence>, within: Wealth, worse: Wealth },
-    /// A quantity.
-    Asymptotic { units: Vec<Weighted>, tuned_for: usize },
+    /// A share: differences lie in [-1, 1]. What is unknown is the worst for the candidate in `lowest` and the best in `highest`, which
+    /// is the same as long as nothing is.
+    Betting { lowest: Box<BettingSequence>, highest: Option<Box<BettingSequence>>, within: Wealth, worse: Wealth },
+    /// A quantity: of what is unknown nothing can be supposed, so that it must not be much.
+    Asymptotic { units: Vec<Weighted>, tuned_for: usize, parent: Measured, candidate: Measured },
+}
+
+/// How many answers of one side were measured.
+#[derive(Debug, Default)]
+struct Measured {
+    known: u64,
+    unknown: u64,
+}
+
+impl Measured {
+    fn take(&mut self, observed: Observed) {
+        self.known += u64::from(observed.known);
+        self.unknown += u64::from(observed.unknown + observed.unmeasured);
+    }
+
+    fn unknown_share(&self) -> f64 {
+        self.unknown as f64 / (self.known + self.unknown).max(1) as f64
+    }
 }
 
 impl<'a> Watch<'a> {
-    /// Begins to watch; `order` is that of the run.
+    /// Begins to watch a run over the cases of `basis`; `order` is that in which they are asked.
     ///
     /// # Errors
     /// [`StatsError`] when there is no case.
-    pub fn new(metrics: &'a [Metric], units: &'a [Unit], heads: &Heads, order: &[Vec<usize>]) -> Result<Self, StatsError> {
+    pub fn new(basis: &Basis<'a>, order: &[Vec<usize>]) -> Result<Self, StatsError> {
+        let Basis { metrics, units, heads, max_error_share, .. } = *basis;
         let weight = |unit: &Vec<usize>| unit.iter().map(|case| heads.weight(*case)).sum::<f64>();
         let most_weight = order.iter().map(weight).fold(0.0, f64::max);
         let mut watched = Vec::new();
@@ -112,15 +149,24 @@ impl<'a> Watch<'a> {
                 continue;
             }
             let method = if *unit == Unit::Share {
-                let sequence = BettingSequence::new(-1.0, 1.0, LOOKING_ALPHA, order.len(), most_weight)?;
-                let (within, worse) = (sequence.above(-metric.margin), sequence.below(0.0));
-                Method::Betting { sequence: Box::new(sequence), within, worse }
+                let lowest = BettingSequence::new(-1.0, 1.0, LOOKING_ALPHA, order.len(), most_weight)?;
+                let (within, worse) = (lowest.above(-metric.margin), lowest.below(0.0));
+                Method::Betting { lowest: Box::new(lowest), highest: None, within, worse }
             } else {
-                Method::Asymptotic { units: Vec::new(), tuned_for: order.len().div_ceil(2) }
+                let (parent, candidate) = (Measured::default(), Measured::default());
+                Method::Asymptotic { units: Vec::new(), tuned_for: order.len().div_ceil(2), parent, candidate }
             };
-            watched.push(Some(Watched { method, low: f64::NEG_INFINITY, high: f64::INFINITY, p_worse: 1.0, passes: false }));
+            let limit = Limit::of(metric, *unit, order.len(), most_weight)?;
+            watched.push(Some(Watched {
+                method,
+                limit,
+                low: f64::NEG_INFINITY,
+                high: f64::INFINITY,
+                p_worse: 1.0,
+                passes: false,
+            }));
         }
-        Ok(Self { metrics, units, watched, cases: 0, of_cases: heads.len() })
+        Ok(Self { metrics, units, watched, max_error_share, cases: 0, of_cases: heads.len() })
     }
 
     /// Takes one unit: the numbers of its cases in `heads` and in both outcomes.
@@ -132,27 +178,21 @@ impl<'a> Watch<'a> {
         for (index, watched) in self.watched.iter_mut().enumerate() {
             let Some(watched) = watched else { continue };
             let is_ratio = self.metrics[index].scale == MarginScale::Ratio;
-            let mut unit = Weighted { sum: 0.0, weight: 0.0 };
-            for case in cases {
-                let known = |side: Observed| side.mean;
-                let (Some(before), Some(after)) = (known(parent.observed(*case, index)), known(candidate.observed(*case, index)))
-                else {
-                    continue;
-                };
-                unit.sum += heads.weight(*case) * (after - before);
-                unit.weight += heads.weight(*case) * if is_ratio { before } else { 1.0 };
-            }
-            if unit.weight > 0.0 {
-                watched.push(unit)?;
+            let pairs = cases.iter().map(|case| Paired {
+                parent: parent.observed(*case, index),
+                candidate: candidate.observed(*case, index),
+                weight: heads.weight(*case),
+            });
+            watched.take(pairs, is_ratio)?;
+            if let Some(limit) = &mut watched.limit {
+                limit.take(cases.iter().map(|case| (candidate.observed(*case, index), heads.weight(*case))))?;
             }
         }
         Ok(())
     }
 
-    /// Looks: returns whether the verdict stands, so that the run may end.
-    ///
-    /// It stands when every guarded metric passes, or when one is worse beyond doubt and does not pass.
-    pub fn stands(&mut self) -> bool {
+    /// Looks: returns whether the verdict stands, so that the run may end, and which one.
+    pub fn stands(&mut self) -> Option<Stand> {
         for ((watched, metric), unit) in self.watched.iter_mut().zip(self.metrics).zip(self.units) {
             if let Some(watched) = watched {
                 watched.look(metric.margin, *unit);
@@ -160,13 +200,19 @@ impl<'a> Watch<'a> {
         }
         let watched: Vec<&Watched> = self.watched.iter().flatten().collect();
         if watched.is_empty() {
-            return false;
+            return None;
         }
         // Twice, as half of the error rate is spent here.
         let values: Vec<f64> = watched.iter().map(|watched| (2.0 * watched.p_worse).min(1.0)).collect();
         let is_culprit = |(watched, adjusted): (&&Watched, f64)| !watched.passes && adjusted <= ALARM;
         let named = holm(&values).is_ok_and(|adjusted| watched.iter().zip(adjusted).any(is_culprit));
-        named || watched.iter().all(|watched| watched.passes)
+        if named {
+            return Some(Stand::Worse);
+        }
+        let is_kept = |limit: &Option<Limit>| limit.as_ref().is_none_or(Limit::is_kept);
+        let passes =
+            |watched: &&Watched| watched.passes && is_kept(&watched.limit) && watched.unmeasured_share() <= self.max_error_share;
+        watched.iter().all(passes).then_some(Stand::Passes)
     }
 
     /// Ends the watch; `has_stopped` tells whether the run ended before its last case.
@@ -183,17 +229,66 @@ impl<'a> Watch<'a> {
     }
 }
 
+/// What both sides came to in one case.
+struct Paired {
+    parent: Observed,
+    candidate: Observed,
+    weight: f64,
+}
+
 impl Watched {
-    fn push(&mut self, unit: Weighted) -> Result<(), StatsError> {
+    /// Takes the cases of one unit.
+    fn take(&mut self, pairs: impl Iterator<Item = Paired>, is_ratio: bool) -> Result<(), StatsError> {
+        let nothing = Weighted { sum: 0.0, weight: 0.0 };
+        let add = |unit: &mut Weighted, weight: f64, change: f64, per: f64| {
+            unit.sum += weight * change;
+            unit.weight += weight * per;
+        };
         match &mut self.method {
-            Method::Betting { sequence, within, worse } => {
-                sequence.push(unit)?;
-                within.advance(sequence);
-                worse.advance(sequence);
+            Method::Betting { lowest, highest, within, worse } => {
+                let (mut low, mut high) = (nothing, nothing);
+                for Paired { parent, candidate, weight } in pairs {
+                    add(&mut low, weight, candidate.filled(0.0) - parent.filled(1.0), 1.0);
+                    add(&mut high, weight, candidate.filled(1.0) - parent.filled(0.0), 1.0);
+                }
+                if low.weight > 0.0 {
+                    if highest.is_none() && low != high {
+                        *highest = Some(lowest.clone());
+                    }
+                    lowest.push(low)?;
+                    within.advance(lowest);
+                    match highest {
+                        Some(highest) => {
+                            highest.push(high)?;
+                            worse.advance(highest);
+                        }
+                        None => worse.advance(lowest),
+                    }
+                }
             }
-            Method::Asymptotic { units, .. } => units.push(unit),
+            Method::Asymptotic { units, parent: of_parent, candidate: of_candidate, .. } => {
+                let mut unit = nothing;
+                for Paired { parent, candidate, weight } in pairs {
+                    of_parent.take(parent);
+                    of_candidate.take(candidate);
+                    if let (Some(before), Some(after)) = (parent.mean, candidate.mean) {
+                        add(&mut unit, weight, after - before, if is_ratio { before } else { 1.0 });
+                    }
+                }
+                if unit.weight > 0.0 {
+                    units.push(unit);
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Returns the share of a quantity that was not measured, on the side where that is more.
+    fn unmeasured_share(&self) -> f64 {
+        match &self.method {
+            Method::Betting { .. } => 0.0,
+            Method::Asymptotic { parent, candidate, .. } => parent.unknown_share().max(candidate.unknown_share()),
+        }
     }
 
     fn look(&mut self, margin: f64, measured_in: Unit) {
@@ -207,7 +302,7 @@ impl Watched {
                     (self.low, self.high) = (interval.low, interval.high);
                 }
             }
-            Method::Asymptotic { units, tuned_for } => {
+            Method::Asymptotic { units, tuned_for, .. } => {
                 if units.len() < FEWEST_UNITS {
                     return;
                 }
@@ -228,8 +323,11 @@ impl Watched {
     fn interval_now(&self) -> Interval {
         let level = 1.0 - 2.0 * LOOKING_ALPHA;
         match &self.method {
-            Method::Betting { sequence, .. } => sequence.interval(),
-            Method::Asymptotic { units, tuned_for } => ratio_of_sums(units)
+            Method::Betting { lowest, highest, .. } => {
+                let low = lowest.interval();
+                Interval { high: highest.as_ref().map_or(low.high, |highest| highest.interval().high), ..low }
+            }
+            Method::Asymptotic { units, tuned_for, .. } => ratio_of_sums(units)
                 .and_then(|estimate| asymptotic_sequence(&estimate, 2.0 * LOOKING_ALPHA, *tuned_for))
                 .unwrap_or(Interval { low: f64::NEG_INFINITY, high: f64::INFINITY, level }),
         }
@@ -255,7 +353,10 @@ mod tests {
     use promptops_prompt::yaml;
 
     use super::*;
+    use crate::client::ErrorClass;
     use crate::dataset::Head;
+    use crate::run::{Attempt, Failure};
+    use crate::scorer::Score;
     use crate::scorer::ScorerSpec;
     use crate::spec::fields::Findings;
 
@@ -303,16 +404,21 @@ mod tests {
             parent.push_values(&before);
             candidate.push_values(&after);
         }
-        let mut watch = Watch::new(metrics, units, heads, &order).unwrap();
+        let mut watch = Watch::new(&basis(metrics, units, heads), &order).unwrap();
         for part in order.chunks(some) {
             for unit in part {
                 watch.take(heads, unit, &candidate, &parent).unwrap();
             }
-            if watch.stands() && watch.cases < heads.len() {
+            if watch.stands().is_some() && watch.cases < heads.len() {
                 return watch.end(true);
             }
         }
         watch.end(false)
+    }
+
+    fn basis<'a>(metrics: &'a [Metric], units: &'a [Unit], heads: &'a Heads) -> Basis<'a> {
+        let (slices, max_error_share) = (&[], 0.05);
+        Basis { heads, metrics, units, drawn: None, slices, max_error_share, looks: None, with_exact_tests: false }
     }
 
     fn share(random: &mut SplitMix64, rate: f64) -> f64 {
@@ -368,6 +474,75 @@ mod tests {
         assert!(slower.seen(1).unwrap().interval.low > 0.1);
         let same = looks(1.0);
         assert!(same.has_stopped && same.seen(1).unwrap().interval.high < 0.1, "{same:?}");
+    }
+
+    #[test]
+    fn a_run_stops_with_a_pass_only_where_it_shows_that_limits_are_kept() {
+        let heads = heads(1000, |_| None);
+        let looks = |metric: Metric, unit: Unit| {
+            run(&[metric], &[unit], &heads, (3, 20), |random| {
+                let value = if unit == Unit::Share { share(random, 0.8) } else { 200.0 + 300.0 * random.unit() };
+                vec![(value, value + if unit == Unit::Share { 0.0 } else { random.unit() })]
+            })
+        };
+        let floor = |minimum| looks(Metric { minimum, ..metric(0.05, MarginScale::Absolute) }, Unit::Share);
+        assert!(floor(None).has_stopped && floor(Some(0.5)).has_stopped);
+        // The floor is just what the version has: some hundred cases cannot tell on which side of it the whole lies.
+        assert!(!floor(Some(0.8)).has_stopped && !floor(Some(1.0)).has_stopped);
+        let ceiling = |maximum| looks(Metric { maximum, ..metric(20.0, MarginScale::Absolute) }, Unit::Milliseconds);
+        assert!(ceiling(None).has_stopped && ceiling(Some(600.0)).has_stopped);
+        assert!(!ceiling(Some(350.0)).has_stopped);
+    }
+
+    /// Watches runs over a thousand cases in which every answer is `value` but those of the candidate to every n-th case, which fail.
+    fn stand_with_failures(unit: Unit, class: ErrorClass, every: usize, margin: f64) -> Option<(Stand, usize)> {
+        let (metrics, units, heads) = ([metric(margin, MarginScale::Absolute)], [unit], heads(1000, |_| None));
+        let (mut parent, mut candidate) = (Outcomes::new(units.to_vec()), Outcomes::new(units.to_vec()));
+        for case in 0..1000 {
+            let value = if unit == Unit::Share { 1.0 } else { 300.0 + (case % 7) as f64 };
+            let answered = |answer: Result<(), Failure>, value: f64| {
+                let score = Score { value: if answer.is_ok() { value } else { 0.0 }, passed: answer.is_ok(), ..Score::pass() };
+                Attempt { answer, scores: vec![Ok(score)], cost_usd: None }
+            };
+            let failure = Failure { class, message: "no".into() };
+            parent.push(&[answered(Ok(()), if unit == Unit::Share { 1.0 } else { 303.0 })]);
+            candidate.push(&[answered(if case % every == 0 { Err(failure) } else { Ok(()) }, value)]);
+        }
+        let order = order(&heads, 1);
+        let mut watch = Watch::new(&basis(&metrics, &units, &heads), &order).unwrap();
+        for (number, unit) in (1..).zip(&order) {
+            watch.take(&heads, unit, &candidate, &parent).unwrap();
+            if number % 25 == 0
+                && let Some(stand) = watch.stands()
+            {
+                return Some((stand, watch.cases));
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn errors_neither_stop_a_run_nor_decide_it() {
+        // Without errors a share passes after a good hundred cases; one answer in twenty-five that nobody knows could be a loss of
+        // four points.
+        let (stand, cases) = stand_with_failures(Unit::Share, ErrorClass::Timeout, 1001, 0.05).unwrap();
+        assert!(stand == Stand::Passes && cases < 200, "{stand:?} after {cases}");
+        assert_eq!(stand_with_failures(Unit::Share, ErrorClass::Timeout, 25, 0.05), None);
+        // Where the margin bears that, they only take more cases, and an error is no loss that names a culprit.
+        let (stand, cases) = stand_with_failures(Unit::Share, ErrorClass::Timeout, 25, 0.2).unwrap();
+        assert!(stand == Stand::Passes && cases > 20, "{stand:?} after {cases}");
+        assert_eq!(stand_with_failures(Unit::Share, ErrorClass::Timeout, 3, 0.05), None);
+        // A bad answer is one.
+        let (stand, _) = stand_with_failures(Unit::Share, ErrorClass::Render, 3, 0.05).unwrap();
+        assert_eq!(stand, Stand::Worse);
+    }
+
+    #[test]
+    fn a_quantity_of_which_much_was_not_measured_stops_nothing() {
+        for class in [ErrorClass::Timeout, ErrorClass::Render] {
+            assert_eq!(stand_with_failures(Unit::Milliseconds, class, 3, 30.0), None);
+            assert_eq!(stand_with_failures(Unit::Milliseconds, class, 100, 30.0).map(|(stand, _)| stand), Some(Stand::Passes));
+        }
     }
 
     #[test]

@@ -15,6 +15,9 @@ use crate::spec::{MarginScale, Metric};
 /// Draws of a permutation test, where one is needed.
 const DRAWS: u32 = 9_999;
 
+/// Said where a side has no value.
+const NOTHING_KNOWN: &str = "no answer was given and judged, so there is nothing to go by";
+
 /// The two sides of one metric.
 pub(super) struct Sides<'a> {
     metric: &'a Metric,
@@ -27,8 +30,11 @@ pub(super) struct Sides<'a> {
     index: usize,
     candidate: &'a Outcomes,
     parent: Option<&'a Outcomes>,
+    /// Whether each case was drawn at random; none where all were.
+    drawn: Option<&'a [bool]>,
     /// Whether each case belongs to the slice that is looked at; none where all do.
     members: Option<&'a [bool]>,
+    max_error_share: f64,
 }
 
 /// What both runs say about one case.
@@ -66,7 +72,9 @@ impl<'a> Sides<'a> {
             index,
             candidate,
             parent,
+            drawn: basis.drawn,
             members: None,
+            max_error_share: basis.max_error_share,
         }
     }
 
@@ -77,7 +85,8 @@ impl<'a> Sides<'a> {
 
     /// Returns what both runs say about every case that is looked at.
     fn cases(&self) -> impl Iterator<Item = Pair> {
-        let is_meant = |case: &usize| self.members.is_none_or(|members| members.get(*case) == Some(&true));
+        let is_among = |cases: Option<&[bool]>, case: usize| cases.is_none_or(|cases| cases.get(case) == Some(&true));
+        let is_meant = move |case: &usize| is_among(self.drawn, *case) && is_among(self.members, *case);
         (0..self.heads.len()).filter(is_meant).map(|case| Pair {
             candidate: self.candidate.observed(case, self.index),
             parent: self.parent.map(|run| run.observed(case, self.index)),
@@ -90,14 +99,25 @@ impl<'a> Sides<'a> {
         let candidate = self.value(|pair| Some(pair.candidate))?;
         let difference = if self.parent.is_some() { Some(self.difference()?) } else { None };
         let compared = match &difference {
+            Some(_) if candidate.estimate.is_none() => Compared::new(MetricVerdict::Inconclusive, NOTHING_KNOWN.to_owned()),
             Some(difference) => self.paired_verdict(difference)?,
+            None if candidate.estimate.is_none() => Compared::new(MetricVerdict::Inconclusive, NOTHING_KNOWN.to_owned()),
             None if self.metric.minimum.is_some() || self.metric.maximum.is_some() => Compared::new(MetricVerdict::Pass, None),
             None => {
                 Compared::new(MetricVerdict::NoBaseline, "no parent to compare with and no `minimum` or `maximum`".to_owned())
             }
         };
+        let unmeasured = self.unmeasured_share();
         let (verdict, reason) = match (self.limit(&candidate), &compared.verdict) {
             _ if !self.metric.guarded => (MetricVerdict::Unguarded, None),
+            // Whatever the rest shows: who fails where it is expensive is not cheap.
+            _ if candidate.estimate.is_some() && unmeasured > self.max_error_share => {
+                let reason = format!(
+                    "{:.1}% of the answers were not given, so that nothing is known of what they take",
+                    100.0 * unmeasured
+                );
+                (MetricVerdict::Inconclusive, Some(reason))
+            }
             (Some((verdict, reason)), MetricVerdict::Regressed) => {
                 (verdict, Some(format!("{reason}, and worse than the parent")))
             }
@@ -112,6 +132,21 @@ impl<'a> Sides<'a> {
             is_worse_within_margin: compared.is_worse,
             is_improved: compared.is_improved,
         })
+    }
+
+    /// Returns the share of a quantity that was not measured, on the side where that is more.
+    fn unmeasured_share(&self) -> f64 {
+        if self.unit == Unit::Share {
+            return 0.0;
+        }
+        let share = |side: &dyn Fn(&Pair) -> Option<Observed>| {
+            let counts = self.cases().filter_map(|pair| side(&pair)).fold((0_u64, 0_u64), |(missing, all), one| {
+                let unmeasured = u64::from(one.unmeasured + one.unknown);
+                (missing + unmeasured, all + unmeasured + u64::from(one.known))
+            });
+            counts.0 as f64 / counts.1.max(1) as f64
+        };
+        share(&|pair| Some(pair.candidate)).max(share(&|pair| pair.parent))
     }
 
     /// Returns the mean of one side with its interval.
@@ -226,6 +261,7 @@ impl<'a> Sides<'a> {
         let Some(paired) = &difference.paired else {
             let reason = match difference.parent.estimate {
                 Some(0.0) if self.metric.scale == MarginScale::Ratio => "the parent's mean is zero: nothing is a share of it",
+                None => NOTHING_KNOWN,
                 _ => "too few independent cases to compare",
             };
             return Ok(Compared::new(MetricVerdict::Inconclusive, reason.to_owned()));
@@ -248,8 +284,8 @@ impl<'a> Sides<'a> {
 
     /// Tells whether the verdict stands whatever the answers that are unknown would have been.
     ///
-    /// The interval moves with the scores, so the two extremes bound everything between them. A quantity has no worst value;
-    /// there only the share of errors is limited.
+    /// The interval moves with the scores, so the two extremes bound everything between them; that of a run which stopped early was
+    /// bounded by them while it went on. A quantity has no worst value; there only the share of errors is limited.
     fn is_robust(&self, margin: Margin, verdict: Paired) -> Result<bool, StatsError> {
         let is_known = |pair: &Pair| pair.candidate.unknown == 0 && pair.parent.is_none_or(|parent| parent.unknown == 0);
         if self.unit != Unit::Share || self.seen.is_some_and(|seen| seen.has_stopped) || self.cases().all(|pair| is_known(&pair))

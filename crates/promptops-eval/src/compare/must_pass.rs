@@ -14,7 +14,7 @@ pub struct MustPassFailure {
 }
 
 /// Returns the cases that must pass and fail a metric at least once. Quantities have no pass; they have a margin and a maximum.
-pub(super) fn failures(basis: &Basis<'_>, candidate: &Outcomes) -> Vec<MustPassFailure> {
+pub(crate) fn failures(basis: &Basis<'_>, candidate: &Outcomes) -> Vec<MustPassFailure> {
     let mut failures = Vec::new();
     for index in (0..basis.heads.len()).filter(|case| basis.heads.must_pass(*case)) {
         let is_bad = |metric: &usize| candidate.fails(index, *metric).bad;

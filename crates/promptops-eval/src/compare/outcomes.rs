@@ -2,6 +2,7 @@
 
 use promptops_stats::SplitMix64;
 
+use crate::client::ErrorClass;
 use crate::error::EvalError;
 use crate::run::{Attempt, Run};
 use crate::scorer::Unit;
@@ -15,6 +16,8 @@ pub struct Observed {
     pub known: u32,
     /// Repeats about which nothing is known, for a reason outside the prompt.
     pub unknown: u32,
+    /// Repeats that the prompt let fail, of a quantity: there was nothing to measure.
+    pub unmeasured: u32,
 }
 
 impl Observed {
@@ -23,11 +26,11 @@ impl Observed {
     /// A call that the prompt itself let fail is a bad answer to a share; of a quantity it says nothing, for an answer that was
     /// not given took no tokens and is not the cheapest of all.
     pub fn of(attempts: &[Attempt], metric: usize, unit: Unit) -> Self {
-        let (mut sum, mut known, mut unknown) = (0.0, 0, 0);
+        let (mut sum, mut known, mut unknown, mut unmeasured) = (0.0, 0, 0, 0);
         for attempt in attempts {
             match &attempt.scores[metric] {
                 _ if attempt.is_unknown(metric) => unknown += 1,
-                Ok(_) if unit != Unit::Share && attempt.answer.is_err() => {}
+                Ok(_) if unit != Unit::Share && attempt.answer.is_err() => unmeasured += 1,
                 Ok(score) => {
                     sum += score.value;
                     known += 1;
@@ -35,7 +38,7 @@ impl Observed {
                 Err(_) => unknown += 1,
             }
         }
-        Self { mean: (known > 0).then(|| sum / f64::from(known)), known, unknown }
+        Self { mean: (known > 0).then(|| sum / f64::from(known)), known, unknown, unmeasured }
     }
 
     /// Returns the mean of a share as if all that is unknown had this value.
@@ -49,7 +52,12 @@ impl Observed {
     fn add(&mut self, other: &Self) {
         let sum = |one: &Self| one.mean.unwrap_or_default() * f64::from(one.known);
         let (total, known) = (sum(self) + sum(other), self.known + other.known);
-        *self = Self { mean: (known > 0).then(|| total / f64::from(known)), known, unknown: self.unknown + other.unknown };
+        *self = Self {
+            mean: (known > 0).then(|| total / f64::from(known)),
+            known,
+            unknown: self.unknown + other.unknown,
+            unmeasured: self.unmeasured + other.unmeasured,
+        };
     }
 }
 
@@ -69,19 +77,51 @@ struct Cell {
     mean: f64,
     known: u16,
     unknown: u16,
+    unmeasured: u16,
     fails: Fails,
 }
 
 impl Cell {
     fn new(observed: Observed, fails: Fails) -> Self {
         let count = |count: u32| u16::try_from(count).unwrap_or(u16::MAX);
-        let (known, unknown) = (count(observed.known), count(observed.unknown));
-        Self { mean: observed.mean.unwrap_or_default(), known, unknown, fails }
+        let (known, unknown, unmeasured) = (count(observed.known), count(observed.unknown), count(observed.unmeasured));
+        Self { mean: observed.mean.unwrap_or_default(), known, unknown, unmeasured, fails }
     }
 
     fn observed(&self) -> Observed {
         let mean = (self.known > 0).then_some(self.mean);
-        Observed { mean, known: self.known.into(), unknown: self.unknown.into() }
+        Observed { mean, known: self.known.into(), unknown: self.unknown.into(), unmeasured: self.unmeasured.into() }
+    }
+}
+
+/// How many answers a run asked for, and what became of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Answers {
+    /// Answers that were asked for.
+    pub asked: u64,
+    /// Those that were given.
+    pub given: u64,
+    /// Those that were not given or not judged: for a reason outside the prompt, or because the provider refused the request. A
+    /// refusal counts as a bad answer where it is rare; many are no evidence, for nobody knows whether the prompt is to blame.
+    pub errors: u64,
+}
+
+impl Answers {
+    /// Returns the share that were errors.
+    pub fn error_share(&self) -> f64 {
+        self.errors as f64 / self.asked.max(1) as f64
+    }
+
+    /// Returns the counts of both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { asked: self.asked + other.asked, given: self.given + other.given, errors: self.errors + other.errors }
+    }
+
+    /// Returns the part that so many of so many cases have of them.
+    fn part(self, cases: usize, of_cases: usize) -> Self {
+        let part = |count: u64| count * cases as u64 / of_cases.max(1) as u64;
+        Self { asked: part(self.asked), given: part(self.given), errors: part(self.errors) }
     }
 }
 
@@ -92,23 +132,22 @@ pub struct Outcomes {
     /// One for each case and metric, those of one case together.
     cells: Vec<Cell>,
     cases: usize,
-    answers: u64,
-    unknown: u64,
+    answers: Answers,
 }
 
 impl Outcomes {
     /// Begins without cases; metrics are measured in `units`.
     pub fn new(units: Vec<Unit>) -> Self {
-        Self { units, cells: Vec::new(), cases: 0, answers: 0, unknown: 0 }
+        Self { units, cells: Vec::new(), cases: 0, answers: Answers::default() }
     }
 
     /// Takes the next case, with one value for each metric.
     #[cfg(test)]
     pub(super) fn push_values(&mut self, values: &[f64]) {
-        let observed = values.iter().map(|value| Observed { mean: Some(*value), known: 1, unknown: 0 });
+        let observed = values.iter().map(|value| Observed { mean: Some(*value), known: 1, unknown: 0, unmeasured: 0 });
         self.cells.extend(observed.map(|observed| Cell::new(observed, Fails::default())));
         self.cases += 1;
-        self.answers += 1;
+        self.answers = self.answers.and(Answers { asked: 1, given: 1, errors: 0 });
     }
 
     /// Takes all cases of a run.
@@ -152,9 +191,13 @@ impl Outcomes {
             self.cells.push(Cell::new(Observed::of(attempts, metric, *unit), fails));
         }
         self.cases += 1;
-        self.answers += attempts.len() as u64;
-        let is_unknown = |attempt: &&Attempt| (0..self.units.len()).any(|metric| attempt.is_unknown(metric));
-        self.unknown += attempts.iter().filter(is_unknown).count() as u64;
+        let count = |is: &dyn Fn(&Attempt) -> bool| attempts.iter().filter(|attempt| is(attempt)).count() as u64;
+        let is_refused =
+            |attempt: &Attempt| attempt.answer.as_ref().is_err_and(|failure| failure.class == ErrorClass::BadRequest);
+        let is_unknown = |attempt: &Attempt| (0..self.units.len()).any(|metric| attempt.is_unknown(metric));
+        let given = count(&|attempt| attempt.answer.is_ok());
+        let errors = count(&|attempt| is_refused(attempt) || is_unknown(attempt));
+        self.answers = self.answers.and(Answers { asked: attempts.len() as u64, given, errors });
     }
 
     /// Returns the cases so far.
@@ -177,9 +220,9 @@ impl Outcomes {
         self.cells[case * self.units.len() + metric].fails
     }
 
-    /// Returns the answers that were asked for, and those of which nothing is known.
-    pub fn answers(&self) -> (u64, u64) {
-        (self.answers, self.unknown)
+    /// Returns how many answers were asked for, and what became of them.
+    pub fn answers(&self) -> Answers {
+        self.answers
     }
 
     /// Returns what the metrics are measured in.
@@ -196,8 +239,7 @@ impl Outcomes {
             cells: rows.copied().collect(),
             cases: cases.len(),
             // Answers are counted for whole runs; a part has its share of them.
-            answers: self.answers * cases.len() as u64 / self.len().max(1) as u64,
-            unknown: self.unknown * cases.len() as u64 / self.len().max(1) as u64,
+            answers: self.answers.part(cases.len(), self.len()),
         }
     }
 
@@ -205,8 +247,8 @@ impl Outcomes {
     /// that nothing but chance tells them apart.
     pub(super) fn halves(repeats: &[Self], random: &mut SplitMix64) -> (Self, Self) {
         let half = repeats.len() / 2;
-        let Self { ref units, answers, unknown, .. } = repeats[0];
-        let empty = || Self { answers, unknown, ..Self::new(units.clone()) };
+        let Self { ref units, answers, .. } = repeats[0];
+        let empty = || Self { answers, ..Self::new(units.clone()) };
         let (mut left, mut right) = (empty(), empty());
         for case in 0..repeats[0].len() {
             let mut order: Vec<usize> = (0..repeats.len()).collect();

@@ -9,14 +9,15 @@ use crate::scorer::{Score, ScorerSpec, Unjudged, UnjudgedClass};
 use crate::spec::MarginScale;
 use crate::spec::fields::Findings;
 
-/// What one call came to: a good answer, a bad one, or none in time.
+/// What one call came to: a good answer, a bad one, none in time, or a refusal of the provider.
 #[derive(Clone, Copy, PartialEq)]
 enum Call {
     Good,
     Bad,
     Late,
+    Refused,
 }
-use Call::{Bad, Good, Late};
+use Call::{Bad, Good, Late, Refused};
 
 fn dataset(count: usize) -> Dataset {
     let rows: String = (0..count).map(|index| format!("{index}\n")).collect();
@@ -55,6 +56,7 @@ fn attempt(call: Call) -> Attempt {
         Good => (Ok(()), Score::pass()),
         Bad => (Ok(()), Score::fail("bad")),
         Late => (Err(Failure { class: ErrorClass::Timeout, message: "late".into() }), Score::fail("late")),
+        Refused => (Err(Failure { class: ErrorClass::BadRequest, message: "no".into() }), Score::fail("no")),
     };
     Attempt { answer, scores: vec![Ok(score)], cost_usd: None }
 }
@@ -96,7 +98,7 @@ fn compare(
 }
 
 fn basis<'a>(heads: &'a Heads, metrics: &'a [Metric], units: &'a [Unit]) -> Basis<'a> {
-    Basis { heads, metrics, units, slices: &[], max_error_share: 0.2, looks: None, with_exact_tests: true }
+    Basis { heads, metrics, units, drawn: None, slices: &[], max_error_share: 0.2, looks: None, with_exact_tests: true }
 }
 
 /// A run of 200 cases of which those from `from` are bad.
@@ -295,6 +297,72 @@ fn more_errors_than_are_borne_leave_no_verdict() {
     assert_eq!(comparison.metrics[0].candidate.estimate, Some(1.0));
     assert_eq!((comparison.verdict, comparison.errors.candidate), (Verdict::Pass, 2));
     assert_eq!(comparison.metrics[0].difference.unwrap().paired.unwrap().cases, 198);
+}
+
+#[test]
+fn a_provider_that_refuses_decides_nothing() {
+    let refused = |count: usize| (0..200).map(|index| vec![if index < count { Refused } else { Good }]).collect::<Vec<_>>();
+    // One that refuses everything, on both sides alike, has shown nothing; be as many errors allowed as there may.
+    let metrics = [metric(0.05, None)];
+    let (heads, all, none) = (dataset(200).heads, run_of(&refused(200)), run_of(&refused(0)));
+    let basis = Basis { max_error_share: 1.0, ..basis(&heads, &metrics, all.units()) };
+    let verdict = |candidate, parent| {
+        let found = super::compare(&basis, candidate, parent).unwrap();
+        (found.verdict, found.too_many_errors.unwrap_or_default())
+    };
+    assert_eq!(verdict(&all, Some(&all)), (Verdict::Inconclusive, "the candidate gave no answer at all".into()));
+    assert_eq!(verdict(&none, Some(&all)), (Verdict::Inconclusive, "the parent gave no answer at all".into()));
+    assert_eq!(verdict(&all, None).0, Verdict::Inconclusive);
+    // One that begins to refuse on the way would have refused any version.
+    let half = compared(0.05, &refused(100), &bad_from(200));
+    assert_eq!((half.verdict, half.errors.candidate, half.errors.parent), (Verdict::Inconclusive, 100, 0));
+    assert!(half.too_many_errors.unwrap().starts_with("50.0% of the answers were not given"));
+    // A few requests that are refused are what the version wrote.
+    let few = compared(0.05, &refused(30), &bad_from(200));
+    assert_eq!((few.verdict, few.errors.candidate), (Verdict::Refused, 30));
+}
+
+#[test]
+fn a_version_that_answers_nothing_of_a_quantity_does_not_pass_it() {
+    let metric = |maximum| Metric { maximum, ..latency(50.0, MarginScale::Absolute) };
+    let fails = |class, count: usize| {
+        let mut run = quantities(&vec![300.0; 200 - count]);
+        for _ in 0..count {
+            let failure = Failure { class, message: "no".into() };
+            run.push(&[Attempt { answer: Err(failure), scores: vec![Ok(Score::fail("no"))], cost_usd: None }]);
+        }
+        run
+    };
+    let verdict = |candidate: &Outcomes, parent: Option<&Outcomes>, maximum| {
+        let found = compare(&dataset(200), &[metric(maximum)], candidate, parent).unwrap();
+        (found.verdict, found.metrics[0].verdict, found.metrics[0].reason.clone().unwrap_or_default())
+    };
+    let (whole, nothing) = (fails(ErrorClass::Render, 0), fails(ErrorClass::Render, 200));
+    let reason = "no answer was given and judged, so there is nothing to go by".to_owned();
+    let found = verdict(&nothing, None, Some(1000.0));
+    assert_eq!(found, (Verdict::Inconclusive, MetricVerdict::Inconclusive, reason.clone()));
+    assert_eq!(verdict(&nothing, Some(&whole), Some(1000.0)), (Verdict::Inconclusive, MetricVerdict::Inconclusive, reason));
+    // What is left when the long cases fail is no cheaper.
+    let many = verdict(&fails(ErrorClass::Render, 130), Some(&whole), Some(1000.0));
+    let reason = "65.0% of the answers were not given, so that nothing is known of what they take".to_owned();
+    assert_eq!(many, (Verdict::Inconclusive, MetricVerdict::Inconclusive, reason));
+    assert_eq!(verdict(&fails(ErrorClass::Render, 130), None, Some(100.0)).1, MetricVerdict::Inconclusive);
+    let few = verdict(&fails(ErrorClass::Render, 20), Some(&whole), Some(1000.0));
+    assert_eq!((few.0, few.1), (Verdict::Pass, MetricVerdict::Pass));
+    assert_eq!(verdict(&fails(ErrorClass::Timeout, 20), None, Some(1000.0)).1, MetricVerdict::Pass);
+}
+
+#[test]
+fn cases_that_were_not_drawn_are_no_part_of_a_mean_and_must_pass() {
+    let mut heads: Vec<Head> = dataset(200).heads.iter().collect();
+    heads[190..].iter_mut().for_each(|head| head.must_pass = true);
+    let heads: Heads = heads.into_iter().collect();
+    let drawn: Vec<bool> = (0..200).map(|case| case < 190).collect();
+    let (metrics, candidate, parent) = ([metric(0.05, None)], run_of(&bad_from(190)), run_of(&bad_from(200)));
+    let basis = Basis { drawn: Some(&drawn), ..basis(&heads, &metrics, candidate.units()) };
+    let found = super::compare(&basis, &candidate, Some(&parent)).unwrap();
+    assert_eq!((found.metrics[0].verdict, found.metrics[0].candidate.estimate), (MetricVerdict::Pass, Some(1.0)));
+    assert_eq!((found.verdict, found.must_pass_failures.len()), (Verdict::Refused, 10));
 }
 
 #[test]

@@ -163,6 +163,18 @@ impl Heads {
         numbers.iter().filter_map(|number| self.get(*number)).collect()
     }
 
+    /// Returns the same cases, of which those without a cluster are put into one by its name.
+    #[must_use]
+    pub(crate) fn with_clusters(&self, cluster_of: impl Fn(usize) -> Option<Arc<str>>) -> Self {
+        let mut heads = Self { clusters: Sparse::new(0), ..self.clone() };
+        for number in 0..self.len() {
+            let own = self.groups.name(self.clusters.get(number)).cloned();
+            let cluster = heads.groups.number(own.or_else(|| cluster_of(number)).as_ref());
+            heads.clusters.push(number, cluster);
+        }
+        heads
+    }
+
     /// Returns the same cases, of which none must pass.
     #[must_use]
     pub fn without_must_pass(self) -> Self {
@@ -200,6 +212,17 @@ mod tests {
         assert_eq!((0..4).map(|number| heads.cluster_number(number)).collect::<Vec<_>>(), [None, Some(1), Some(2), None]);
         assert!(heads.has_clusters() && heads.must_pass(1) && !heads.clone().without_must_pass().must_pass(1));
         assert_eq!(heads.of_cases(&[2, 0]).iter().collect::<Vec<_>>(), [all[2].clone(), all[0].clone()]);
+    }
+
+    #[test]
+    fn cases_are_put_into_clusters_unless_they_have_one() {
+        let heads: Heads =
+            [head("a", 1), Head { cluster: Some("x".into()), ..head("b", 2) }, head("c", 3), head("d", 4)].into_iter().collect();
+        let together = heads.with_clusters(|number| (number < 3).then(|| "new".into()));
+        let clusters: Vec<Option<u32>> = (0..4).map(|number| together.cluster_number(number)).collect();
+        assert!(clusters[0].is_some() && clusters[0] == clusters[2] && clusters[1] != clusters[0] && clusters[3].is_none());
+        assert_eq!(together.get(1).unwrap().cluster.as_deref(), Some("x"));
+        assert_eq!(heads.with_clusters(|_| None), heads);
     }
 
     #[test]

@@ -156,8 +156,8 @@ mod tests {
     #[test]
     fn what_pyarrow_writes_is_a_dataset() {
         let dataset = read(file(), None).unwrap();
-        let heads: Vec<_> = dataset.heads.iter().map(|head| (head.name.as_str(), head.line, head.must_pass)).collect();
-        assert_eq!(heads, [("a", 1, true), ("b", 2, false), ("c", 3, false)]);
+        let heads: Vec<_> = dataset.heads.iter().map(|head| (head.name, head.line, head.must_pass)).collect();
+        assert_eq!(heads, [("a".to_owned(), 1, true), ("b".to_owned(), 2, false), ("c".to_owned(), 3, false)]);
         assert_eq!(dataset.columns, ["id", "message", "critical", "traffic", "n", "price", "tags", "order", "at"]);
         let rows: Vec<_> = dataset.rows().collect::<Result<_, _>>().unwrap();
         let expected = json!({

@@ -8,7 +8,7 @@ use promptops_prompt::PromptRef;
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::{Failure, Served, Settings};
-use crate::client::{Answer, Call, ClientError, Exchange, decode, retry};
+use crate::client::{Answer, Call, ClientError, ErrorClass, Exchange, decode, retry};
 use crate::error::EvalError;
 use crate::recording::{Key, Replay};
 use crate::scorer::Ask;
@@ -34,6 +34,8 @@ struct State {
     fatal: Option<EvalError>,
     is_broke: bool,
     missing: HashSet<Key>,
+    /// Requests that were refused in this run, so that nobody need ask once more.
+    refused: HashSet<Key>,
     /// Where the first missing answer was needed: the version, and the case.
     first_missing: Option<(PromptRef, String)>,
 }
@@ -111,6 +113,9 @@ impl<'a> Asker<'a> {
     fn recorded(&self, key: &Key) -> Option<Exchange> {
         match self.settings.recording.get(key) {
             Ok(Some((exchange, is_first))) => {
+                if self.is_worth_asking_again(key, &exchange) {
+                    return None;
+                }
                 self.state().served.replayed += u64::from(is_first);
                 Some(exchange)
             }
@@ -122,10 +127,20 @@ impl<'a> Asker<'a> {
         }
     }
 
+    /// Tells whether a recorded answer is a refusal of an earlier run, and somebody can be asked once more: a provider refuses for
+    /// reasons of the day as well, and one that was recorded then must not count for ever.
+    fn is_worth_asking_again(&self, key: &Key, exchange: &Exchange) -> bool {
+        let may_ask = self.settings.client.is_some() && self.settings.recording.mode() == Replay::Auto;
+        may_ask && is_refusal(exchange) && !self.state().refused.contains(key)
+    }
+
     /// Asks for an answer, or waits for another that has asked for the same one.
     async fn flown(&self, call: &Call, key: Key, behalf: OnBehalfOf<'_>) -> Result<Exchange, Failure> {
         let flight = Arc::clone(self.flights().entry(key).or_default());
         let result = flight.get_or_init(|| self.asked(call, key, behalf)).await.clone();
+        if result.as_ref().is_ok_and(is_refusal) {
+            self.state().refused.insert(key);
+        }
         // Where an answer was kept the recording has it from now on; a failure is for those alone who waited.
         let mut flights = self.flights();
         if flights.get(&key).is_some_and(|other| Arc::ptr_eq(other, &flight)) {
@@ -158,7 +173,12 @@ impl<'a> Asker<'a> {
             self.stop(error);
         }
         if let (Some(price), Ok(answer)) = (self.settings.prices.get(&call.model), decode(&exchange)) {
-            self.settings.purse.pay(answer.usage.map_or(0.0, |usage| price.cost(&usage)));
+            match answer.usage {
+                Some(usage) => self.settings.purse.pay(price.cost(&usage)),
+                // Nobody knows what was spent, so nobody can stop before more is.
+                None if self.settings.purse.is_limited_in_usd() => self.stop(EvalError::Uncounted { model: call.model.clone() }),
+                None => {}
+            }
         }
         Ok(exchange)
     }
@@ -184,6 +204,11 @@ impl<'a> Asker<'a> {
         // A panic elsewhere cannot leave the counts half-changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Tells whether a provider refused a request. Only a stream may do so with a status of 200.
+fn is_refusal(exchange: &Exchange) -> bool {
+    (exchange.status != 200 || exchange.is_stream) && decode(exchange).is_err_and(|error| error.class() == ErrorClass::BadRequest)
 }
 
 /// An asker for the scorers of one case.

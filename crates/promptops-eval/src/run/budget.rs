@@ -9,7 +9,7 @@ use crate::error::EvalError;
 pub struct Budget {
     /// Calls, retries included.
     pub calls: Option<u64>,
-    /// US dollars; needs a price.
+    /// US dollars; needs a price, and a provider that counts tokens.
     pub usd: Option<f64>,
 }
 
@@ -31,6 +31,11 @@ impl Purse {
     /// Returns the US dollars that were spent.
     pub fn spent_usd(&self) -> f64 {
         self.nano_usd.load(Ordering::Relaxed) as f64 / 1e9
+    }
+
+    /// Tells whether no more than so many US dollars may be spent.
+    pub(super) fn is_limited_in_usd(&self) -> bool {
+        self.budget.usd.is_some()
     }
 
     /// Tells whether one more call may be started, and counts it.

@@ -110,6 +110,10 @@ impl Scorer for Adjusted {
         self.inner.needs_rival()
     }
 
+    fn runs_program(&self) -> bool {
+        self.inner.runs_program()
+    }
+
     fn labels(&self) -> Option<&Labels> {
         self.inner.labels().filter(|_| !self.adjustment.negated)
     }

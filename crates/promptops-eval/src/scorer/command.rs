@@ -141,6 +141,10 @@ impl Scorer for CommandScorer {
     fn describe(&self) -> Value {
         json!({"type": "command", "command": self.program.command, "files": self.files})
     }
+
+    fn runs_program(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(all(test, unix))]

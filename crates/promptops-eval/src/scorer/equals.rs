@@ -44,12 +44,12 @@ impl Equals {
             Some(expected @ (Value::Object(_) | Value::Array(_))) => {
                 json_text::read(answer, false).is_some_and(|answer| json_text::same(&answer, expected))
             }
-            _ => self.normal(answer) == self.normal(&self.expected.text(case)?),
+            _ => self.normal(answer) == self.normal(&self.expected.stated_text(case)?),
         };
         if is_equal {
             return Ok(Score::pass());
         }
-        let expected = self.expected.text(case)?;
+        let expected = self.expected.stated_text(case)?;
         Ok(Score::fail(format!("expected `{}`, got `{}`", excerpt(&expected), excerpt(answer))))
     }
 }
@@ -83,7 +83,7 @@ mod tests {
     use crate::scorer::tests::{answer, case, judge, judge_answer, scorer};
 
     fn passes(text: &str, answer: &str) -> bool {
-        let case = case(json!({"want": "Yes ", "n": 7, "empty": "", "order": {"id": 7, "items": ["a"]}}));
+        let case = case(json!({"want": "Yes ", "n": 7, "order": {"id": 7, "items": ["a"]}}));
         judge(scorer(text, None).unwrap().as_ref(), answer, &case).passed
     }
 
@@ -96,7 +96,7 @@ mod tests {
         assert!(passes("{type: equals, expected: want, trim: true, ignore_case: true}", "YES"));
         assert!(passes("{type: equals, value: ÄÖ, ignore_case: true}", "äö"));
         assert!(passes("{type: equals, expected: n}", "7"));
-        assert!(passes("{type: equals, expected: empty}", ""));
+        assert!(passes("{type: equals, value: ''}", ""));
     }
 
     #[test]
@@ -115,10 +115,14 @@ mod tests {
 
     #[test]
     fn a_case_without_a_value_is_not_judged() {
-        let scorer = scorer("{type: equals, expected: want}", None).unwrap();
-        let unjudged = judge_answer(scorer.as_ref(), &answer("x"), &case(json!({"want": null}))).unwrap_err();
-        assert_eq!(unjudged.class, UnjudgedClass::Reference);
-        assert_eq!(unjudged.message, "column `want` is empty, so there is nothing to compare with");
+        for text in ["{type: equals, expected: want}", "{type: equals, expected: want, not: true}"] {
+            let scorer = scorer(text, None).unwrap();
+            for want in [json!(null), json!(""), json!(" ")] {
+                let unjudged = judge_answer(scorer.as_ref(), &answer(""), &case(json!({"want": want}))).unwrap_err();
+                assert_eq!(unjudged.class, UnjudgedClass::Reference);
+                assert_eq!(unjudged.message, "column `want` is empty, so there is nothing to compare with");
+            }
+        }
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl Expected {
     }
 
     /// Returns what is expected as a text, which may be empty.
-    pub(crate) fn text<'a>(&'a self, case: &'a Case) -> Result<Cow<'a, str>, Unjudged> {
+    fn text<'a>(&'a self, case: &'a Case) -> Result<Cow<'a, str>, Unjudged> {
         match self.value(case) {
             None | Some(Value::Null) => Err(self.nothing()),
             Some(Value::String(text)) => Ok(Cow::Borrowed(text)),
@@ -83,6 +83,15 @@ impl Expected {
     /// Returns what is expected as a text that is not empty: nothing can be compared with an empty one.
     pub(crate) fn some_text<'a>(&'a self, case: &'a Case) -> Result<Cow<'a, str>, Unjudged> {
         self.text(case).and_then(|text| if text.trim().is_empty() { Err(self.nothing()) } else { Ok(text) })
+    }
+
+    /// Returns what is expected as a text: of a cell one that is not empty, for an empty cell was not filled in; a `value` as it
+    /// is stated, be it empty.
+    pub(crate) fn stated_text<'a>(&'a self, case: &'a Case) -> Result<Cow<'a, str>, Unjudged> {
+        match self {
+            Self::Column(_) => self.some_text(case),
+            Self::Value(_) => self.text(case),
+        }
     }
 
     /// Returns the texts that are expected, at least one and none of them empty.

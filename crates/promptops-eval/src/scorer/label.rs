@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Building, Classified, Judged, Judgement, Score, Scorer, Settings, excerpt};
+use super::expected::Expected;
+use super::{Building, Classified, Judged, Judgement, Score, Scorer, Settings, Unjudged, UnjudgedClass, excerpt};
 use crate::dataset::Case;
 use crate::spec::fields::Fields;
 
@@ -38,7 +39,7 @@ impl Settings for LabelSettings {
         let Some(names) = self.labels.clone().or_else(from_prompt) else {
             return Err("the scorer needs `labels`, for the prompt's `output` has no `enum` of texts".to_owned());
         };
-        Ok(Box::new(Label { expected: self.expected.clone(), labels: Labels::new(names)? }))
+        Ok(Box::new(Label { expected: Expected::Column(self.expected.clone()), labels: Labels::new(names)? }))
     }
 }
 
@@ -83,16 +84,18 @@ fn normal(text: &str) -> String {
 /// Passes an answer that is the expected label.
 #[derive(Debug)]
 pub struct Label {
-    expected: String,
+    expected: Expected,
     labels: Labels,
 }
 
 impl Label {
-    fn judge(&self, answer: &str, case: &Case) -> Score {
-        let expected = case.text(&self.expected).unwrap_or_default();
-        let Some(right) = self.labels.find(&expected) else {
-            return Score::fail(format!("the expected label `{}` is not among the labels", excerpt(&expected)));
-        };
+    fn judge(&self, answer: &str, case: &Case) -> Result<Score, Unjudged> {
+        let expected = self.expected.some_text(case)?;
+        // Turned around or in a set, a fail for want of a reference would count as a pass.
+        let right = self.labels.find(&expected).ok_or_else(|| Unjudged {
+            class: UnjudgedClass::Reference,
+            message: format!("the expected label `{}` is not among the labels", excerpt(&expected)),
+        })?;
         let names = self.labels.names();
         let answered = self.labels.find(answer);
         let score = match answered {
@@ -100,7 +103,7 @@ impl Label {
             Some(found) => Score::fail(format!("expected `{}`, got `{}`", names[right], names[found])),
             None => Score::fail(format!("expected `{}`, got no label: `{}`", names[right], excerpt(answer))),
         };
-        Score { classified: Some(Classified { right, answered }), ..score }
+        Ok(Score { classified: Some(Classified { right, answered }), ..score })
     }
 }
 
@@ -110,7 +113,7 @@ impl Scorer for Label {
     }
 
     fn describe(&self) -> Value {
-        json!({"type": "label", "expected": self.expected, "labels": self.labels.names()})
+        json!({"type": "label", "expected": self.expected.column(), "labels": self.labels.names()})
     }
 
     fn labels(&self) -> Option<&Labels> {
@@ -163,7 +166,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::scorer::tests::{case, judge, scorer};
+    use crate::scorer::tests::{answer, case, judge, judge_answer, scorer};
 
     fn output() -> Value {
         json!({"enum": ["billing", "technical", "other"]})
@@ -181,6 +184,23 @@ mod tests {
         }
         assert_eq!(judge(scorer.as_ref(), "technical!", &case).note.unwrap(), "expected `billing`, got `technical`");
         assert_eq!(judge(scorer.as_ref(), "dunno", &case).note.unwrap(), "expected `billing`, got no label: `dunno`");
+    }
+
+    #[test]
+    fn a_case_without_a_right_label_is_not_judged_however_the_scorer_is_used() {
+        let label = "type: label, expected: intent, labels: [a, b]";
+        for text in [format!("{{{label}}}"), format!("{{{label}, not: true}}"), format!("{{type: set, of: [{{{label}}}]}}")] {
+            let scorer = scorer(&text, None).unwrap();
+            let message = |intent: Value| {
+                let unjudged = judge_answer(scorer.as_ref(), &answer("a"), &case(json!({"intent": intent}))).unwrap_err();
+                assert_eq!(unjudged.class, UnjudgedClass::Reference);
+                unjudged.message.trim_start_matches("`label`: ").to_owned()
+            };
+            for empty in [json!(""), json!("  "), Value::Null] {
+                assert_eq!(message(empty), "column `intent` is empty, so there is nothing to compare with");
+            }
+            assert_eq!(message(json!("c")), "the expected label `c` is not among the labels");
+        }
     }
 
     #[test]

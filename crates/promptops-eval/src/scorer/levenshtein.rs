@@ -29,7 +29,7 @@ impl Levenshtein {
     }
 
     fn judge(&self, answer: &str, case: &Case) -> Result<Score, Unjudged> {
-        let expected = self.expected.text(case)?;
+        let expected = self.expected.stated_text(case)?;
         let characters = |text: &str| -> Vec<char> {
             if self.ignore_case { text.to_lowercase().chars().collect() } else { text.chars().collect() }
         };
@@ -81,6 +81,7 @@ mod tests {
     use serde_json::json;
 
     use super::MAX_CHARACTERS;
+    use crate::scorer::UnjudgedClass;
     use crate::scorer::tests::{answer, case, judge, judge_answer, scorer};
 
     #[test]
@@ -94,6 +95,15 @@ mod tests {
         assert_eq!(score("{type: levenshtein, value: über}", "uber").value, 0.75);
         assert_eq!(score("{type: levenshtein, value: ÜBER, ignore_case: true}", "über").value, 1.0);
         assert_eq!(score("{type: levenshtein, value: ''}", "").value, 1.0);
+    }
+
+    #[test]
+    fn a_case_without_a_value_is_not_judged() {
+        for more in ["", ", max_distance: 3", ", not: true"] {
+            let scorer = scorer(&format!("{{type: levenshtein, expected: want{more}}}"), None).unwrap();
+            let unjudged = judge_answer(scorer.as_ref(), &answer("cat"), &case(json!({"want": ""}))).unwrap_err();
+            assert_eq!(unjudged.class, UnjudgedClass::Reference);
+        }
     }
 
     #[test]

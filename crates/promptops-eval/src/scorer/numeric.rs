@@ -87,8 +87,12 @@ fn number(text: &str) -> Option<f64> {
     parse(whole.as_str())
 }
 
+/// Returns the numbers in a text. What looks like a sign right behind a letter or a digit is none: `10-12` is a range.
 fn numbers(text: &str) -> impl Iterator<Item = f64> {
-    NUMBER.find_iter(text).filter_map(|found| parse(found.as_str()))
+    NUMBER.find_iter(text).filter_map(move |found| {
+        let is_joined = text[..found.start()].chars().next_back().is_some_and(char::is_alphanumeric);
+        parse(if is_joined { found.as_str().trim_start_matches(['-', '+']) } else { found.as_str() })
+    })
 }
 
 fn parse(text: &str) -> Option<f64> {
@@ -142,6 +146,9 @@ mod tests {
             assert_eq!(number(text), None, "{text}");
         }
         assert_eq!(numbers("From 3 to 1,200.5, that is -7.").collect::<Vec<_>>(), [3.0, 1200.5, -7.0]);
+        let found = |text: &str| numbers(text).collect::<Vec<_>>();
+        assert_eq!(found("The range is 10-12, (-3) or 1,000-2,000."), [10.0, 12.0, -3.0, 1000.0, 2000.0]);
+        assert_eq!(found("GPT-4 says 3+4 is -7, not - 7"), [4.0, 3.0, 4.0, -7.0, 7.0]);
     }
 
     #[test]
@@ -160,6 +167,7 @@ mod tests {
         assert_eq!(passes("{type: numeric, value: 7}", "It is 7."), Some(false));
         assert_eq!(passes("{type: numeric, value: 7, pick: first}", "7 of 12"), Some(true));
         assert_eq!(passes("{type: numeric, value: 12, pick: last}", "7 of 12."), Some(true));
+        assert_eq!(passes("{type: numeric, value: 12, pick: last}", "The range is 10-12"), Some(true));
         assert_eq!(passes("{type: numeric, value: 12, pick: last}", "none"), Some(false));
     }
 

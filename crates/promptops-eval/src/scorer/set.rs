@@ -123,6 +123,10 @@ impl Scorer for SetScorer {
     fn needs_rival(&self) -> bool {
         self.members.iter().any(|member| member.scorer.needs_rival())
     }
+
+    fn runs_program(&self) -> bool {
+        self.members.iter().any(|member| member.scorer.runs_program())
+    }
 }
 
 #[cfg(test)]
