@@ -31,6 +31,12 @@ impl Python {
         Ok(Self { has_zig: cfg!(target_os = "linux"), ..python })
     }
 
+    /// Makes an environment of another CPython for the tests of the SDK, with the packages that are tested on all of them.
+    pub(crate) fn of_other(checkout: &Checkout, other: &Interpreter) -> Result<Self> {
+        let name = format!("venv-{}", other.title().replace(' ', "-"));
+        Self::prepare_with(checkout, other, &name, "sdks/python/requirements-clients.txt")
+    }
+
     /// Makes the environment in which packages are tried out: what runs them, and not the SDK.
     pub(crate) fn for_packages(checkout: &Checkout) -> Result<Self> {
         Self::prepare(checkout, "packages-venv", "tests/packages/requirements.txt")
@@ -48,7 +54,10 @@ impl Python {
 
     /// Makes an environment with the requirements in it, or keeps the one made from the same requirements before.
     fn prepare(checkout: &Checkout, name: &str, requirements: &str) -> Result<Self> {
-        let base = base_interpreter(checkout)?;
+        Self::prepare_with(checkout, &base_interpreter(checkout)?, name, requirements)
+    }
+
+    fn prepare_with(checkout: &Checkout, base: &Interpreter, name: &str, requirements: &str) -> Result<Self> {
         let python = Self { folder: checkout.scratch().join(name), has_zig: false };
         let wanted =
             std::fs::read_to_string(checkout.root.join(requirements)).with_context(|| format!("cannot read `{requirements}`"))?;
@@ -86,8 +95,13 @@ impl Python {
         let release = if profile == Profile::Release { &["--release"][..] } else { &[] };
         self.build_wheel(checkout, "sdks/python/Cargo.toml", &wheels, &[system, release].concat())?;
         let wheel = self.wheel(checkout)?;
+        self.install(checkout, &wheel)
+    }
+
+    /// Installs a wheel of the SDK.
+    pub(crate) fn install(&self, checkout: &Checkout, wheel: &Path) -> Result<()> {
         // The version stays the same from one build to the next: pip would keep the old one.
-        quietly(pip(checkout, self).args(["install", "--force-reinstall", "--no-deps"]).arg(&wheel))
+        quietly(pip(checkout, self).args(["install", "--force-reinstall", "--no-deps"]).arg(wheel))
             .context("cannot install the wheel")
     }
 
@@ -96,7 +110,12 @@ impl Python {
     pub(crate) fn build_command(&self, checkout: &Checkout) -> Result<()> {
         let wheels = checkout.scratch().join("command-wheels");
         remove_folder(&wheels)?;
-        self.build_wheel(checkout, "crates/promptops-cli/Cargo.toml", &wheels, &["--compatibility", "linux", "--no-default-features"])
+        self.build_wheel(
+            checkout,
+            "crates/promptops-cli/Cargo.toml",
+            &wheels,
+            &["--compatibility", "linux", "--no-default-features"],
+        )
     }
 
     /// Returns the wheel that [`Python::build_command`] built last.
@@ -129,21 +148,65 @@ fn pip(checkout: &Checkout, python: &Python) -> Command {
     command
 }
 
-struct Interpreter {
+/// A CPython of the machine.
+pub(crate) struct Interpreter {
     path: PathBuf,
+    /// Its two numbers, and where it is.
     version: String,
+}
+
+impl Interpreter {
+    /// Its name in what is printed, as `CPython 3.12`.
+    pub(crate) fn title(&self) -> String {
+        let numbers: Vec<&str> = self.version.split_whitespace().take(2).collect();
+        format!("CPython {}", numbers.join("."))
+    }
+
+    fn numbers(&self) -> Vec<u32> {
+        self.version.split_whitespace().map_while(|word| word.parse().ok()).collect()
+    }
 }
 
 /// Finds the interpreter that environments are made from: `PYTHON`, else `python3`.
 fn base_interpreter(checkout: &Checkout) -> Result<Interpreter> {
     let path = std::env::var_os("PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from);
-    let script = "import sys; print(*sys.version_info[:2], sys.executable)";
-    let answer = read_stdout(checkout.command(&path).args(["-c", script])).context("no Python; 3.10 or later is needed")?;
-    let numbers: Vec<u32> = answer.split_whitespace().map_while(|word| word.parse().ok()).collect();
-    if numbers < vec![3, 10] {
-        bail!("Python 3.10 or later is needed, and `{}` is {}", path.display(), answer.trim());
+    let base = ask(checkout, path).context("no Python; 3.10 or later is needed")?;
+    if base.numbers() < FIRST_NUMBERS.to_vec() {
+        bail!("Python 3.10 or later is needed, and `{}` is {}", base.path.display(), base.version);
     }
+    Ok(base)
+}
+
+/// The oldest CPython that the SDK runs on.
+const FIRST_NUMBERS: [u32; 2] = [3, 10];
+
+/// Asks an interpreter which one it is.
+fn ask(checkout: &Checkout, path: PathBuf) -> Result<Interpreter> {
+    let script = "import sys; assert sys.implementation.name == 'cpython'; print(*sys.version_info[:2], sys.executable)";
+    let answer = read_stdout(checkout.command(&path).args(["-c", script]))?;
     Ok(Interpreter { path, version: answer.trim().to_owned() })
+}
+
+/// Finds the other CPythons of the machine that the SDK runs on, one of each version: those on the path, and pyenv's.
+pub(crate) fn other_interpreters(checkout: &Checkout) -> Vec<Interpreter> {
+    let mut seen: Vec<Vec<u32>> = base_interpreter(checkout).iter().map(Interpreter::numbers).collect();
+    let mut found = Vec::new();
+    let on_path = (FIRST_NUMBERS[1]..30).map(|minor| PathBuf::from(format!("python3.{minor}")));
+    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".pyenv"));
+    let pyenv = std::env::var_os("PYENV_ROOT").map(PathBuf::from).or(home);
+    let versions = pyenv.and_then(|root| std::fs::read_dir(root.join("versions")).ok());
+    let of_pyenv = versions.into_iter().flatten().flatten().map(|version| version.path().join("bin").join("python"));
+    for path in on_path.chain(of_pyenv) {
+        // Names that no program has are most of them, and no failure.
+        let Ok(interpreter) = ask(checkout, path) else { continue };
+        let numbers = interpreter.numbers();
+        if numbers >= FIRST_NUMBERS.to_vec() && !seen.contains(&numbers) {
+            seen.push(numbers);
+            found.push(interpreter);
+        }
+    }
+    found.sort_by_key(Interpreter::numbers);
+    found
 }
 
 fn only_file(folder: &Path) -> Result<PathBuf> {

@@ -13,9 +13,9 @@ use anyhow::Result;
 use crate::Outcome;
 use crate::checkout::Checkout;
 use crate::node::Node;
-use crate::python::{Profile, Python};
-use crate::services;
+use crate::python::{Profile, Python, other_interpreters};
 use crate::services::programs::Programs;
+use crate::services::{self, Services};
 use crate::step::{seconds, step};
 use crate::tidy;
 use tally::Tally;
@@ -41,6 +41,7 @@ pub(crate) fn run(checkout: &Checkout) -> Result<Outcome> {
         let built = step("Python tests: build the wheel", || python.install_sdk(checkout, Profile::Dev));
         if tally.setup(built).is_some() {
             tally.add(counted("Python tests", || python_tests::run(checkout, python, &services)));
+            run_on_other_pythons(checkout, python, &services, &mut tally);
             let command = tally.setup(step("Package tests: build the wheel of the command", || python.build_command(checkout)));
             let packages = tally.setup(step("Package tests: environment", || Python::for_packages(checkout)));
             if let (Some(()), Some(packages)) = (command, packages) {
@@ -63,6 +64,20 @@ pub(crate) fn run(checkout: &Checkout) -> Result<Outcome> {
     println!("finished in {}", seconds(start.elapsed()));
     println!("{tally}");
     Ok(if tally.failed == 0 { Outcome::InOrder } else { Outcome::NotInOrder })
+}
+
+/// Runs the tests of the SDK with every other CPython of the machine: one wheel is for all of them.
+fn run_on_other_pythons(checkout: &Checkout, built: &Python, services: &Services, tally: &mut Tally) {
+    for other in other_interpreters(checkout) {
+        let environment = step(&format!("{}: environment", other.title()), || {
+            let python = Python::of_other(checkout, &other)?;
+            python.install(checkout, &built.wheel(checkout)?)?;
+            Ok(python)
+        });
+        let Some(python) = tally.setup(environment) else { continue };
+        let run = || python_tests::run_with_other(checkout, &python, services);
+        tally.add(counted(&format!("{}: Python tests", other.title()), run));
+    }
 }
 
 fn run_node_tests(checkout: &Checkout, node: &Node, tally: &mut Tally) {

@@ -157,7 +157,7 @@ def test_a_child_of_fork_loads_on_its_own(source: dict[str, str]) -> None:
 def test_the_stub_is_what_is_there() -> None:
     """mypy compares every name, parameter and default of the stub with the compiled module."""
     pytest.importorskip("mypy")
-    command = [sys.executable, "-m", "mypy.stubtest", "promptops"]
+    command = [sys.executable, "-m", "mypy.stubtest", "promptops._promptops"]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
 
