@@ -110,7 +110,12 @@ impl Python {
     pub(crate) fn build_command(&self, checkout: &Checkout) -> Result<()> {
         let wheels = checkout.scratch().join("command-wheels");
         remove_folder(&wheels)?;
-        self.build_wheel(checkout, "crates/promptops-cli/Cargo.toml", &wheels, &["--compatibility", "linux", "--no-default-features"])
+        self.build_wheel(
+            checkout,
+            "crates/promptops-cli/Cargo.toml",
+            &wheels,
+            &["--compatibility", "linux", "--no-default-features"],
+        )
     }
 
     /// Returns the wheel that [`Python::build_command`] built last.
