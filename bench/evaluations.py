@@ -56,7 +56,7 @@ class EvaluationBench:
         self.folder.mkdir(parents=True)
         figures: dict[str, float | str] = {}
         with model_server(0) as (url, processor):
-            figures |= self.compare("eval", url, {"promptops": 20, "promptfoo": 4, "inspect": 20})
+            figures |= self.compare("eval", url, {"promptops": 20, "promptfoo": 20, "inspect": 20})
             figures |= self.start(url)
             figures |= self.many(url, processor)
         with model_server(LATENCY_MS) as (url, _):
@@ -92,7 +92,16 @@ class EvaluationBench:
         self.eval(project, url, 1, "auto")
         print(f"    eval of one recorded case, {STARTS} starts", flush=True)
         runs = [self.timed([self.promptops, "eval", "--replay", "only"], project, self.environment) for _ in range(STARTS)]
-        return {"eval_start_s": statistics.median(run.seconds for run in runs)}
+        figures = {"eval_start_s": statistics.median(run.seconds for run in runs)}
+        # The peers answer one case anew: what they spend is their start.
+        peers = {"inspect": lambda: self.inspect(url, 1, count=1)}
+        if self.promptfoo:
+            peers["promptfoo"] = lambda: self.run_promptfoo(url, 1, count=1)
+        for runner, command in peers.items():
+            print(f"    eval of one case, {runner}, {self.rounds} starts", flush=True)
+            command()
+            figures[f"eval_start_{runner}_s"] = statistics.median(command().seconds for _ in range(self.rounds))
+        return figures
 
     def many(self, url: str, processor) -> dict[str, float]:
         """Many cases, recorded once and replayed once: in memory that must not depend on their number."""
@@ -134,17 +143,17 @@ class EvaluationBench:
         command = [self.promptops, "eval", "--url", url, "--concurrency", str(concurrency), "--replay", replay]
         return self.timed(command, project, self.environment)
 
-    def inspect(self, url: str, concurrency: int) -> Run:
+    def inspect(self, url: str, concurrency: int, count: int = CASES) -> Run:
         logs = self.fresh("inspect-logs")
         command = [str(Path(sys.executable).with_name("inspect")), "eval", "eval_inspect.py",
                    "--model", "openai/mock", "-M", "responses_api=false", "--max-connections", str(concurrency),
-                   "--max-samples", str(concurrency), "--display", "none", "--log-dir", str(logs), "-T", f"count={CASES}"]
+                   "--max-samples", str(concurrency), "--display", "none", "--log-dir", str(logs), "-T", f"count={count}"]
         # It takes the paths of tasks from the folder that it is started in.
         return self.timed(command, HERE / "peers", self.environment | {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "none"})
 
-    def run_promptfoo(self, url: str, concurrency: int) -> Run:
+    def run_promptfoo(self, url: str, concurrency: int, count: int = CASES) -> Run:
         provider = {"id": "openai:chat:mock", "config": {"apiBaseUrl": url, "apiKey": "none", "temperature": 0}}
-        tests = [{"vars": {"question": question}, "assert": [{"type": "contains", "value": "question"}]} for question in questions(CASES)]
+        tests = [{"vars": {"question": question}, "assert": [{"type": "contains", "value": "question"}]} for question in questions(count)]
         config = {"prompts": [TEMPLATE + "{{ question }}"], "providers": [provider], "tests": tests}
         # JSON is YAML, and the name decides how it is read.
         (self.folder / "promptfooconfig.yaml").write_text(json.dumps(config), encoding="utf-8")

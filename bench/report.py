@@ -85,7 +85,8 @@ BARS = [
     Bar("eval 100,000 cases, asked and recorded", "eval_many_s"),
     Bar("eval 100,000 cases, most memory", "eval_many_peak_rss_mb", below=200),
     Bar("eval 100,000 cases, replayed", "eval_many_replayed_s"),
-    Bar("start: eval of one recorded case", "eval_start_s", below=0.050),
+    Bar("start: eval of one recorded case; promptfoo, of one case", "eval_start_s", "eval_start_promptfoo_s", below=0.050),
+    Bar("start: eval of one recorded case; inspect-ai, of one case", "eval_start_s", "eval_start_inspect_s", below=0.050),
     Bar("publish 1,000 changed prompts to S3 on loopback", "publish_s3_s", below=20),
 ]
 

@@ -163,6 +163,11 @@ async fn judges_decide_by_what_they_say_and_their_errors_are_taken_out() {
     assert!(corrected.interval.unwrap()[0] < 0.98 && corrected.interval.unwrap()[0] > 0.7, "{corrected:?}");
     assert_eq!(json!(judge.parent)["estimate"], json!(0.0));
     assert_eq!(judge.difference, Some(1.0));
+    let said =
+        "of 60 answers that people judged, the judge passes 90.0% of the good ones and fails 100.0% of the bad ones, kappa 0.";
+    let text = helpful.judge_text().unwrap();
+    assert!(text.starts_with(said) && text.contains("; without its errors 0.0% → "), "{text}");
+    assert!(text.ends_with(", a difference of +100.0") && preferred.judge_text().is_none(), "{text}");
     assert!(preferred.judge.is_none());
     // 200 answers, 200 judged, 100 pairs in two orders, 60 labelled ones.
     assert_eq!(served.sent + served.replayed, 200 + 200 + 200 + 60);

@@ -34,6 +34,11 @@ pub fn render(report: &Report, printer: &Printer) -> String {
         let _ = writeln!(text, "  {}", early_stop_text(early_stop));
     }
     text.push_str(&labels(report));
+    for metric in &report.metrics {
+        if let Some(judge) = metric.judge_text() {
+            let _ = writeln!(text, "  {}: {judge}", one_line(&metric.name));
+        }
+    }
     text.push_str(&slices(report));
     text.push_str(&flips(report));
     text.push_str(&must_pass(report));

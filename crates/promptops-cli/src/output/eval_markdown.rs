@@ -36,6 +36,11 @@ pub fn render(report: &Report) -> String {
         ];
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
+    for metric in &report.metrics {
+        if let Some(judge) = metric.judge_text() {
+            let _ = writeln!(text, "\n{}: {}", plain(&metric.name), prose(&judge));
+        }
+    }
     for warning in &report.warnings {
         let _ = writeln!(text, "\n⚠ {}", prose(warning));
     }

@@ -417,6 +417,33 @@ impl Metric {
         }
     }
 
+    /// Says how far the judge of this metric agrees with people, and what the values are without its errors; nothing where no judge
+    /// was held against people.
+    pub fn judge_text(&self) -> Option<String> {
+        let judge = self.judge.as_ref()?;
+        let (good, bad) = (percent(judge.sensitivity), percent(judge.specificity));
+        let mut text = format!("of {} answers that people judged, the judge passes {good} of the good ones", judge.labelled);
+        text.push_str(&format!(" and fails {bad} of the bad ones"));
+        if let Some(kappa) = judge.kappa {
+            text.push_str(&format!(", kappa {kappa:.2}"));
+        }
+        if judge.unjudged > 0 {
+            text.push_str(&format!("; about {} it said nothing of use", judge.unjudged));
+        }
+        match (&judge.parent, &judge.candidate) {
+            (_, None) => text.push_str("; that is no better than a coin, and corrects nothing"),
+            (None, Some(candidate)) => text.push_str(&format!("; without its errors {}", self.value_text(candidate))),
+            (Some(parent), Some(candidate)) => {
+                let (parent, candidate) = (self.value_text(parent), self.value_text(candidate));
+                text.push_str(&format!("; without its errors {parent} → {candidate}"));
+            }
+        }
+        if let Some(difference) = judge.difference {
+            text.push_str(&format!(", a difference of {}", points(difference)));
+        }
+        Some(text)
+    }
+
     /// Writes a difference with its interval: in points of a hundred for shares, in percent for ratios, else in the unit.
     pub fn difference_text(&self, difference: &Difference) -> String {
         let [low, high] = difference.interval;
