@@ -367,13 +367,21 @@ fn what_an_earlier_run_came_to_decides_nothing() {
     // The parent's result, as whoever proposes can commit it: it was no better.
     let kept = project.files(".promptops/cache/eval");
     assert!(!kept.is_empty());
-    for (path, bytes) in kept {
-        let forged = String::from_utf8(bytes).unwrap().replace("true", "false").replace("\"value\":1.0", "\"value\":0.0");
-        std::fs::write(path, forged).unwrap();
+    // As a case is kept: its value, and whether it passed.
+    let of_case = |value: f64| [&value.to_le_bytes()[..], &[u8::from(value > 0.0)]].concat();
+    let (good, bad) = (of_case(1.0), of_case(0.0));
+    for (path, mut bytes) in kept {
+        let places: Vec<usize> = (0..bytes.len() - good.len()).filter(|place| bytes[*place..].starts_with(&good)).collect();
+        places.iter().for_each(|place| bytes[*place..place + bad.len()].copy_from_slice(&bad));
+        std::fs::write(path, bytes).unwrap();
     }
     project.replace("evals/intents.yaml", "must_pass: critical\n", "");
-    let (_, forged) = json(&project, &["eval", "--replay", "only", "--format", "json"]);
-    assert_eq!(forged["verdict"], "pass", "a result that is kept is used where nobody else could have brought it");
+    // It is used where nothing of the parent is recorded and nobody else could have brought it.
+    let recorded = std::fs::read(project.path("evals/recordings/intents.jsonl")).unwrap();
+    std::fs::remove_file(project.path("evals/recordings/intents.jsonl")).unwrap();
+    let (_, forged) = json(&project, &["eval", "--url", &model.1, "--format", "json"]);
+    assert_eq!((&forged["verdict"], &forged["reports"][0]["metrics"][0]["parent"]["estimate"]), (&"pass".into(), &0.0.into()));
+    project.write("evals/recordings/intents.jsonl", recorded);
     project.write("evals/intents.yaml", EVAL);
     let said = said(&project, &["--replay", "only"]);
     assert!(said.starts_with("refused with 1\nreasons: `support.intent@2`: accuracy: regressed, 100.0% → 0.0%"), "{said}");

@@ -1,6 +1,7 @@
 //! A run that is told to end takes along what it has started.
 
-#![cfg(all(test, target_os = "linux"))]
+#![cfg(test)]
+#![cfg(target_os = "linux")]
 
 mod support;
 
