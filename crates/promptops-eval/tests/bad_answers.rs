@@ -67,10 +67,8 @@ async fn a_provider_that_returns_pages_gives_errors_and_no_verdict() {
 /// A scorer that passes everything, except that it does `instead` for messages whose number fits the pattern.
 #[cfg(unix)]
 fn scorer(numbers: &str, instead: &str, not: bool) -> Setup {
-    let script = format!(
-        "case \"$(cat)\" in *'\"new\"'*'number '{numbers}'\"'*) {instead};; *) echo '{{\"passed\": {}}}';; esac",
-        !not
-    );
+    let script =
+        format!("case \"$(cat)\" in *'\"new\"'*'number '{numbers}'\"'*) {instead};; *) echo '{{\"passed\": {}}}';; esac", !not);
     let script = serde_json::Value::from(script);
     let text = format!(
         "prompt: support.intent\ndataset: intents.csv\ncase: id\nmetrics:\n  - name: judged\n    margin: 0.1\n    \
