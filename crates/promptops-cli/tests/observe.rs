@@ -337,7 +337,7 @@ fn statistics_in_every_format() {
     ----- stdout -----
     ----- stderr -----
     error: invalid value 'colour' for '--by <COLUMN,…>'
-      [possible values: prompt, version, model, service, environment, label, day]
+      [possible values: prompt, version, arm, model, service, environment, label, day]
 
     For more information, try '--help'.
     "#);
