@@ -20,7 +20,7 @@ use crate::harness::{Answer, Server};
 
 /// A lake in memory that is away for a number of calls.
 #[derive(Default)]
-struct Lake {
+pub struct Lake {
     ids: Mutex<BTreeSet<Uuid>>,
     calls: AtomicUsize,
     away: AtomicUsize,
@@ -54,11 +54,11 @@ impl Lake {
     }
 }
 
-fn log(folder: &Path) -> IngestSettings {
+pub fn log(folder: &Path) -> IngestSettings {
     IngestSettings { segment_age: Duration::from_millis(50), ..IngestSettings::new(folder.join("log")) }
 }
 
-fn recording(lake: &Arc<Lake>, log: IngestSettings) -> impl FnOnce(&mut Settings) {
+pub fn recording(lake: &Arc<Lake>, log: IngestSettings) -> impl FnOnce(&mut Settings) + use<> {
     let lake = Arc::clone(lake) as Arc<dyn InvocationLake>;
     |settings| {
         settings.access = Access::Trusted { actor: "ann@example.com".to_owned() };

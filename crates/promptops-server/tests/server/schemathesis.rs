@@ -2,23 +2,30 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Arc;
 
 use promptops_registry::Targets;
+use promptops_server::Access;
 
 use crate::harness::{Server, held_rules, now, prompt};
+use crate::recording::{log, recording};
 
 /// The interpreter of the environment that the test runner made, which has schemathesis.
 const PYTHON_VARIABLE: &str = "PROMPTOPS_TEST_PYTHON";
 
 /// What schemathesis is told. A statement of the right form about another content than what is published is refused with
 /// 400, and so is a day for what is no deprecation: nothing in the schema says which digest is right, or what goes together.
-/// The rules that a difference in a plan names are not spelt out in the schema either.
+/// The rules that a difference in a plan names are not spelt out in the schema either, and neither are the members of an invocation, which has
+/// a schema of its own.
 const CONFIG: &str = "\
 [[operations]]
 include-name = \"POST /v1/evidence\"
 checks.positive_data_acceptance.enabled = false
 [[operations]]
 include-name = \"POST /v1/environments/{name}/releases\"
+checks.positive_data_acceptance.enabled = false
+[[operations]]
+include-name = \"POST /v1/invocations\"
 checks.positive_data_acceptance.enabled = false
 [[operations]]
 include-name = \"POST /v1/statuses\"
@@ -47,7 +54,13 @@ fn run(python: &str, folder: &Path, url: &str, token: &str) -> Output {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_is_sent_is_answered_as_described() {
     let Some(python) = python() else { return };
-    let server = Server::start(|_| {}).await;
+    let folder = tempfile::tempdir().unwrap();
+    let record = recording(&Arc::default(), log(folder.path()));
+    let server = Server::start(|settings| {
+        record(settings);
+        settings.access = Access::Keys;
+    })
+    .await;
     server.publish(&prompt("support.greeting@1", "Hello {{ name }}")).await;
     let targets = Targets { versions: vec!["support.greeting@1".parse().unwrap()], ..Targets::default() };
     let rules = held_rules();
@@ -55,12 +68,11 @@ async fn whatever_is_sent_is_answered_as_described() {
     server.registry.deploy(&plan, rules.authority(), "rel", None, now()).await.unwrap();
     let token = server.key("fuzz", &["admin"]).await;
 
-    let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("schemathesis.toml"), CONFIG).unwrap();
     let (url, path) = (server.url.clone(), folder.path().to_owned());
     let ran = tokio::task::spawn_blocking(move || run(&python, &path, &url, &token.reveal())).await.unwrap();
     let (said, errors) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     assert!(ran.status.success(), "{said}\n{errors}");
-    assert!(said.contains("Tested: 25") && !said.contains(" 0 generated"), "{said}");
+    assert!(said.contains("Tested: 26") && !said.contains(" 0 generated"), "{said}");
     assert_eq!(server.registry.verify(&[]).await.unwrap().problems, [], "and the registry is sound after all that");
 }
