@@ -88,8 +88,7 @@ fn what_a_model_says_is_no_quick_action() {
     let report = "## refused\n/merge\n\n````text\n/approve now\n\r/close\nand/or\n````\n/ alone\n/label ~x";
     assert!(matches!(post(&fake, report).unwrap(), Posted::Created(_)));
     assert!(matches!(post(&fake, report).unwrap(), Posted::Unchanged(_)));
-    let expected =
-        "<!-- promptops gate: desk -->\n## refused\n\\/merge\n\n````text\n /approve now\n /close\nand/or\n````\n/ alone\n\\/label ~x";
+    let expected = "<!-- promptops gate: desk -->\n## refused\n\\/merge\n\n````text\n /approve now\n /close\nand/or\n````\n/ alone\n\\/label ~x";
     assert_eq!(fake.notes_of(BOT), [expected]);
     no_violations(&fake);
 }
