@@ -34,6 +34,7 @@ mod reply;
 mod settings;
 mod shared_call;
 mod source;
+mod standard_output;
 mod version_record;
 mod warning;
 

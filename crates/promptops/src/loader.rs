@@ -1,8 +1,6 @@
 //! The loader: one source, one cache, one place to record.
 
 #[cfg(unix)]
-use std::fs::File;
-use std::io::{Write, stdout};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -23,6 +21,7 @@ use crate::process_sink::ProcessSink;
 use crate::prompt::Prompt;
 use crate::settings::{Clock, Settings};
 use crate::source::{Followed, Source};
+use crate::standard_output::StandardOutput;
 use crate::warning::{Warning, Warnings};
 
 /// CloudWatch namespace of the metrics.
@@ -433,33 +432,5 @@ fn open_file(path: &Path) -> std::io::Result<Arc<dyn Sink>> {
 
 fn open_stdout(clock: &Clock) -> Result<Arc<dyn Sink>, InvalidNamespace> {
     let clock = Arc::clone(clock);
-    Ok(Arc::new(EmfSink::new(Stdout, EMF_NAMESPACE, move || clock())?))
-}
-
-/// Standard output without the lock of the standard library: every record is one line and one `write`.
-struct Stdout;
-
-impl Write for Stdout {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.file()?.write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Stdout {
-    /// Opened for each line, so that whoever replaces standard output is followed.
-    #[cfg(unix)]
-    fn file(&self) -> std::io::Result<File> {
-        use std::os::fd::AsFd as _;
-
-        Ok(File::from(stdout().as_fd().try_clone_to_owned()?))
-    }
-
-    #[cfg(not(unix))]
-    fn file(&self) -> std::io::Result<std::io::Stdout> {
-        Ok(stdout())
-    }
+    Ok(Arc::new(EmfSink::new(StandardOutput::default(), EMF_NAMESPACE, move || clock())?))
 }

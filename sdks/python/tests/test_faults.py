@@ -49,6 +49,50 @@ def test_nobody_reads_standard_output() -> None:
     assert "dropped 3" in run("emf=True", before=before)
 
 
+STUCK = """
+import os, sys, threading, time
+import promptops
+reader, writer = os.pipe()
+os.dup2(writer, 1)
+def call():
+    with prompt.invocation() as call:
+        call.record("billing")
+loader = promptops.Loader(lock="promptops.lock", emf=True)
+prompt = loader.load_prompt("customer-support.intent-classifier")
+started = time.monotonic()
+for _ in range(1000):
+    call()
+waited, lost = time.monotonic() - started, loader.dropped
+# The reader is back: what comes now is taken again, each record on a line of its own.
+text = b""
+def read():
+    global text
+    while part := os.read(reader, 1 << 16):
+        text += part
+reading = threading.Thread(target=read)
+reading.start()
+time.sleep(0.2)
+call()
+assert loader.dropped == lost
+os.close(writer), os.close(1)
+reading.join()
+import json
+lines = text.decode().splitlines()
+whole = [line for line in lines if line.endswith("}") and json.loads(line)]
+print(waited, lost, len(whole), len(lines), file=sys.stderr)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes are asked whether they are ready")
+def test_whoever_reads_standard_output_is_stuck() -> None:
+    ended = subprocess.run([sys.executable, "-c", STUCK], stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stderr
+    waited, lost, whole, lines = ended.stderr.split()
+    assert float(waited) < 10, "a record waits once, and a tenth of a second at most"
+    assert int(lost) > 500
+    assert int(lost) + int(whole) == 1001 == int(lost) + int(lines)
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_the_disk_is_full() -> None:
     assert "dropped 3" in run("invocations='/dev/full'")

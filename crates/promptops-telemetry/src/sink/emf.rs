@@ -4,7 +4,7 @@
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
 use std::fmt::Write as _;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -43,10 +43,16 @@ const UNKNOWN: &str = "unknown";
 /// A metric that is unknown, not finite or negative is left out. A record outside of the time that CloudWatch accepts
 /// (14 days back, 2 hours ahead) and a failed write count as dropped.
 pub struct EmfSink<W: Write + Send> {
-    writer: Mutex<W>,
+    output: Mutex<Output<W>>,
     namespace: String,
     clock: Box<dyn Fn() -> DateTime<Utc> + Send + Sync>,
     dropped: Counter,
+}
+
+struct Output<W> {
+    writer: W,
+    /// The last write stopped inside a line.
+    line_is_cut: bool,
 }
 
 /// The namespace is empty, too long or has characters that CloudWatch refuses.
@@ -77,7 +83,7 @@ impl<W: Write + Send> EmfSink<W> {
             return Err(InvalidNamespace(namespace.to_owned()));
         }
         Ok(Self {
-            writer: Mutex::new(writer),
+            output: Mutex::new(Output { writer, line_is_cut: false }),
             namespace: namespace.to_owned(),
             clock: Box::new(clock),
             dropped: Counter::default(),
@@ -96,19 +102,48 @@ impl<W: Write + Send> Sink for EmfSink<W> {
         let event = Event { namespace: &self.namespace, invocation };
         serde_json::to_writer(&mut line, &event).expect("names are texts and numbers are finite, so an event is JSON");
         line.push(b'\n');
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if writer.write_all(&line).is_err() {
+        if !self.output.lock().unwrap_or_else(PoisonError::into_inner).write_line(&line) {
             self.dropped.add_one();
         }
     }
 
     fn flush(&self) {
         // A record that was taken has been handed to the writer; should flushing fail there is nothing left to count.
-        let _ = self.writer.lock().unwrap_or_else(PoisonError::into_inner).flush();
+        let _ = self.output.lock().unwrap_or_else(PoisonError::into_inner).writer.flush();
     }
 
     fn dropped(&self) -> u64 {
         self.dropped.get()
+    }
+}
+
+impl<W: Write> Output<W> {
+    /// Writes one line; returns whether all of it was written.
+    fn write_line(&mut self, line: &[u8]) -> bool {
+        if self.line_is_cut {
+            // Else this line would be lost with the one that was cut.
+            if self.write(b"\n") < 1 {
+                return false;
+            }
+            self.line_is_cut = false;
+        }
+        let written = self.write(line);
+        self.line_is_cut = written > 0 && written < line.len();
+        written == line.len()
+    }
+
+    /// Writes what can be written, and returns how many bytes that were.
+    fn write(&mut self, bytes: &[u8]) -> usize {
+        let mut written = 0;
+        while written < bytes.len() {
+            match self.writer.write(&bytes[written..]) {
+                Ok(0) => break,
+                Ok(count) => written += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        written
     }
 }
 
