@@ -34,6 +34,11 @@ impl BaseRevision {
         Ok(Self { repository, commit, root })
     }
 
+    /// Returns the commit that the revision names.
+    pub fn commit(&self) -> CommitId {
+        self.commit
+    }
+
     /// Returns the bytes of a file, by its path from the project's root; nothing where the revision has none.
     ///
     /// The path is taken as it is written: a proposal that makes a folder a link changes nothing about what stood in it.

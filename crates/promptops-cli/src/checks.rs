@@ -1,13 +1,14 @@
 //! Runs the checks over a project: each file once, unchanged ones from the cache, then all of them together.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use promptops_prompt::baseline::KnownV1;
 use promptops_prompt::check::{self, Base, BaseVersion, Summary, Surroundings};
 use promptops_prompt::finding::{self, Finding, Severity};
 use promptops_prompt::owners::Owners;
 use promptops_prompt::suppression::{Suppressed, Suppression};
-use promptops_store::GitError;
+use promptops_store::{CommitId, GitError};
 use rayon::prelude::*;
 
 use crate::allowances::{self, BaselineChoice, Settled};
@@ -39,6 +40,28 @@ pub struct CheckOptions {
     pub overlay: HashMap<String, String>,
     /// Whether the process goes on after this look; then the summaries are returned, and all other memory is given back.
     pub goes_on: bool,
+    /// What the base revision holds, for the next look.
+    pub known_base: KnownBase,
+}
+
+/// What a base revision holds, kept from one look to the next; clones share it. A commit never changes, so of Git only the commit that
+/// the revision names is looked up again.
+#[derive(Debug, Clone, Default)]
+pub struct KnownBase(Arc<Mutex<Option<(CommitId, Arc<Base>)>>>);
+
+impl KnownBase {
+    /// Returns the prompts of a revision of the project. The project is the same each time.
+    fn at(&self, project: &Project, revision: &str, cache: &CheckCache) -> Outcome<Arc<Base>> {
+        let revision = BaseRevision::open(project, revision)?;
+        // What is kept is whole or not there at all, whatever a thread that ended was doing.
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, base)) = known.as_ref().filter(|(commit, _)| *commit == revision.commit()) {
+            return Ok(Arc::clone(base));
+        }
+        let base = Arc::new(base(&revision.prompt_files()?, cache));
+        *known = Some((revision.commit(), Arc::clone(&base)));
+        Ok(base)
+    }
 }
 
 /// What the checks gave.
@@ -76,8 +99,7 @@ pub fn run(project: &Project, options: &CheckOptions) -> Outcome<Checked> {
     let read_cache = || if options.without_cache { CheckCache::none() } else { CheckCache::read(&project.cache_folder()) };
     let (listing, cache) = rayon::join(|| Listing::read(project), read_cache);
     let mut listing = listing?.with_overlay(&options.overlay);
-    let base_files = options.base.as_deref().map(|revision| BaseRevision::open(project, revision)?.prompt_files()).transpose()?;
-    let base = base_files.map(|files| base(&files, &cache));
+    let base = options.base.as_deref().map(|revision| options.known_base.at(project, revision, &cache)).transpose()?;
     let (looked_at, unreadable) = look_at(&listing, &cache);
     let (owners, owners_text, owners_findings) = match options.overlay.get(OWNERS_FILE) {
         Some(text) => owners_file(text.clone()),
@@ -85,7 +107,7 @@ pub fn run(project: &Project, options: &CheckOptions) -> Outcome<Checked> {
     };
 
     let has_file = |path: &str| project.root.join(path).is_file();
-    let surroundings = Surroundings { owners: owners.as_ref(), base: base.as_ref(), has_file: Some(&has_file) };
+    let surroundings = Surroundings { owners: owners.as_ref(), base: base.as_deref(), has_file: Some(&has_file) };
     let summaries: Vec<&Summary> = looked_at.iter().filter_map(|looked| looked.report.summary.as_ref()).collect();
     let copies_and_references =
         || rayon::join(|| check::check_copies(&summaries), || check::check_references(&summaries, surroundings));

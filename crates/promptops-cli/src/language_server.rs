@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 
 use self::document::{Document, path_of};
 use self::transport::Incoming;
-use crate::checks::{self, CheckOptions, Checked};
+use crate::checks::{self, CheckOptions, Checked, KnownBase};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::project::Project;
@@ -82,6 +82,7 @@ struct Workspace {
     /// By path from the root.
     documents: HashMap<String, Document>,
     checked: Option<Checked>,
+    known_base: KnownBase,
     has_changed: bool,
     /// What the editor shows, by path.
     published: BTreeMap<String, Vec<lsp_types::Diagnostic>>,
@@ -277,6 +278,7 @@ fn look(root: &Path, workspace: &Workspace, base: Option<&str>) -> Outcome<Check
         with_compatibility: true,
         overlay,
         goes_on: true,
+        known_base: workspace.known_base.clone(),
         ..CheckOptions::default()
     };
     checks::run(&project, &options)

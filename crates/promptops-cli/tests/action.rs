@@ -240,6 +240,86 @@ fn a_gate_that_cannot_run_says_so_in_the_comment() {
     assert!(comment.contains("promptops.toml` is not valid"), "{comment}");
 }
 
+/// Makes the source of an action in which the command is a small program, and returns the folder of the action. With its default
+/// features it does not build: the action asks for none of them.
+fn small_source(root: &Path) -> PathBuf {
+    let write = |path: &str, text: &str| {
+        std::fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+        std::fs::write(root.join(path), text).unwrap();
+    };
+    let package = "[package]\nname = \"promptops-cli\"\nversion = \"0.0.7\"\nedition = \"2024\"\n";
+    let more = "[features]\ndefault = [\"lake\"]\nlake = []\n[[bin]]\nname = \"promptops\"\npath = \"src/main.rs\"\n";
+    write("Cargo.toml", "[workspace]\nmembers = [\"crates/*\"]\nresolver = \"3\"\n");
+    write("Cargo.lock", "version = 4\n\n[[package]]\nname = \"promptops-cli\"\nversion = \"0.0.7\"\n");
+    write("crates/promptops-cli/Cargo.toml", &format!("{package}{more}"));
+    let main = "#[cfg(feature = \"lake\")]\ncompile_error!(\"with the lake\");\nfn main() { println!(\"built here\"); }\n";
+    write("crates/promptops-cli/src/main.rs", main);
+    write("README.md", "Read me.\n");
+    std::fs::create_dir_all(root.join("action")).unwrap();
+    for file in ["action/install.sh", "rust-toolchain.toml"] {
+        std::fs::copy(action().parent().unwrap().join(file), root.join(file)).unwrap();
+    }
+    root.join("action")
+}
+
+/// Runs `install.sh` and returns whether it succeeded, what it wrote as outputs, and what it printed.
+fn install(action: &Path, part: &str, variables: &[(&str, &str)]) -> (bool, Vec<(String, String)>, String) {
+    let outputs = action.join("outputs");
+    std::fs::write(&outputs, "").unwrap();
+    let mut command = Command::new("sh");
+    command.arg(action.join("install.sh")).arg(part).env_remove("CARGO_TARGET_DIR");
+    command.env("GITHUB_ACTION_PATH", action).env("GITHUB_OUTPUT", &outputs).envs(variables.iter().copied());
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let written = std::fs::read_to_string(&outputs).unwrap();
+    let pairs =
+        written.lines().map(|line| line.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())).unwrap());
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    (output.status.success(), pairs.collect(), text)
+}
+
+#[test]
+fn the_action_builds_its_own_source_once_and_keeps_it_by_what_it_is_built_from() {
+    let root = tempfile::tempdir().unwrap();
+    let tools = root.path().join("tools").to_string_lossy().into_owned();
+    let action = small_source(&root.path().join("source"));
+    let main = root.path().join("source/crates/promptops-cli/src/main.rs");
+    let key = || {
+        let (_, outputs, text) = install(&action, "key", &[("RUNNER_TOOL_CACHE", &tools)]);
+        let [(first, key), (second, folder)] = outputs.try_into().unwrap();
+        assert_eq!((first.as_str(), second.as_str()), ("key", "folder"), "{text}");
+        assert_eq!(folder, format!("{tools}/promptops/{key}"));
+        (key, folder)
+    };
+    let (first, folder) = key();
+    std::fs::write(root.path().join("source/README.md"), "Read me again.\n").unwrap();
+    assert_eq!(key().0, first, "nothing that the program is built from changed");
+
+    let (is_built, outputs, text) = install(&action, "program", &[("FOLDER", &folder)]);
+    assert!(is_built && text.contains("Installed package `promptops-cli v0.0.7"), "{text}");
+    let path = format!("{folder}/bin/promptops");
+    assert_eq!(outputs, [("path".to_owned(), path.clone())]);
+    assert!(text.lines().any(|line| line == "built here"), "{text}");
+
+    // What the cache has brought is not built again, and another source is another program.
+    std::fs::write(&main, "fn main() { none }\n").unwrap();
+    let (is_there, outputs, text) = install(&action, "program", &[("FOLDER", &folder)]);
+    assert!(is_there && !text.contains("Compiling"), "{text}");
+    assert_eq!(outputs, [("path".to_owned(), path)]);
+    let (second, folder) = key();
+    assert_ne!(second, first);
+    // A source that does not build ends the step, and names no program.
+    let (is_built, outputs, text) = install(&action, "program", &[("FOLDER", &folder)]);
+    assert!(!is_built && text.contains("cannot find value `none`"), "{text}");
+    assert_eq!(outputs, []);
+
+    // A program of one's own is built by nobody; one that is not there is told.
+    let (is_there, outputs, text) = install(&action, "program", &[("PROGRAM", PROMPTOPS)]);
+    assert!(is_there && text.starts_with("promptops "), "{text}");
+    assert_eq!(outputs, [("path".to_owned(), PROMPTOPS.to_owned())]);
+    let (is_there, _, text) = install(&action, "program", &[("PROGRAM", "no-such-program")]);
+    assert!(!is_there && text.contains("::error::there is no program `no-such-program`"), "{text}");
+}
+
 #[test]
 fn actionlint_finds_nothing_in_the_workflow_and_the_action() {
     let Some(actionlint) = program("PROMPTOPS_TEST_ACTIONLINT") else { return };

@@ -362,6 +362,37 @@ fn a_version_that_stands_at_the_base_is_counted_up() {
 }
 
 #[test]
+fn what_the_base_holds_is_read_once_for_each_commit() {
+    let project = Project::committed();
+    let path = "prompts/support/greeting.yaml";
+    let blob = project.git(["rev-parse", &format!("HEAD:{path}")]);
+    let mut editor = Editor::new(&project, &["--base", "HEAD"]);
+    editor.ask("initialize", json!({"capabilities": {}}));
+    editor.tell("initialized", json!({}));
+    let text = GREETING.replace("one warm", "two warm");
+    let changed = "1:9-1:10 1 immutable-version: the content of `support.greeting@1` changed under the same version\n";
+    editor.open(path, &text);
+    assert_eq!(short(&editor.diagnostics(path)), changed);
+    // Nobody could read the file of the commit again.
+    let (folder, rest) = blob.trim().split_at(2);
+    let object = project.path(&format!(".git/objects/{folder}/{rest}"));
+    let kept = std::fs::read(&object).unwrap();
+    std::fs::remove_file(&object).unwrap();
+    editor.retype(path, GREETING);
+    assert_eq!(short(&editor.diagnostics(path)), "");
+    editor.retype(path, &text);
+    assert_eq!(short(&editor.diagnostics(path)), changed);
+    // Once the revision names another commit, that one counts.
+    std::fs::write(&object, kept).unwrap();
+    project.write(path, &text);
+    project.commit("Greet twice");
+    editor.tell("textDocument/didSave", json!({"textDocument": {"uri": editor.uri(path)}}));
+    assert_eq!(short(&editor.diagnostics(path)), "");
+    editor.retype(path, GREETING);
+    assert_eq!(short(&editor.diagnostics(path)), changed);
+}
+
+#[test]
 fn of_files_that_are_no_prompts_nothing_is_said() {
     let project = project();
     let mut editor = Editor::greeted(&project);

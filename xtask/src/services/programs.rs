@@ -1,5 +1,5 @@
-//! Programs that tests run: nektos/act runs GitHub's workflows here, actionlint looks at them, AWS's emulator runs Lambda functions,
-//! tflint looks at the Terraform modules.
+//! Programs that tests run: nektos/act runs GitHub's workflows here, actionlint looks at them, gitlab-ci-local does both for
+//! GitLab's pipelines, AWS's emulator runs Lambda functions, tflint looks at the Terraform modules.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,7 +8,7 @@ use super::install;
 use crate::checkout::Checkout;
 use crate::step::step;
 
-/// Each with the variable by which tests are told where it is.
+/// Those that Go builds, each with the variable by which tests are told where it is.
 const PROGRAMS: [(&str, &str, &str); 4] = [
     ("PROMPTOPS_TEST_ACT", "github.com/nektos/act", "v0.2.89"),
     ("PROMPTOPS_TEST_ACTIONLINT", "github.com/rhysd/actionlint/cmd/actionlint", "v1.7.12"),
@@ -20,6 +20,9 @@ const PROGRAMS: [(&str, &str, &str); 4] = [
     ),
     ("PROMPTOPS_TEST_TFLINT", "github.com/terraform-linters/tflint", "v0.64.0"),
 ];
+
+/// The one of npm: its script, which Node runs. Later versions need a later Node than 20.
+const GITLAB_CI: (&str, &str, &str) = ("PROMPTOPS_TEST_GITLAB_CI", "gitlab-ci-local", "4.70.1");
 
 /// Programs that are there.
 #[derive(Default)]
@@ -39,6 +42,11 @@ impl Programs {
                 Some(program) => programs.found.push((variable, program)),
                 None => programs.missing.push(format!("{name}: see above; its tests are skipped")),
             }
+        }
+        let (variable, package, version) = GITLAB_CI;
+        match step(&format!("{package} {version}"), || install::npm_package(checkout, package, version)) {
+            Some(folder) => programs.found.push((variable, folder.join("dist/index.js"))),
+            None => programs.missing.push(format!("{package}: see above; its tests are skipped")),
         }
         programs
     }

@@ -41,9 +41,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         }
     };
     let api = context.variable("CI_API_V4_URL").unwrap_or(API);
-    let posted = context.block_on(async {
-        let gitlab = GitLab::new(api, &project, number, token).await?;
-        arguments.comment.post(&gitlab, &report).await
-    })?;
+    let gitlab = GitLab::new(api, &project, number, token).map_err(failure)?;
+    let posted = context.block_on(arguments.comment.post(&gitlab, &report))?;
     Ok(say(&posted.map_err(failure)?, context))
 }
