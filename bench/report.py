@@ -13,6 +13,9 @@ from pathlib import Path
 
 START, END = "<!-- results: start -->", "<!-- results: end -->"
 
+#: What is measured, and may be measured alone: each part says by itself of which revision its figures are.
+PARTS = {"check": "Check", "runtime": "Load, render, record", "registry": "Registry", "evaluations": "Evals"}
+
 Figures = dict[str, float | str]
 
 
@@ -91,21 +94,22 @@ BARS = [
 ]
 
 
-def write(folder: Path, figures: Figures, rounds: int, machine: dict[str, str | int]) -> bool:
+def write(folder: Path, figures: Figures, parts: dict[str, dict], machine: dict[str, str | int]) -> bool:
     """Writes both files, prints the table, and says whether every bar is met."""
     node = f"Node {figures['node_version']}, " if "node_version" in figures else ""
     # What cannot be measured where it runs is left out of the table, and said on the way.
     rows = [bar.row(figures) for bar in BARS if bar.figure in figures and (bar.peer is None or bar.peer in figures)]
     table = ["| What; next to what | PromptOps | the other | ratio | bar | met |", "|---|---:|---:|---:|---:|---|"]
     table += ["| " + " | ".join(cells) + " |" for cells, _ in rows]
+    measured = [f"* {PARTS[name]}: PromptOps {part['revision']}, {part['date']}, medians of {part['rounds']} rounds." for name, part in parts.items()]
     text = "\n".join([
-        f"{machine['date']}, medians of {rounds} rounds, page cache warm for both sides.",
+        "The page cache is warm for both sides. Each part was measured in one run.",
         "",
         f"* Machine: {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, {machine['system']}.",
-        f"* Versions: PromptOps {machine['revision']}, {machine['rustc']}, Python {machine['python']}, {node}PyYAML {machine['pyyaml']} "
+        f"* Versions: {machine['rustc']}, Python {machine['python']}, {node}PyYAML {machine['pyyaml']} "
         f"(C loader), Jinja2 {figures['jinja2_version']}, Langfuse {figures['langfuse_version']} (its server mocked), MLflow {figures['mlflow_version']}, "
         f"inspect-ai {figures['inspect_version']}, promptfoo {figures['promptfoo_version']}.",
-        f"* Evals: PromptOps {figures['eval_revision']}, medians of {figures['eval_rounds']} rounds.",
+        *measured,
         "",
         *table,
     ])
@@ -113,10 +117,20 @@ def write(folder: Path, figures: Figures, rounds: int, machine: dict[str, str | 
     before, _, rest = readme.read_text(encoding="utf-8").partition(START)
     _, _, after = rest.partition(END)
     readme.write_text(f"{before}{START}\n{text}\n{END}{after}", encoding="utf-8")
-    results = {"machine": machine, "rounds": rounds, "figures": figures}
+    results = {"machine": machine, "parts": parts, "figures": figures}
     (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     print("\n".join(table))
     return all(met for _, met in rows)
+
+
+def revision() -> str:
+    """Returns the revision that is measured."""
+    return said("git", "rev-parse", "--short", "HEAD")
+
+
+def today() -> str:
+    """Returns the day, UTC."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%d")
 
 
 def before(folder: Path) -> dict:
@@ -125,12 +139,12 @@ def before(folder: Path) -> dict:
 
 
 def runners(promptfoo: Path | None) -> Figures:
-    """Returns the versions of the tools that run evals, ours included: evals may be measured alone, later than the rest."""
+    """Returns the versions of the tools that run evals."""
     # Below its root lie others, which only tell how its files are read.
     files = [folder / "package.json" for folder in promptfoo.parents] if promptfoo else []
     packages = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()]
     known = next((package["version"] for package in packages if package.get("name") == "promptfoo"), "not measured")
-    return {"inspect_version": version("inspect-ai"), "promptfoo_version": known, "eval_revision": said("git", "rev-parse", "--short", "HEAD")}
+    return {"inspect_version": version("inspect-ai"), "promptfoo_version": known}
 
 
 def human(figure: str, value: float) -> str:
@@ -152,12 +166,10 @@ def describe_machine() -> dict[str, str | int]:
     names = [line.partition(": ")[2] for line in information.read_text().splitlines() if line.startswith("model name")] if information.exists() else []
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
-        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
         "processor": names[0] if names else platform.processor(),
         "cores": os.cpu_count() or 0,
         "memory_gb": round(memory / 2**30),
         "system": f"{platform.system()} {platform.release()}",
-        "revision": said("git", "rev-parse", "--short", "HEAD"),
         "rustc": said("rustc", "--version"),
         "python": platform.python_version(),
         "pyyaml": version("pyyaml"),

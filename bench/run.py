@@ -40,20 +40,29 @@ def main() -> None:
     parser.add_argument("--node", action="store_true", help="the Node SDK is built, and measured too")
     parser.add_argument("--s3", help="JSON of a bucket and the environment that reaches it")
     parser.add_argument("--promptfoo", type=Path, help="the entry point of promptfoo, a Node program")
-    parser.add_argument("--only", choices=["evaluations"], help="measure this part alone, and leave the other figures as they are")
+    parser.add_argument("--only", choices=list(report.PARTS), action="append", help="measure this part, and leave the figures of the others as they are")
     options = parser.parse_args()
     bench = Bench(options.promptops, options.scratch, options.rounds)
 
-    registry = RegistryBench(bench.promptops, options.bench_load.parent, options.scratch, bench.environment, options.s3)
-    evaluations = EvaluationBench(bench.promptops, options.scratch, bench.environment, options.promptfoo, options.rounds)
-    measured = {**evaluations.measure(), **report.runners(options.promptfoo), "eval_rounds": options.rounds}
-    if options.only:
-        before = report.before(HERE)
-        all_met = report.write(HERE, {**before["figures"], **measured}, before["rounds"], before["machine"])
-    else:
-        runtime = RuntimeBench(bench.promptops, options.bench_load, options.scratch, bench.environment)
-        figures = {**bench.check_many(), **bench.check_few(), **runtime.measure(options.node, options.wheel), **registry.measure(), **measured}
-        all_met = report.write(HERE, figures, options.rounds, report.describe_machine())
+    def check() -> report.Figures:
+        return {**bench.check_many(), **bench.check_few()}
+
+    def runtime() -> report.Figures:
+        return RuntimeBench(bench.promptops, options.bench_load, options.scratch, bench.environment).measure(options.node, options.wheel)
+
+    def registry() -> report.Figures:
+        return RegistryBench(bench.promptops, options.bench_load.parent, options.scratch, bench.environment, options.s3).measure()
+
+    def evaluations() -> report.Figures:
+        runners = EvaluationBench(bench.promptops, options.scratch, bench.environment, options.promptfoo, options.rounds)
+        return {**runners.measure(), **report.runners(options.promptfoo)}
+
+    measure = {"check": check, "runtime": runtime, "registry": registry, "evaluations": evaluations}
+    known = report.before(HERE)
+    for part in options.only or report.PARTS:
+        known["figures"] |= measure[part]()
+        known["parts"][part] = {"revision": report.revision(), "rounds": options.rounds, "date": report.today()}
+    all_met = report.write(HERE, known["figures"], known["parts"], report.describe_machine())
     sys.exit(0 if all_met else 1)
 
 
