@@ -47,7 +47,10 @@ pub struct CheckOptions {
 /// What a base revision holds, kept from one look to the next; clones share it. A commit never changes, so of Git only the commit that
 /// the revision names is looked up again.
 #[derive(Debug, Clone, Default)]
-pub struct KnownBase(Arc<Mutex<Option<(CommitId, Arc<Base>)>>>);
+pub struct KnownBase(Arc<Mutex<Option<BaseAt>>>);
+
+/// The prompts of a commit.
+type BaseAt = (CommitId, Arc<Base>);
 
 impl KnownBase {
     /// Returns the prompts of a revision of the project. The project is the same each time.
