@@ -50,7 +50,6 @@ mod text_file;
 mod text_position;
 mod time_argument;
 mod watch;
-mod watched_prompts;
 mod working_tree;
 mod yardstick;
 

@@ -16,7 +16,11 @@ struct Names {
 pub(super) fn queries(table: &LakeTable, dialect: Dialect) -> Vec<Statement> {
     let names = Names { dialect, calls: table.name(dialect, &table.table), owners: table.name(dialect, OWNERS) };
     let all: [(&str, &str, String); 10] = [
-        ("by-prompt", "calls, errors, latency, tokens and cost of the last 7 days, by prompt, version and model", names.by_prompt()),
+        (
+            "by-prompt",
+            "calls, errors, latency, tokens and cost of the last 7 days, by prompt, version and model",
+            names.by_prompt(),
+        ),
         ("cost-by-owner", "cost of the last 30 days, by owner and day", names.cost_by_owner()),
         ("errors", "errors of the last 7 days, by prompt, version and kind", names.errors()),
         ("slowest", "the 100 slowest calls of the last 24 hours", names.slowest()),

@@ -89,10 +89,7 @@ fn priced(table: &LakeTable, dialect: Dialect, known: &KnownPrompts) -> Statemen
             format!("  ({}, {})", dialect.text(model), prices.map(number).join(", "))
         })
         .collect();
-    let prices = format!(
-        "(VALUES\n{}\n) AS {{}} (model, input, cached, cache_write, output, reasoning)",
-        rows.join(",\n")
-    );
+    let prices = format!("(VALUES\n{}\n) AS {{}} (model, input, cached, cache_write, output, reasoning)", rows.join(",\n"));
     let price = |column: &str| format!("coalesce(answered.{column}, asked.{column})");
     let cached = "least(coalesce(calls.cached_tokens, 0), calls.input_tokens)";
     let written = format!("least(coalesce(calls.cache_write_tokens, 0), calls.input_tokens - {cached})");
