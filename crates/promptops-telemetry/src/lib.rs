@@ -7,6 +7,8 @@
 mod hash;
 pub mod import;
 pub mod ingest;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 mod record;
 pub mod sink;
 pub mod v1;
