@@ -8,6 +8,8 @@ pub mod columns;
 mod hash;
 pub mod import;
 pub mod ingest;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 mod record;
 pub mod sink;
 pub mod v1;
