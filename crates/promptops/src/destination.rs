@@ -39,7 +39,9 @@ pub struct OtlpAddress {
 
 /// The text names no destination.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invocations go to `emf`, `jsonl:FILE`, `spool:FOLDER`, `https://SERVER`, `otlp` or `otlp+http://HOST:PORT`, not to `{0}`")]
+#[error(
+    "invocations go to `emf`, `jsonl:FILE`, `spool:FOLDER`, `https://SERVER`, `otlp` or `otlp+http://HOST:PORT`, not to `{0}`"
+)]
 pub struct UnknownDestination(
     /// The text as it was given.
     pub String,
@@ -100,7 +102,10 @@ mod tests {
 
     #[test]
     fn a_list_names_each_kind() {
-        let list = Destination::list("emf, jsonl:calls.jsonl spool:/var/spool/calls,https://prompts.example.com\notlp otlp+grpc://collector:4317").unwrap();
+        let list = Destination::list(
+            "emf, jsonl:calls.jsonl spool:/var/spool/calls,https://prompts.example.com\notlp otlp+grpc://collector:4317",
+        )
+        .unwrap();
         let grpc = OtlpAddress { is_grpc: true, url: "http://collector:4317".into() };
         assert_eq!(
             list,

@@ -20,8 +20,8 @@
 
 mod call;
 mod destination;
-mod end;
 mod disk_cache;
+mod end;
 mod environment;
 mod error;
 mod error_type;

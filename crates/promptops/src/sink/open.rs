@@ -4,9 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use promptops_store::StoreOptions;
-use promptops_telemetry::sink::{
-    BatchLimits, BatchedSink, Carrier, EmfSink, JsonlSink, Sink, Spool, SpoolCarrier, SpoolLimits,
-};
+use promptops_telemetry::sink::{BatchLimits, BatchedSink, Carrier, EmfSink, JsonlSink, Sink, Spool, SpoolCarrier, SpoolLimits};
 
 use super::otlp::OtlpCarrier;
 use super::otlp_settings::OtlpSettings;

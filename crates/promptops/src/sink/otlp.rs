@@ -95,11 +95,12 @@ impl OtlpCarrier {
         runtime.block_on(async {
             match exporter {
                 Exporter::Http { .. } => {
-                    exporter.post(request.encode_to_vec(), patience, |body| {
-                        let partial = ExportTraceServiceResponse::decode(body).ok()?.partial_success?;
-                        Some((partial.rejected_spans, partial.error_message))
-                    })
-                    .await
+                    exporter
+                        .post(request.encode_to_vec(), patience, |body| {
+                            let partial = ExportTraceServiceResponse::decode(body).ok()?.partial_success?;
+                            Some((partial.rejected_spans, partial.error_message))
+                        })
+                        .await
                 }
                 Exporter::Grpc { channel, is_zipped, .. } => {
                     let mut client = TraceServiceClient::new(channel.clone());
@@ -119,11 +120,12 @@ impl OtlpCarrier {
         runtime.block_on(async {
             match exporter {
                 Exporter::Http { .. } => {
-                    exporter.post(request.encode_to_vec(), patience, |body| {
-                        let partial = ExportMetricsServiceResponse::decode(body).ok()?.partial_success?;
-                        Some((partial.rejected_data_points, partial.error_message))
-                    })
-                    .await
+                    exporter
+                        .post(request.encode_to_vec(), patience, |body| {
+                            let partial = ExportMetricsServiceResponse::decode(body).ok()?.partial_success?;
+                            Some((partial.rejected_data_points, partial.error_message))
+                        })
+                        .await
                 }
                 Exporter::Grpc { channel, is_zipped, .. } => {
                     let mut client = MetricsServiceClient::new(channel.clone());

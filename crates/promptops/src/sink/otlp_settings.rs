@@ -222,7 +222,8 @@ mod tests {
     #[test]
     fn an_address_of_ours_counts_before_all_of_them() {
         let address = OtlpAddress { is_grpc: true, url: "https://there:4317".into() };
-        let variables = [("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://elsewhere"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")];
+        let variables =
+            [("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://elsewhere"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let traces = OtlpSettings::read(&variables, Some(&address)).unwrap().traces.unwrap();
         assert_eq!((traces.url.as_str(), traces.is_grpc), ("https://there:4317", true));

@@ -240,7 +240,8 @@ mod tests {
 
     fn points(histograms: &Histograms, name: &str, now: i64) -> Vec<HistogramDataPoint> {
         let request = histograms.export(&Sender::default(), time(now));
-        let metrics = request.resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics).flat_map(|scope| scope.metrics);
+        let metrics =
+            request.resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics).flat_map(|scope| scope.metrics);
         let found = metrics.filter(|metric| metric.name == name).filter_map(|metric| metric.data);
         let data = found.map(|data| match data {
             Data::Histogram(histogram) => histogram.data_points,

@@ -57,10 +57,8 @@ fn span(record: &Invocation, generation: Generation) -> Span {
         start_time_unix_nano: start,
         end_time_unix_nano: start.saturating_add(record.latency_ms.map_or(0, milliseconds)),
         attributes: attributes(record, operation, generation),
-        status: is_error.then(|| SpanStatus {
-            message: record.error_type.clone().unwrap_or_default(),
-            code: StatusCode::Error.into(),
-        }),
+        status: is_error
+            .then(|| SpanStatus { message: record.error_type.clone().unwrap_or_default(), code: StatusCode::Error.into() }),
         ..Span::default()
     }
 }
@@ -98,10 +96,8 @@ fn attributes(record: &Invocation, operation: &str, generation: Generation) -> V
         Generation::Released => "gen_ai.usage.cache_creation.input_tokens",
         Generation::Latest => "gen_ai.usage.cache_write.input_tokens",
     };
-    let mut attributes = vec![
-        text("gen_ai.operation.name", operation),
-        text("promptops.invocation_id", &record.invocation_id.to_string()),
-    ];
+    let mut attributes =
+        vec![text("gen_ai.operation.name", operation), text("promptops.invocation_id", &record.invocation_id.to_string())];
     let texts = [
         ("gen_ai.provider.name", &record.provider),
         ("gen_ai.agent.name", &record.agent),
@@ -142,7 +138,8 @@ fn attributes(record: &Invocation, operation: &str, generation: Generation) -> V
         ("promptops.latency_ms", record.latency_ms),
         ("promptops.cost_usd", record.cost_usd),
     ];
-    attributes.extend(numbers.into_iter().filter_map(|(name, value)| Some(number(name, value.filter(|value| value.is_finite())?))));
+    attributes
+        .extend(numbers.into_iter().filter_map(|(name, value)| Some(number(name, value.filter(|value| value.is_finite())?))));
     let truths = [("promptops.valid", record.valid), ("promptops.refusal", record.refusal)];
     attributes.extend(truths.into_iter().filter_map(|(name, value)| Some(truth(name, value?))));
     attributes.extend(record.prompt_version.map(|version| text("gen_ai.prompt.version", &version.to_string())));
