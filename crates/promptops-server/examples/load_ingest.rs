@@ -113,8 +113,15 @@ fn json_body(records: usize, numbers: &mut Numbers) -> Body {
         let time = chrono::DateTime::<chrono::Utc>::from(facts.at).to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
         // A UUIDv7: its time as it is, 12 random digits at the end.
         let milliseconds = facts.nanoseconds() / 1_000_000;
-        let id_head = format!("{:08x}-{:04x}-7{}-8{}-", milliseconds >> 16, milliseconds & 0xffff, numbers.hexadecimal(3), numbers.hexadecimal(3));
-        let (id, trace, span, hash) = (numbers.hexadecimal(12), numbers.hexadecimal(32), numbers.hexadecimal(16), numbers.hexadecimal(64));
+        let id_head = format!(
+            "{:08x}-{:04x}-7{}-8{}-",
+            milliseconds >> 16,
+            milliseconds & 0xffff,
+            numbers.hexadecimal(3),
+            numbers.hexadecimal(3)
+        );
+        let (id, trace, span, hash) =
+            (numbers.hexadecimal(12), numbers.hexadecimal(32), numbers.hexadecimal(16), numbers.hexadecimal(64));
         let record = json!({
             "schema_version": 1, "time": time, "invocation_id": format!("{id_head}{id}"), "trace_id": trace, "span_id": span,
             "session": format!("session-{}", numbers.below(10_000)), "service": "support-desk", "runtime": "process", "environment": "prod",
@@ -138,7 +145,11 @@ fn json_body(records: usize, numbers: &mut Numbers) -> Body {
 
 fn otlp_body(records: usize, numbers: &mut Numbers) -> Body {
     let mut keys = Vec::new();
-    let attribute = |key: &str, value: any_value::Value| KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() };
+    let attribute = |key: &str, value: any_value::Value| KeyValue {
+        key: key.to_owned(),
+        value: Some(AnyValue { value: Some(value) }),
+        ..KeyValue::default()
+    };
     let text = |key: &str, value: &str| attribute(key, any_value::Value::StringValue(value.to_owned()));
     let count = |key: &str, value: u64| attribute(key, any_value::Value::IntValue(value as i64));
     let spans = (0..records).map(|_| {
@@ -163,16 +174,22 @@ fn otlp_body(records: usize, numbers: &mut Numbers) -> Body {
                 text("gen_ai.conversation.id", &format!("session-{}", numbers.below(10_000))),
                 count("gen_ai.usage.input_tokens", facts.input_tokens),
                 count("gen_ai.usage.output_tokens", facts.output_tokens),
-                attribute("gen_ai.response.finish_reasons", any_value::Value::ArrayValue(opentelemetry_proto::tonic::common::v1::ArrayValue {
-                    values: vec![AnyValue { value: Some(any_value::Value::StringValue("stop".to_owned())) }],
-                })),
+                attribute(
+                    "gen_ai.response.finish_reasons",
+                    any_value::Value::ArrayValue(opentelemetry_proto::tonic::common::v1::ArrayValue {
+                        values: vec![AnyValue { value: Some(any_value::Value::StringValue("stop".to_owned())) }],
+                    }),
+                ),
             ],
             status: Some(Status { code: 1, message: String::new() }),
             ..Span::default()
         }
     });
     let scope_spans = vec![ScopeSpans { spans: spans.collect(), ..ScopeSpans::default() }];
-    let resource = Resource { attributes: vec![text("service.name", "support-desk"), text("deployment.environment.name", "prod")], ..Resource::default() };
+    let resource = Resource {
+        attributes: vec![text("service.name", "support-desk"), text("deployment.environment.name", "prod")],
+        ..Resource::default()
+    };
     let request = ExportTraceServiceRequest {
         resource_spans: vec![ResourceSpans { resource: Some(resource), scope_spans, ..ResourceSpans::default() }],
     };
@@ -210,7 +227,9 @@ struct Plan {
 async fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [address, format, records, connections, seconds, rate, headers @ ..] = arguments.as_slice() else {
-        return Err("usage: load_ingest <address> <json|otlp> <records> <connections> <seconds> <records a second> [<header>…]".into());
+        return Err(
+            "usage: load_ingest <address> <json|otlp> <records> <connections> <seconds> <records a second> [<header>…]".into()
+        );
     };
     let (records, connections, rate): (usize, u32, f64) = (records.parse()?, connections.parse()?, rate.parse()?);
     let (path, content_type, make): (_, _, fn(usize, &mut Numbers) -> Body) = match format.as_str() {
@@ -227,7 +246,8 @@ async fn main() -> Result<(), Failure> {
 
     let start = Instant::now();
     let interval = (rate > 0.0).then(|| Duration::from_secs_f64(records as f64 * f64::from(connections) / rate));
-    let plan: &'static Plan = Box::leak(Box::new(Plan { head, records, start, end: start + Duration::from_secs_f64(seconds.parse()?), interval }));
+    let plan: &'static Plan =
+        Box::leak(Box::new(Plan { head, records, start, end: start + Duration::from_secs_f64(seconds.parse()?), interval }));
     let mut sending = tokio::task::JoinSet::new();
     for number in 0..connections {
         let stream = TcpStream::connect(address.as_str()).await?;
@@ -256,7 +276,13 @@ async fn main() -> Result<(), Failure> {
 }
 
 /// Sends one request after the other until the end.
-async fn send(mut stream: TcpStream, mut bodies: Vec<Body>, mut numbers: Numbers, plan: &Plan, delay: Duration) -> Result<Sent, Failure> {
+async fn send(
+    mut stream: TcpStream,
+    mut bodies: Vec<Body>,
+    mut numbers: Numbers,
+    plan: &Plan,
+    delay: Duration,
+) -> Result<Sent, Failure> {
     let mut sent = Sent::default();
     let mut answer = Vec::with_capacity(4096);
     let mut due = plan.start + delay;

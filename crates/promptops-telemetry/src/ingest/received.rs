@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use serde_json::Error;
 
-use crate::record::OutOfRange;
+use crate::record::{Invocation, OutOfRange};
 use crate::v1::{InvocationV1, SCHEMA_VERSION};
 
 /// Records that were checked, as lines of the wire form.
@@ -68,6 +68,18 @@ impl Received {
         Ok(received)
     }
 
+    /// Adds a record.
+    ///
+    /// # Errors
+    /// [`OutOfRange`] for one that no lake holds; it is then left out.
+    pub fn push(&mut self, record: &Invocation) -> Result<(), OutOfRange> {
+        record.check_range()?;
+        serde_json::to_writer(&mut self.lines, &InvocationV1::from(record)).expect("memory can be written, and a record is JSON");
+        self.lines.push(b'\n');
+        self.records += 1;
+        Ok(())
+    }
+
     /// Returns how many records there are.
     #[must_use]
     pub fn records(&self) -> usize {
@@ -78,6 +90,12 @@ impl Received {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.lines.len()
+    }
+
+    /// Returns the records as lines of the wire form.
+    #[must_use]
+    pub fn lines(&self) -> &[u8] {
+        &self.lines
     }
 
     fn take_lines(&mut self, text: &str) -> Result<(), ReceiveError> {
