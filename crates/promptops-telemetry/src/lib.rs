@@ -10,6 +10,7 @@ pub mod ingest;
 #[cfg(feature = "otlp")]
 pub mod otlp;
 mod record;
+pub mod schema;
 pub mod sink;
 pub mod v1;
 
