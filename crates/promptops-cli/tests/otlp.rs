@@ -58,11 +58,20 @@ impl Running {
     }
 }
 
+/// A project with a registry.
+fn served() -> Project {
+    let project = Project::committed();
+    let run = project.run(["registry", "init"]);
+    assert_eq!(run.exit, 0, "{}", run.stderr);
+    project
+}
+
 fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/otlp").join(name)
 }
 
 /// Returns what a variable names, or says that the test is skipped.
+#[expect(clippy::disallowed_methods, reason = "the task that runs the tests says where its programs are")]
 fn given(variable: &str) -> Option<PathBuf> {
     let given = std::env::var_os(variable).map(PathBuf::from);
     if given.is_none() {
@@ -73,7 +82,12 @@ fn given(variable: &str) -> Option<PathBuf> {
 
 fn succeed(command: &mut Command) {
     let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 fn python(script_name: &str) -> Option<Command> {
@@ -95,7 +109,7 @@ const BY_SERVICE: &str = "SELECT service, environment, count(*) AS calls, sum(in
 #[test]
 fn sdks_of_python_and_node_send_in_every_protocol() {
     let Some(node) = given("PROMPTOPS_TEST_OTLP_EXPORTERS") else { return };
-    let project = Project::new();
+    let project = served();
     let server = Running::server(&project, &[]);
     for (protocol, url) in [("grpc", server.address()), ("http", &server.url)] {
         let Some(mut send) = python("send.py") else { return };
@@ -107,12 +121,22 @@ fn sdks_of_python_and_node_send_in_every_protocol() {
         succeed(send.args([protocol, &server.url, &format!("node-{protocol}"), "50"]));
     }
     server.end();
-    assert_snapshot!(query(&project, BY_SERVICE), @"");
+    assert_snapshot!(query(&project, BY_SERVICE), @r"
+    +-------------+-------------+-------+-------+--------+---------------------+------------------+---------+-------+
+    | service     | environment | calls | input | traces | what                | prompt           | source  | timed |
+    +-------------+-------------+-------+-------+--------+---------------------+------------------+---------+-------+
+    | node-grpc   |             | 50    | 6225  | 50     | openai gpt-5.2 chat | support.intent@2 | send.js | 50    |
+    | node-http   |             | 50    | 6225  | 50     | openai gpt-5.2 chat | support.intent@2 | send.js | 50    |
+    | node-proto  |             | 50    | 6225  | 50     | openai gpt-5.2 chat | support.intent@2 | send.js | 50    |
+    | python-grpc | test        | 100   | 12450 | 2      | openai gpt-5.2 chat | support.intent@2 | send.py | 100   |
+    | python-http | test        | 100   | 12450 | 2      | openai gpt-5.2 chat | support.intent@2 | send.py | 100   |
+    +-------------+-------------+-------+-------+--------+---------------------+------------------+---------+-------+
+    ");
 }
 
 #[test]
 fn instrumented_clients_are_recorded_as_the_convention_of_each_library_says() {
-    let project = Project::new();
+    let project = served();
     let server = Running::server(&project, &[]);
     let model = Running::start(project.promptops(["offline-model", "serve", "--port", "0"]));
     for library in ["openllmetry", "openinference"] {
@@ -123,9 +147,25 @@ fn instrumented_clients_are_recorded_as_the_convention_of_each_library_says() {
     let told = "SELECT service, status, error_type, operation, provider, requested_model AS requested, responded_model AS responded, \
                 fingerprint, input_tokens AS input, output_tokens AS output, finish_reason AS finish, source, input IS NULL AS no_content \
                 FROM invocations ORDER BY service, time";
-    assert_snapshot!(query(&project, told), @"");
-    let hashes = "SELECT count(DISTINCT parameters_hash) AS hashes FROM invocations WHERE status = 'ok'";
-    assert_snapshot!(query(&project, hashes), @"");
+    assert_snapshot!(query(&project, told), @r"
+    +---------------+--------+----------------------+-----------+----------+-----------------------+-----------------------+----------------------+-------+--------+--------+-----------------------------------------+------------+
+    | service       | status | error_type           | operation | provider | requested             | responded             | fingerprint          | input | output | finish | source                                  | no_content |
+    +---------------+--------+----------------------+-----------+----------+-----------------------+-----------------------+----------------------+-------+--------+--------+-----------------------------------------+------------+
+    | openinference | ok     |                      | chat      | openai   | offline-small-2026-01 | offline-small-2026-01 |                      | 17    | 5      | stop   | openinference.instrumentation.openai    | true       |
+    | openinference | error  | openai.NotFoundError | chat      | openai   | no-such-model         |                       |                      |       |        |        | openinference.instrumentation.openai    | true       |
+    | openllmetry   | ok     |                      | chat      | openai   | offline-small-2026-01 | offline-small-2026-01 | offline-classifier-1 | 17    | 5      | stop   | opentelemetry.instrumentation.openai.v1 | true       |
+    | openllmetry   | error  | NotFoundError        | chat      | openai   | no-such-model         |                       |                      |       |        |        | opentelemetry.instrumentation.openai.v1 | true       |
+    +---------------+--------+----------------------+-----------+----------+-----------------------+-----------------------+----------------------+-------+--------+--------+-----------------------------------------+------------+
+    ");
+    // Both say the same parameters, each in its own way.
+    let hashes = "SELECT count(parameters_hash) AS calls, count(DISTINCT parameters_hash) AS hashes FROM invocations WHERE status = 'ok'";
+    assert_snapshot!(query(&project, hashes), @r"
+    +-------+--------+
+    | calls | hashes |
+    +-------+--------+
+    | 2     | 1      |
+    +-------+--------+
+    ");
 }
 
 /// The Collector, told to relay everything it gets in both protocols, so that every span comes twice.
@@ -133,7 +173,7 @@ fn collector_configuration(grpc: u16, http: u16, server: &Running) -> String {
     let retry = "    sending_queue: {num_consumers: 4}\n    retry_on_failure: {initial_interval: 200ms, max_interval: 1s}\n";
     format!(
         "receivers:\n  otlp:\n    protocols:\n      grpc: {{endpoint: \"127.0.0.1:{grpc}\"}}\n      http: {{endpoint: \"127.0.0.1:{http}\"}}\n\
-         processors:\n  batch: {{timeout: 20ms}}\n\
+         processors:\n  batch: {{timeout: 20ms, send_batch_size: 26, send_batch_max_size: 26}}\n\
          exporters:\n  otlp_grpc:\n    endpoint: {}\n    tls: {{insecure: true}}\n{retry}  otlp_http:\n    endpoint: {}\n{retry}\
          service:\n  telemetry:\n    metrics: {{level: none}}\n  pipelines:\n    \
          traces/grpc: {{receivers: [otlp], processors: [batch], exporters: [otlp_grpc]}}\n    \
@@ -161,7 +201,7 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 #[test]
 fn the_collector_relays_in_both_protocols_and_comes_back_when_it_is_told_to_wait() {
     let Some(program) = given("PROMPTOPS_TEST_OTELCOL") else { return };
-    let project = Project::new();
+    let project = served();
     let server = Running::server(&project, &["--rate-limit", "2"]);
     let (grpc, http) = (free_port(), free_port());
     project.write("collector.yaml", collector_configuration(grpc, http, &server));
@@ -188,5 +228,11 @@ fn the_collector_relays_in_both_protocols_and_comes_back_when_it_is_told_to_wait
     });
     drop(collector);
     server.end();
-    assert_snapshot!(query(&project, BY_SERVICE), @"");
+    assert_snapshot!(query(&project, BY_SERVICE), @r"
+    +---------+-------------+-------+-------+--------+---------------------+------------------+---------+-------+
+    | service | environment | calls | input | traces | what                | prompt           | source  | timed |
+    +---------+-------------+-------+-------+--------+---------------------+------------------+---------+-------+
+    | relayed | test        | 200   | 22400 | 8      | openai gpt-5.2 chat | support.intent@2 | send.py | 200   |
+    +---------+-------------+-------+-------+--------+---------------------+------------------+---------+-------+
+    ");
 }

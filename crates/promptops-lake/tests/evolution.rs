@@ -59,7 +59,10 @@ async fn files_of_an_earlier_version_are_read_beside_new_ones() {
     assert_eq!(records.len(), 5);
     let first = &records[0];
     assert_eq!((first.arm.as_deref(), first.label.as_deref(), first.scores["judge"]), (Some("control"), Some("billing"), 0.75));
-    assert_eq!((&first.operation, &first.provider, &first.response_id, &first.service_tier, first.cache_write_tokens), (&None, &None, &None, &None, None));
+    assert_eq!(
+        (&first.operation, &first.provider, &first.response_id, &first.service_tier, first.cache_write_tokens),
+        (&None, &None, &None, &None, None)
+    );
     assert_eq!(records[4], new(2));
     let counted = table(
         &lake,
@@ -113,7 +116,8 @@ fn write_later(earlier: &Path, later: &Path, changed: impl Fn(Uuid) -> Uuid) {
         columns.insert(3, (Arc::new(Field::new("colour", DataType::Utf8, true)), colours));
         let (fields, columns): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
         let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
-        let writer = writer.get_or_insert_with(|| ArrowWriter::try_new(File::create(later).unwrap(), batch.schema(), None).unwrap());
+        let writer =
+            writer.get_or_insert_with(|| ArrowWriter::try_new(File::create(later).unwrap(), batch.schema(), None).unwrap());
         writer.write(&batch).unwrap();
     }
     writer.unwrap().close().unwrap();
@@ -128,7 +132,11 @@ async fn columns_of_a_later_version_are_ignored() {
     write_later(&ours.unwrap(), &hour.join("0000000003.parquet"), |id| Uuid::from_u128(id.as_u128() + 10));
     let records = lake.scan(&Filter::default()).await.unwrap();
     assert_eq!(records[3..], [new(1), new(2), new(11), new(12)]);
-    let answer = table(&lake, "SELECT count(*) AS calls, count(DISTINCT provider) AS providers FROM invocations WHERE service_tier = 'batch'").await;
+    let answer = table(
+        &lake,
+        "SELECT count(*) AS calls, count(DISTINCT provider) AS providers FROM invocations WHERE service_tier = 'batch'",
+    )
+    .await;
     assert!(answer.contains("| 4     | 1         |"), "{answer}");
     assert_eq!(lake.statistics(&Filter::default(), &[]).await.unwrap()[0].count, 7);
     assert_eq!(lake.append(&[new(11), new(13)]).await.unwrap().written, 1);
@@ -136,6 +144,7 @@ async fn columns_of_a_later_version_are_ignored() {
 
 /// The columns of the files as Parquet names them are committed, so that whoever reads them elsewhere sees a change of them.
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a test is told by its environment to write what it expects")]
 async fn the_documented_columns_are_those_that_are_written() {
     let folder = tempfile::tempdir().unwrap();
     Lake::open_folder(folder.path()).unwrap().append(&[new(1)]).await.unwrap();

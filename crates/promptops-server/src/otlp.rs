@@ -70,12 +70,10 @@ struct Taken {
 /// Adds what OTLP is sent to.
 pub(crate) fn add_routes(mut router: Router<Shared>) -> Router<Shared> {
     for signal in Signal::ALL {
-        let over_http = move |state: State<Shared>, caller: Extension<Caller>, request: Request| {
-            http::export(signal, state, caller, request)
-        };
-        let over_grpc = move |state: State<Shared>, caller: Extension<Caller>, request: Request| {
-            grpc::export(signal, state, caller, request)
-        };
+        let over_http =
+            move |state: State<Shared>, caller: Extension<Caller>, request: Request| http::export(signal, state, caller, request);
+        let over_grpc =
+            move |state: State<Shared>, caller: Extension<Caller>, request: Request| grpc::export(signal, state, caller, request);
         router = router.route(signal.path(), post(over_http)).route(signal.method(), post(over_grpc));
     }
     router

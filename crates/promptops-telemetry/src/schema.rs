@@ -40,7 +40,9 @@ fn type_of(name: &str, field: &Field) -> Value {
         Field::Id | Field::Parent => json!({"type": ["string", "null"], "format": "uuid"}),
         Field::Version => json!({"type": ["integer", "null"], "minimum": 1, "maximum": i32::MAX}),
         Field::Status => json!({"enum": ["ok", "error"], "default": "ok"}),
-        Field::Text(_) if name.ends_with("_hash") || name.ends_with("_digest") => json!({"type": ["string", "null"], "pattern": hash}),
+        Field::Text(_) if name.ends_with("_hash") || name.ends_with("_digest") => {
+            json!({"type": ["string", "null"], "pattern": hash})
+        }
         Field::Text(_) | Field::Score(_) => json!({"type": ["string", "null"]}),
         Field::Number(_) => json!({"type": ["number", "null"], "minimum": 0}),
         Field::Count(_) => json!({"type": ["integer", "null"], "minimum": 0, "maximum": LARGEST_COUNT}),

@@ -9,6 +9,7 @@ use promptops_telemetry::{Invocation, Uuid, schema};
 use serde_json::{Value, json};
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test is told by its environment to write what it expects")]
 fn the_committed_schema_is_the_generated_one() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec/schemas/invocation.schema.json");
     let generated = serde_json::to_string_pretty(&schema::record()).unwrap() + "\n";
@@ -36,14 +37,28 @@ fn every_member_has_a_meaning_and_a_type() {
 #[test]
 fn the_schema_and_the_reader_agree() {
     let validator = jsonschema::options().should_validate_formats(true).build(&schema::record()).unwrap();
-    let record = Invocation { valid: Some(true), input_tokens: Some(7), ..Invocation::new("2026-05-01T12:00:00Z".parse().unwrap(), Uuid::from_u128(1)) };
+    let record = Invocation {
+        valid: Some(true),
+        input_tokens: Some(7),
+        ..Invocation::new("2026-05-01T12:00:00Z".parse().unwrap(), Uuid::from_u128(1))
+    };
     let line: Value = serde_json::from_str(&v1::to_line(&record)).unwrap();
     assert!(validator.is_valid(&line), "{:?}", validator.iter_errors(&line).next());
     let schema = schema::record();
     let members = schema["properties"].as_object().unwrap();
     let (mut taken, mut refused) = (0, 0);
     for name in members.keys() {
-        for value in [json!(1), json!(-1), json!(1.5), json!("x"), json!(true), json!(null), json!([1]), json!({"a": 1}), json!({"a": "x"})] {
+        for value in [
+            json!(1),
+            json!(-1),
+            json!(1.5),
+            json!("x"),
+            json!(true),
+            json!(null),
+            json!([1]),
+            json!({"a": 1}),
+            json!({"a": "x"}),
+        ] {
             let mut changed = line.clone();
             changed[name] = value.clone();
             let is_read = serde_json::from_value::<InvocationV1>(changed.clone()).is_ok();

@@ -41,7 +41,8 @@ pub(super) fn program(checkout: &Checkout) -> Result<PathBuf> {
     remove_folder(&installed)?;
     std::fs::create_dir_all(&unfinished).with_context(|| format!("cannot make `{}`", unfinished.display()))?;
     let path = unfinished.join("builder.yaml");
-    std::fs::write(&path, manifest(&unfinished.to_string_lossy())).with_context(|| format!("cannot write `{}`", path.display()))?;
+    std::fs::write(&path, manifest(&unfinished.to_string_lossy()))
+        .with_context(|| format!("cannot write `{}`", path.display()))?;
     let mut build = checkout.command(builder);
     build.arg("--config").arg(&path).current_dir(&unfinished);
     build.env("CGO_ENABLED", "0").env("GOTOOLCHAIN", "local");

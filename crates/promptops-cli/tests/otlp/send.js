@@ -15,7 +15,7 @@ async function main() {
   exporter.export = (spans, done) => taken(spans, (result) => { results.push(result); done(result) })
   const provider = new TracerProvider({
     resource: resourceFromAttributes({ 'service.name': service }),
-    spanProcessors: [new BatchSpanProcessor(exporter, { maxExportBatchSize: 1000, maxQueueSize: 1000 })],
+    spanProcessors: [new BatchSpanProcessor({ exporter, maxExportBatchSize: 1000, maxQueueSize: 1000 })],
   })
   const tracer = provider.getTracer('send.js')
   for (let number = 0; number < Number(calls); number++) {

@@ -93,7 +93,9 @@ mod tests {
     fn a_call_has_one_whole_message() {
         assert!(matches!(message(&[0, 0, 0, 0, 2, 8, 9]), Ok(Packed::No)));
         assert!(matches!(message(&[1, 0, 0, 0, 0]), Ok(Packed::Yes)));
-        for bad in [&[][..], &[0, 0, 0, 0], &[0, 0, 0, 0, 2, 8], &[0, 0, 0, 0, 0, 8], &[2, 0, 0, 0, 0], &[0, 255, 255, 255, 255, 1]] {
+        for bad in
+            [&[][..], &[0, 0, 0, 0], &[0, 0, 0, 0, 2, 8], &[0, 0, 0, 0, 0, 8], &[2, 0, 0, 0, 0], &[0, 255, 255, 255, 255, 1]]
+        {
             assert!(message(bad).is_err(), "{bad:?}");
         }
     }

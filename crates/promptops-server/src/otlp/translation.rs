@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn what_may_be_repeated_has_a_code_that_says_so() {
-        for (status, expected) in [(400, 3), (401, 16), (403, 7), (404, 12), (413, 8), (415, 12), (429, 8), (500, 13), (503, 14)] {
+        for (status, expected) in [(400, 3), (401, 16), (403, 7), (404, 12), (413, 8), (415, 12), (429, 8), (500, 13), (503, 14)]
+        {
             assert_eq!(code(StatusCode::from_u16(status).unwrap()), expected, "{status}");
         }
     }

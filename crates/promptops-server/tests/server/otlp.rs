@@ -118,7 +118,8 @@ async fn post(server: &Server, path: &str, content_type: &str, encoding: Option<
     }
     let reply = request.send().await.unwrap();
     let header = |name: &str| reply.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-    let (status, content_type, retry_after) = (reply.status().as_u16(), header("content-type").unwrap_or_default(), header("retry-after"));
+    let (status, content_type, retry_after) =
+        (reply.status().as_u16(), header("content-type").unwrap_or_default(), header("retry-after"));
     Reply { status, content_type, retry_after, body: reply.bytes().await.unwrap().to_vec() }
 }
 
@@ -207,7 +208,11 @@ async fn what_cannot_be_recorded_is_said_and_counted() {
     assert_eq!(answer.partial_success.unwrap(), partial);
     lake.has(&[1]).await;
     let metrics = server.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
-    for line in ["promptops_otlp_spans_ignored_total 3\n", "promptops_otlp_spans_rejected_total 3\n", "promptops_invocations_recorded_total 3\n"] {
+    for line in [
+        "promptops_otlp_spans_ignored_total 3\n",
+        "promptops_otlp_spans_rejected_total 3\n",
+        "promptops_invocations_recorded_total 3\n",
+    ] {
         assert!(metrics.contains(line), "{line}{metrics}");
     }
 }
@@ -220,7 +225,10 @@ async fn logs_and_metrics_are_taken_and_not_kept() {
     for (path, name) in [("/v1/logs", "logs"), ("/v1/metrics", "metrics")] {
         let reply = post(&server, path, "application/json", None, b"{\"resourceLogs\":[]}".to_vec()).await;
         let message = &reply.json()["partialSuccess"]["errorMessage"];
-        assert_eq!((reply.status, message), (200, &json!(format!("{name} are not kept: calls of models are recorded from spans"))));
+        assert_eq!(
+            (reply.status, message),
+            (200, &json!(format!("{name} are not kept: calls of models are recorded from spans")))
+        );
         assert_eq!(post(&server, path, "application/x-protobuf", Some("gzip"), gzip(b"anything")).await.status, 200);
     }
     let mut logs = LogsServiceClient::connect(server.url.clone()).await.unwrap();

@@ -58,7 +58,9 @@ async fn a_client_that_offers_http2_gets_it() {
     let server = Server::start(|settings| settings.tls = Some(identity(&folder).unwrap())).await;
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(folder.path().join("cert.pem")).unwrap()).unwrap();
-    for (offered, expected) in [(&[b"h2".to_vec(), b"http/1.1".to_vec()][..], Some("h2")), (&[b"http/1.1".to_vec()], Some("http/1.1")), (&[], None)] {
+    for (offered, expected) in
+        [(&[b"h2".to_vec(), b"http/1.1".to_vec()][..], Some("h2")), (&[b"http/1.1".to_vec()], Some("http/1.1")), (&[], None)]
+    {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         let mut config = config.with_root_certificates(roots.clone()).with_no_client_auth();

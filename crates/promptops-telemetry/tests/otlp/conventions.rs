@@ -102,11 +102,17 @@ fn openinference() {
     // Of a call that failed nothing but its parameters says which model it was; of one that was answered, what was asked for.
     let asked = json!({"openinference.span.kind": "LLM", "llm.invocation_parameters": "{\"model\": \"gpt-5.2\"}"});
     let failed = one(asked.clone());
-    assert_eq!((failed.requested_model.as_deref(), failed.responded_model, failed.parameters_hash), (Some("gpt-5.2"), None, None));
+    assert_eq!(
+        (failed.requested_model.as_deref(), failed.responded_model, failed.parameters_hash),
+        (Some("gpt-5.2"), None, None)
+    );
     let mut answered = asked;
     answered["llm.model_name"] = json!("gpt-5.2-2026-02-01");
     let answered = one(answered);
-    assert_eq!((answered.requested_model.as_deref(), answered.responded_model.as_deref()), (Some("gpt-5.2"), Some("gpt-5.2-2026-02-01")));
+    assert_eq!(
+        (answered.requested_model.as_deref(), answered.responded_model.as_deref()),
+        (Some("gpt-5.2"), Some("gpt-5.2-2026-02-01"))
+    );
 
     let mut streamed = span(1, json!({"openinference.span.kind": "LLM", "llm.model_name": "m"}));
     let first =
