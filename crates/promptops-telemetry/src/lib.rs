@@ -4,6 +4,7 @@
 //! elsewhere comes in through [`import::Import`]. The wire form is [`v1`]. Nothing here reads the clock, the
 //! environment or the network.
 
+pub mod columns;
 mod hash;
 pub mod import;
 pub mod ingest;
