@@ -158,7 +158,8 @@ fn instrumented_clients_are_recorded_as_the_convention_of_each_library_says() {
     +---------------+--------+----------------------+-----------+----------+-----------------------+-----------------------+----------------------+-------+--------+--------+-----------------------------------------+------------+
     ");
     // Both say the same parameters, each in its own way.
-    let hashes = "SELECT count(parameters_hash) AS calls, count(DISTINCT parameters_hash) AS hashes FROM invocations WHERE status = 'ok'";
+    let hashes =
+        "SELECT count(parameters_hash) AS calls, count(DISTINCT parameters_hash) AS hashes FROM invocations WHERE status = 'ok'";
     assert_snapshot!(query(&project, hashes), @r"
     +-------+--------+
     | calls | hashes |
