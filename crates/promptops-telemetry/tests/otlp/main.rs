@@ -5,4 +5,5 @@
 
 mod conventions;
 mod hostile;
+mod spec;
 mod writing;
