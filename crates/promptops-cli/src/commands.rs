@@ -7,6 +7,8 @@ mod bundle;
 mod check;
 mod comment;
 mod compat;
+#[cfg(feature = "lake")]
+mod cost;
 mod deploy;
 mod deprecate;
 pub mod diff;
@@ -46,6 +48,8 @@ mod serve;
 mod show;
 #[cfg(feature = "lake")]
 mod stats;
+#[cfg(feature = "lake")]
+mod trace;
 mod yank;
 
 use clap::Subcommand;
@@ -111,6 +115,10 @@ pub enum Command {
     #[cfg(feature = "lake")]
     Stats(stats::Arguments),
     #[cfg(feature = "lake")]
+    Cost(cost::Arguments),
+    #[cfg(feature = "lake")]
+    Trace(trace::Arguments),
+    #[cfg(feature = "lake")]
     Query(query::Arguments),
     #[cfg(feature = "lake")]
     Drift(drift::Arguments),
@@ -163,6 +171,10 @@ pub fn run(command: Command, context: &Context) -> Outcome<Exit> {
         Command::Invocations(command) => invocations::run(&command, context),
         #[cfg(feature = "lake")]
         Command::Stats(arguments) => stats::run(&arguments, context),
+        #[cfg(feature = "lake")]
+        Command::Cost(arguments) => cost::run(&arguments, context),
+        #[cfg(feature = "lake")]
+        Command::Trace(arguments) => trace::run(&arguments, context),
         #[cfg(feature = "lake")]
         Command::Query(arguments) => query::run(&arguments, context),
         #[cfg(feature = "lake")]

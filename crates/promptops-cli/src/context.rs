@@ -54,6 +54,14 @@ impl Context {
         self.environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// Returns the characters of a line on the terminal: `COLUMNS` where it is set, else as the terminal says. None where
+    /// stdout is no terminal, so that whoever reads it gets everything.
+    #[cfg(feature = "lake")]
+    pub fn terminal_width(&self) -> Option<usize> {
+        let set = self.variable("COLUMNS").and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0);
+        set.or_else(|| terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0.into()))
+    }
+
     /// Tells whether a pipeline runs the command, which looks at what somebody proposes.
     pub fn is_in_pipeline(&self) -> bool {
         self.variable("CI").is_some_and(|value| !matches!(value, "false" | "0"))

@@ -17,6 +17,7 @@ use promptops_eval::scorer::Judges;
 use promptops_eval::{EvalError, Prepared, Spec, Subject, Surroundings};
 use promptops_prompt::finding::{Finding, Severity};
 use promptops_prompt::{PromptId, RenderError};
+use promptops_telemetry::price::PriceSource;
 
 use crate::closure::closure;
 use crate::context::Context;
@@ -182,7 +183,7 @@ pub fn run(
     let recording = open_recording(project, path, replay)?;
     let subjects = [Some(&subject), baseline.as_ref()].into_iter().flatten();
     let models = file.models(subjects);
-    let prices = prices(project, options, &models)?;
+    let prices = prices(project, options, &models, context.now().date_naive())?;
     let evaluation = ask(context, project, options, &recording, &models, path, async |settings| {
         prepared.evaluate(&subject, baseline.as_ref(), settings).await
     })?;
@@ -197,7 +198,10 @@ pub fn run(
     }
     recording.save().map_err(failure)?;
     let (mut report, served, parent_is_kept) = report.map_err(failure)?;
-    report.prices = prices.table.map(|table| v1::Prices { source: table.source, date: table.date, digest: table.digest });
+    // A digest that somebody wrote by hand and that is none is left out with what it is of.
+    report.prices = prices
+        .source
+        .and_then(|PriceSource { source, date, digest }| Some(v1::Prices { source, date, digest: digest.parse().ok()? }));
     Ok(Evaluated { report, served, parent_is_kept })
 }
 
@@ -303,7 +307,7 @@ fn ask<T>(
 ) -> Result<Result<T, EvalError>, Stopped> {
     let is_replayed = options.replay(context) == ReplayChoice::Only;
     let client = if is_replayed { None } else { Some(routes(context, project, options, models)?) };
-    let prices = prices(project, options, models)?;
+    let prices = prices(project, options, models, context.now().date_naive())?;
     let bar = progress_bar(context, path);
     let settings = Settings {
         client: client.as_ref().map(|client| client as _),

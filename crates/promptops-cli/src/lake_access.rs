@@ -4,8 +4,9 @@ use std::io::ErrorKind;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use futures::future::BoxFuture;
-use promptops_lake::{Filter, Lake, LakeError};
+use promptops_lake::{Filter, GroupBy, Lake, LakeError};
 use promptops_server::{InvocationLake, NotStored};
 use promptops_store::StoreOptions;
 use promptops_telemetry::Invocation;
@@ -41,6 +42,7 @@ pub fn failure(error: LakeError) -> Failure {
         LakeError::Corrupt { .. } => Exit::Corrupt,
         LakeError::Contended { .. } => Exit::Conflict,
         LakeError::Store { source, .. } if has_no_room(source.as_ref()) => Exit::Io,
+        LakeError::Output(_) => Exit::Io,
         _ => Exit::Unavailable,
     };
     let hint = match exit {
@@ -63,6 +65,14 @@ fn has_no_room(error: &(dyn std::error::Error + 'static)) -> bool {
     kinds.any(|kind| matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
 }
 
+/// Reads the names of the columns that invocations are grouped by, so that help and errors list them.
+pub fn groups() -> impl TypedValueParser<Value = GroupBy> {
+    PossibleValuesParser::new(GroupBy::ALL.map(GroupBy::as_str)).try_map(|name| {
+        let found = GroupBy::ALL.into_iter().find(|group| group.as_str() == name);
+        found.ok_or("not a column")
+    })
+}
+
 /// Which invocations are meant.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Which invocations")]
@@ -73,6 +83,9 @@ pub struct FilterArguments {
     /// Only this version of the prompt.
     #[arg(long = "prompt-version", value_name = "VERSION")]
     pub version: Option<u32>,
+    /// Only prompts of this owner.
+    #[arg(long, value_name = "NAME")]
+    pub owner: Option<String>,
     /// Only this environment.
     #[arg(long, value_name = "NAME")]
     pub env: Option<String>,
@@ -82,6 +95,21 @@ pub struct FilterArguments {
     /// Only this model, as it answered.
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
+    /// Only this side of a rollout.
+    #[arg(long, value_name = "SIDE")]
+    pub arm: Option<String>,
+    /// Only calls that ended like this.
+    #[arg(long, value_name = "STATUS", value_parser = ["ok", "error"])]
+    pub status: Option<String>,
+    /// Only this label.
+    #[arg(long, value_name = "LABEL")]
+    pub label: Option<String>,
+    /// Only this conversation or job.
+    #[arg(long, value_name = "ID")]
+    pub session: Option<String>,
+    /// Only this trace.
+    #[arg(long, value_name = "ID")]
+    pub trace: Option<String>,
 }
 
 impl FilterArguments {
@@ -93,6 +121,12 @@ impl FilterArguments {
             environment: self.env.clone(),
             service: self.service.clone(),
             model: self.model.clone(),
+            owner: self.owner.clone(),
+            arm: self.arm.clone(),
+            status: self.status.as_ref().and_then(|status| status.parse().ok()),
+            label: self.label.clone(),
+            session: self.session.clone(),
+            trace_id: self.trace.clone(),
             since,
             until,
         }

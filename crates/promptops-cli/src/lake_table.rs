@@ -10,7 +10,7 @@ mod views;
 
 use std::collections::BTreeMap;
 
-use promptops_eval::price::Price;
+use promptops_telemetry::price::Price;
 
 pub use athena::{cloudformation, terraform};
 pub use dialect::Dialect;

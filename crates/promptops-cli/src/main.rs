@@ -21,10 +21,14 @@ mod evaluations;
 mod exit;
 mod failure;
 mod fixes;
+#[cfg(feature = "lake")]
+mod found_invocation;
 mod gate;
 mod generated_files;
 mod http;
 mod inventory_access;
+#[cfg(feature = "lake")]
+mod invocation_tree;
 #[cfg(feature = "lake")]
 mod lake_access;
 #[cfg(feature = "lake")]
@@ -34,9 +38,13 @@ mod language_server;
 mod output;
 mod packages;
 mod plan_view;
+#[cfg(feature = "lake")]
+mod price_access;
 mod printer;
 mod project;
 mod prompt_history;
+#[cfg(feature = "lake")]
+mod prompt_owners;
 mod promptfoo;
 mod proposal;
 mod providers;

@@ -14,7 +14,11 @@ pub mod json;
 pub mod junit;
 pub mod lineage;
 pub mod markdown;
+#[cfg(feature = "lake")]
+pub mod query_table;
 pub mod sarif;
+#[cfg(feature = "lake")]
+pub mod sparkline;
 pub mod table;
 pub mod visible;
 

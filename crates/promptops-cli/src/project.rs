@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use promptops_eval::price::Price;
+use promptops_telemetry::price::Price;
 use serde::Deserialize;
 
 use crate::check_levels::CheckLevels;

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use futures::future::{BoxFuture, FutureExt as _};
 use promptops_eval::client::command::{self, CommandClient};
 use promptops_eval::client::http::{self, AwsAccess, AwsKeys, Credential, HttpClient};
 use promptops_eval::client::pace::{Limits, Paced};
 use promptops_eval::client::routes::{Routes, serves};
 use promptops_eval::client::{Api, ClientError, ModelClient};
-use promptops_eval::price::{Price, PriceTable};
 use promptops_store::{AwsKeySource, StoreOptions};
+use promptops_telemetry::price::{Price, PriceSource, PriceTable};
 
 use crate::context::Context;
 use crate::evaluations::EvalOptions;
@@ -150,22 +150,24 @@ fn now() -> DateTime<Utc> {
 pub struct Prices {
     /// By the model that is asked for.
     pub by_model: BTreeMap<String, Price>,
-    /// The table that they are from, where one of them is.
-    pub table: Option<PriceTable>,
+    /// Where the newest of them that is from the table comes from.
+    pub source: Option<PriceSource>,
 }
 
-/// Returns what these models cost: by `[providers.<name>.prices]`, else by the table. A limit in dollars without a price would
+/// Returns what these models cost on a day: by `[providers.<name>.prices]`, else by the table. A limit in dollars without a price would
 /// never stop anything, so it is refused.
-pub fn prices(project: &Project, options: &EvalOptions, models: &[&str]) -> Outcome<Prices> {
+pub fn prices(project: &Project, options: &EvalOptions, models: &[&str], day: NaiveDate) -> Outcome<Prices> {
     let table = price_table(project)?;
     let mut prices = Prices::default();
-    let mut is_from_table = false;
+    let mut newest = None;
     for model in models {
         let own = provider(project, model).and_then(|(_, config)| config.prices.get(*model));
-        let stated = table.as_ref().and_then(|table| table.price(model)).map(|(_, price)| price);
-        is_from_table |= own.is_none() && stated.is_some();
-        match own.or(stated) {
-            Some(price) => drop(prices.by_model.insert((*model).to_owned(), *price)),
+        let stated = table.as_ref().and_then(|table| table.price(None, model, day));
+        if own.is_none() {
+            newest = newest.max(stated.map(|stated| stated.from));
+        }
+        match own.or(stated.map(|stated| stated.price)) {
+            Some(price) => drop(prices.by_model.insert((*model).to_owned(), price.clone())),
             None if options.max_usd.is_some() => {
                 return Err(Failure::new(
                     Exit::Usage,
@@ -179,7 +181,7 @@ pub fn prices(project: &Project, options: &EvalOptions, models: &[&str]) -> Outc
             None => {}
         }
     }
-    prices.table = table.filter(|_| is_from_table);
+    prices.source = newest.and_then(|from| table.as_ref()?.source(from).cloned());
     Ok(prices)
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
 use clap::Args;
-use promptops_eval::price::{Price, PriceTable};
 use promptops_prompt::draft::Draft;
+use promptops_telemetry::price::{Price, PriceTable};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -74,15 +75,15 @@ fn absolute(url: &str, project: &Project) -> String {
     }
 }
 
-/// Reads the owners and models of every prompt file, and the prices of those models.
-pub fn known_prompts(project: &Project) -> Outcome<KnownPrompts> {
+/// Reads the owners and models of every prompt file, and the prices of those models that hold on a day.
+pub fn known_prompts(project: &Project, day: NaiveDate) -> Outcome<KnownPrompts> {
     let table = price_table(project)?;
     let mut known = KnownPrompts::default();
     for file in WorkingTree::read(project)?.files {
         // What is no valid prompt is what `promptops check` is about.
         let Some(prompt) = Draft::parse(&file.path, &file.text).0.prompt() else { continue };
         if let Some(table) = &table {
-            known.prices.extend(prices(table, &prompt.model));
+            known.prices.extend(prices(table, &prompt.model, day));
         }
         known.owners.insert(prompt.id.to_string(), prompt.metadata.owner);
     }
@@ -90,16 +91,14 @@ pub fn known_prompts(project: &Project) -> Outcome<KnownPrompts> {
 }
 
 /// Returns the prices of a model, also of the dated names by which it answers: `gpt-4o` answers as `gpt-4o-2024-08-06`.
-fn prices(table: &PriceTable, model: &str) -> BTreeMap<String, Price> {
+fn prices(table: &PriceTable, model: &str, day: NaiveDate) -> BTreeMap<String, Price> {
     let dated = format!("{model}-");
-    let is_dated = |name: &&String| {
+    let is_dated = |name: &&str| {
         let rest = name.strip_prefix(&dated);
         rest.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
     };
-    let mut prices: BTreeMap<String, Price> =
-        table.models.keys().filter(is_dated).filter_map(|name| Some((name.clone(), *table.models.get(name)?))).collect();
-    prices.extend(table.price(model).map(|(_, price)| (model.to_owned(), *price)));
-    prices
+    let names = table.models.keys().map(String::as_str).filter(is_dated).chain([model]);
+    names.filter_map(|name| Some((name.to_owned(), table.price(None, name, day)?.price.clone()))).collect()
 }
 
 /// Returns the files of a script: one for stdout, one for each statement in a folder.

@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use promptops_prompt::{Digest, Message};
+use promptops_telemetry::price::Tokens;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -197,6 +198,13 @@ pub struct Usage {
     pub cache_write: u64,
     /// Output tokens spent on reasoning.
     pub reasoning: u64,
+}
+
+impl From<Usage> for Tokens {
+    fn from(usage: Usage) -> Self {
+        let Usage { input, output, cached_input, cache_write, reasoning } = usage;
+        Self { input, output, cached_input, cache_write, reasoning }
+    }
 }
 
 impl std::ops::AddAssign for Usage {

@@ -21,7 +21,6 @@ pub mod subject;
 mod program;
 
 pub mod client;
-pub mod price;
 pub mod recording;
 
 pub mod scorer;

@@ -11,12 +11,12 @@ mod pipeline;
 use std::collections::BTreeMap;
 
 use promptops_prompt::PromptRef;
+use promptops_telemetry::price::Price;
 
 use crate::client::retry::RetryPolicy;
 use crate::client::{Answer, ClientError, ErrorClass, ModelClient, Usage};
 use crate::dataset::Dataset;
 use crate::error::EvalError;
-use crate::price::Price;
 use crate::recording::Recording;
 use crate::scorer::calibration::Calibrated;
 use crate::scorer::{Score, Scorer, Unjudged};

@@ -94,7 +94,7 @@ fn record(folder: &Path, questions: &[Question]) -> PathBuf {
 
 struct Replayed {
     recording: Recording,
-    prices: BTreeMap<String, promptops_eval::price::Price>,
+    prices: BTreeMap<String, promptops_telemetry::price::Price>,
     purse: Purse,
 }
 

@@ -57,6 +57,9 @@ pub enum LakeError {
         /// How often it was tried.
         attempts: u32,
     },
+    /// The answer could not be written where it was asked for.
+    #[error("the answer cannot be written")]
+    Output(#[source] std::io::Error),
     /// The query ran into a limit or a defect while it ran.
     #[error("the query failed while it ran: {0}")]
     Execution(String),
@@ -72,7 +75,7 @@ impl LakeError {
             }
             Self::Corrupt { .. } => Some("restore the file from a backup, or move it away to go on without its records"),
             Self::Contended { .. } => Some("records written so far are kept; repeating the import adds only the others"),
-            Self::Query(_) | Self::Record { .. } | Self::Store { .. } | Self::Execution(_) => None,
+            Self::Query(_) | Self::Record { .. } | Self::Store { .. } | Self::Output(_) | Self::Execution(_) => None,
         }
     }
 

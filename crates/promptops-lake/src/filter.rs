@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use datafusion::prelude::{Expr, col, lit};
 use datafusion::scalar::ScalarValue;
+use promptops_telemetry::Status;
 
+use crate::group_by::GroupBy;
+use crate::owners::PromptOwners;
 use crate::partition::day;
 use crate::schema::UTC;
 
@@ -14,6 +17,18 @@ pub struct Filter {
     pub prompt_id: Option<String>,
     /// Only this version.
     pub prompt_version: Option<u32>,
+    /// Only prompts of this owner, as [`crate::Lake::with_owners`] was told.
+    pub owner: Option<String>,
+    /// Only this side of a rollout.
+    pub arm: Option<String>,
+    /// Only records that ended like this.
+    pub status: Option<Status>,
+    /// Only this label.
+    pub label: Option<String>,
+    /// Only this conversation or job.
+    pub session: Option<String>,
+    /// Only this trace.
+    pub trace_id: Option<String>,
     /// Only this environment.
     pub environment: Option<String>,
     /// Only this service.
@@ -28,11 +43,17 @@ pub struct Filter {
 
 impl Filter {
     /// Returns the condition; `None` when every record fits.
-    pub(crate) fn condition(&self) -> Option<Expr> {
+    pub(crate) fn condition(&self, owners: &PromptOwners) -> Option<Expr> {
         let text = |expression: Expr, value: &Option<String>| value.clone().map(|value| expression.eq(lit(value)));
         let conditions = [
             text(col("prompt_id"), &self.prompt_id),
             self.prompt_version.map(|version| col("prompt_version").eq(lit(i64::from(version)))),
+            self.owner.as_ref().map(|owner| GroupBy::Owner.column(owners).eq(lit(owner))),
+            text(col("arm"), &self.arm),
+            self.status.map(|status| col("status").eq(lit(status.as_str()))),
+            text(col("label"), &self.label),
+            text(col("session"), &self.session),
+            text(col("trace_id"), &self.trace_id),
             text(col("environment"), &self.environment),
             text(col("service"), &self.service),
             text(model(), &self.model),

@@ -13,6 +13,8 @@ use promptops_store::{StoreError, StoreOptions, open_backend};
 
 use crate::error::LakeError;
 use crate::file;
+use crate::owners::PromptOwners;
+use crate::pricing::Prices;
 use crate::schema::TABLE;
 
 /// A folder of invocation records, on disk or in an object store.
@@ -24,7 +26,13 @@ use crate::schema::TABLE;
 pub struct Lake {
     pub(crate) store: Arc<dyn ObjectStore>,
     name: Arc<str>,
+    pub(crate) owners: Arc<PromptOwners>,
+    pub(crate) prices: Arc<Prices>,
+    pub(crate) memory_limit: usize,
 }
+
+/// Bytes that one question may take before it sorts and groups on the disk, unless another limit is set.
+const MEMORY_LIMIT: usize = 512 << 20;
 
 impl fmt::Debug for Lake {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -38,7 +46,13 @@ impl Lake {
     /// The store must honour create-if-absent, else concurrent writers could lose records.
     #[must_use]
     pub fn new(store: Arc<dyn ObjectStore>, prefix: Path, name: &str) -> Self {
-        Self { store: Arc::new(PrefixStore::new(store, prefix)), name: name.into() }
+        Self {
+            store: Arc::new(PrefixStore::new(store, prefix)),
+            name: name.into(),
+            owners: Arc::default(),
+            prices: Arc::default(),
+            memory_limit: MEMORY_LIMIT,
+        }
     }
 
     /// Takes the lake that a URL names: `s3://bucket/prefix`, `gs://…`, `az://…`, `file:///folder`, `memory://`, or a plain path.
@@ -81,6 +95,25 @@ impl Lake {
         let resolved = folder.canonicalize().or_else(|_| absolute(folder)).map_err(|_| invalid("not a path"))?;
         let prefix = Path::from_absolute_path(&resolved).map_err(|_| invalid("the path has characters that cannot be stored"))?;
         Ok(Self::new(Arc::new(LocalFileSystem::new()), prefix, &shown))
+    }
+
+    /// Takes who owns the prompts of the records, which [`crate::GroupBy::Owner`] groups by, [`crate::Filter::owner`] asks
+    /// for, and the SQL function `owner(prompt_id, prompt_version)` returns. Without it no owner is known.
+    #[must_use]
+    pub fn with_owners(self, owners: PromptOwners) -> Self {
+        Self { owners: Arc::new(owners), ..self }
+    }
+
+    /// Takes what tokens cost, for [`Lake::costs`] and the view `priced_invocations`. Without it no price is known.
+    #[must_use]
+    pub fn with_prices(self, prices: Prices) -> Self {
+        Self { prices: Arc::new(prices), ..self }
+    }
+
+    /// Lets a question take so many bytes before it sorts and groups on the disk.
+    #[must_use]
+    pub fn with_memory_limit(self, bytes: usize) -> Self {
+        Self { memory_limit: bytes, ..self }
     }
 
     /// Returns the folder or URL that the lake was opened with.

@@ -31,22 +31,32 @@
 //!
 //! **Invariant:** this crate alone names DataFusion, and no type of it appears in the public interface.
 
+mod answer;
 mod append;
+mod cost;
 mod error;
 mod file;
 mod filter;
+mod group_by;
 mod lake;
+mod owners;
 mod partition;
+mod pricing;
 mod query;
 mod rows;
 mod scan;
 mod schema;
 mod statistics;
 
+pub use answer::{Answer, AnswerColumn, RowFormat};
 pub use append::Appended;
+pub use cost::CostRow;
 pub use error::{Cause, LakeError};
 pub use filter::Filter;
+pub use group_by::GroupBy;
 pub use lake::Lake;
+pub use owners::PromptOwners;
+pub use pricing::Prices;
 pub use query::QueryResult;
 pub use schema::{TABLE, schema};
-pub use statistics::{GroupBy, LatencyPercentiles, StatisticsRow};
+pub use statistics::{LatencyPercentiles, Statistics, StatisticsRow};

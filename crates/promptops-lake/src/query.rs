@@ -5,24 +5,29 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
-use arrow::util::display::FormatOptions;
-use arrow::util::pretty::pretty_format_batches_with_options;
 use datafusion::common::DFSchema;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use datafusion::error::DataFusionError;
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::context::SQLOptions;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::functions::core::expr_fn::get_field;
 use datafusion::logical_expr::GetFieldAccess;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawFieldAccessExpr};
 use datafusion::prelude::{DataFrame, Expr, SessionConfig, SessionContext, cast, col};
 use url::Url;
 
+use crate::answer::Answer;
 use crate::error::{Failure, LakeError, classify};
 use crate::lake::Lake;
+use crate::owners;
+use crate::pricing::{self, Prices};
 use crate::schema::{TABLE, schema};
 
+/// Name of the view of invocations with what they cost by the present prices.
+const PRICED_VIEW: &str = "priced_invocations";
 /// The address under which the query engine knows the store of the lake; it leads nowhere else.
 const ENGINE_URL: &str = "lake://lake";
 
@@ -38,18 +43,38 @@ impl Lake {
     ///
     /// The columns are those of [`schema`] and `day`, `hour`. The dialect is DataFusion's; its names for functions are
     /// those of PostgreSQL where both have them. Statements that change anything, and other tables, are refused. Without
-    /// `ORDER BY` the order is not defined. The result is held in memory.
+    /// `ORDER BY` the order is not defined. The result is held in memory; [`Lake::ask`] does not hold it.
+    ///
+    /// The view `priced_invocations` has the same columns, and `priced_usd`, `price_is_assumed` and `no_price`: what each
+    /// call costs by [`Lake::with_prices`], whether that price is of a later day, and why there is none.
     ///
     /// # Errors
     ///
     /// [`LakeError::Query`] when the statement cannot be answered; [`LakeError::Corrupt`] with the file that cannot be
     /// read; otherwise as the store fails.
     pub async fn query(&self, sql: &str) -> Result<QueryResult, LakeError> {
+        let rows = self.rows(sql).await?;
+        self.collect(rows).await
+    }
+
+    /// Answers one SQL `SELECT` as [`Lake::query`] does, and gives the rows as they are found.
+    ///
+    /// # Errors
+    ///
+    /// [`LakeError::Query`] when the statement cannot be answered; otherwise as the store fails.
+    pub async fn ask(&self, sql: &str) -> Result<Answer, LakeError> {
+        match self.rows(sql).await?.execute_stream().await {
+            Ok(batches) => Ok(Answer { lake: self.clone(), batches }),
+            Err(error) => Err(self.explain(error).await),
+        }
+    }
+
+    async fn rows(&self, sql: &str) -> Result<DataFrame, LakeError> {
         let context = self.context()?;
         self.refuse_empty_files().await?;
         let only_reading = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         match context.sql_with_options(sql, only_reading).await {
-            Ok(rows) => self.collect(rows).await,
+            Ok(rows) => Ok(rows),
             Err(error) => Err(self.explain(error).await),
         }
     }
@@ -89,10 +114,14 @@ impl Lake {
         let config = SessionConfig::new()
             .set_bool("datafusion.execution.parquet.schema_force_view_types", false)
             .with_information_schema(true);
-        let mut context = SessionContext::new_with_config(config);
+        let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(self.memory_limit))).build_arc();
+        let runtime = runtime.map_err(|error| LakeError::Execution(error.strip_backtrace()))?;
+        let mut context = SessionContext::new_with_config_rt(config, runtime);
         let url = Url::parse(ENGINE_URL).expect("a constant URL");
         context.register_object_store(&url, Arc::clone(&self.store));
-        let prepared = context.register_expr_planner(Arc::new(MapAccess)).and_then(|()| register_table(&context));
+        context.register_udf(owners::function(&self.owners));
+        let planned = context.register_expr_planner(Arc::new(MapAccess));
+        let prepared = planned.and_then(|()| register_table(&context, &self.prices));
         prepared.map_err(|error| LakeError::Execution(error.strip_backtrace()))?;
         Ok(context)
     }
@@ -119,7 +148,7 @@ impl ExprPlanner for MapAccess {
 ///
 /// The engine finds the folder of `hour = 5` by writing the number as `5`, and there is only `hour=05`: it would answer
 /// with no rows. So the engine sees the folder's text, and the number is computed from it.
-fn register_table(context: &SessionContext) -> Result<(), DataFusionError> {
+fn register_table(context: &SessionContext, prices: &Arc<Prices>) -> Result<(), DataFusionError> {
     let options = ListingOptions::new(Arc::new(ParquetFormat::default()))
         .with_file_extension(".parquet")
         .with_table_partition_cols(vec![("day".to_owned(), DataType::Utf8), ("hour".to_owned(), DataType::Utf8)]);
@@ -129,7 +158,10 @@ fn register_table(context: &SessionContext) -> Result<(), DataFusionError> {
     let mut columns: Vec<Expr> = schema().fields().iter().map(|field| col(field.name().as_str())).collect();
     columns.push(col("day"));
     columns.push(cast(col("hour"), DataType::Int32).alias("hour"));
-    context.register_table(TABLE, files.select(columns)?.into_view())?;
+    let table = files.select(columns.clone())?;
+    columns.extend(pricing::columns(prices));
+    context.register_table(PRICED_VIEW, table.clone().select(columns)?.into_view())?;
+    context.register_table(TABLE, table.into_view())?;
     Ok(())
 }
 
@@ -150,20 +182,6 @@ impl QueryResult {
     #[must_use]
     pub fn row_count(&self) -> usize {
         self.batches.iter().map(RecordBatch::num_rows).sum()
-    }
-
-    /// Draws the rows as a table of text; without rows, its head.
-    ///
-    /// # Errors
-    ///
-    /// [`LakeError::Execution`] when a column has a type that cannot be drawn.
-    pub fn to_table(&self) -> Result<String, LakeError> {
-        let options = FormatOptions::default().with_timestamp_tz_format(Some("%Y-%m-%dT%H:%M:%S%.fZ"));
-        let empty = [RecordBatch::new_empty(Arc::clone(&self.schema))];
-        let batches = if self.batches.is_empty() { &empty[..] } else { &self.batches };
-        let table =
-            pretty_format_batches_with_options(batches, &options).map_err(|error| LakeError::Execution(error.to_string()))?;
-        Ok(table.to_string())
     }
 
     /// Writes the rows as CSV with a header row; null is empty, times are RFC 3339 in UTC.

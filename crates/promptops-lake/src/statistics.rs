@@ -9,30 +9,10 @@ use datafusion::prelude::{Expr, col};
 use futures::StreamExt;
 
 use crate::error::LakeError;
-use crate::filter::{Filter, model};
+use crate::filter::Filter;
+use crate::group_by::{GroupBy, Kind};
 use crate::lake::Lake;
 use crate::rows::Columns;
-
-/// What records of one group have in common.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum GroupBy {
-    /// The prompt's id.
-    Prompt,
-    /// The prompt's version.
-    Version,
-    /// The side of a rollout that the prompt was loaded for.
-    Arm,
-    /// The model that answered where it is known, else the one that was asked.
-    Model,
-    /// The service that made the call.
-    Service,
-    /// The environment.
-    Environment,
-    /// The label that the output chose.
-    Label,
-    /// The day, UTC.
-    Day,
-}
 
 /// Statistics of one group of records.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,12 +31,25 @@ pub struct StatisticsRow {
     pub input_tokens: Option<u64>,
     /// Sum over the records that know it; `None` where none does.
     pub output_tokens: Option<u64>,
+    /// Part of `input_tokens` that was read from a cache; `None` where no record knows it.
+    pub cached_tokens: Option<u64>,
     /// Sum over the records that know it, US dollars; `None` where none does.
     pub cost_usd: Option<f64>,
+    /// Number of records that know their cost.
+    pub with_cost: u64,
     /// Time of the first record, UTC.
     pub first: DateTime<Utc>,
     /// Time of the last record, UTC.
     pub last: DateTime<Utc>,
+}
+
+/// Statistics of groups, and of all of them together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statistics {
+    /// One for each group, sorted by group.
+    pub rows: Vec<StatisticsRow>,
+    /// Of all records that fit, without a group; `None` when none fits.
+    pub total: Option<StatisticsRow>,
 }
 
 /// Percentiles of the latency, milliseconds.
@@ -74,40 +67,6 @@ pub struct LatencyPercentiles {
     pub p99: f64,
 }
 
-impl GroupBy {
-    /// Every way to group, in the order of the documentation.
-    pub const ALL: [Self; 8] =
-        [Self::Prompt, Self::Version, Self::Arm, Self::Model, Self::Service, Self::Environment, Self::Label, Self::Day];
-
-    /// Returns the name that users write, such as `prompt`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Prompt => "prompt",
-            Self::Version => "version",
-            Self::Arm => "arm",
-            Self::Model => "model",
-            Self::Service => "service",
-            Self::Environment => "environment",
-            Self::Label => "label",
-            Self::Day => "day",
-        }
-    }
-
-    fn column(self) -> Expr {
-        match self {
-            Self::Prompt => col("prompt_id"),
-            Self::Version => col("prompt_version"),
-            Self::Arm => col("arm"),
-            Self::Model => model(),
-            Self::Service => col("service"),
-            Self::Environment => col("environment"),
-            Self::Label => col("label"),
-            Self::Day => col("day"),
-        }
-    }
-}
-
 impl Lake {
     /// Computes statistics of the records that fit, one row for each group, sorted by group (unknown first, versions as
     /// numbers). Without `group_by` all records are one group; where no record fits there is no row.
@@ -118,9 +77,31 @@ impl Lake {
     ///
     /// [`LakeError::Corrupt`] with the file that cannot be read; otherwise as the store fails.
     pub async fn statistics(&self, filter: &Filter, group_by: &[GroupBy]) -> Result<Vec<StatisticsRow>, LakeError> {
+        let groups = self.groups(filter, group_by).await?;
+        Ok(groups.into_iter().map(|(keys, group)| group.row(keys, group_by)).collect())
+    }
+
+    /// Computes statistics as [`Lake::statistics`] does, and those of all groups together, in one pass.
+    ///
+    /// # Errors
+    ///
+    /// As [`Lake::statistics`].
+    pub async fn statistics_with_total(&self, filter: &Filter, group_by: &[GroupBy]) -> Result<Statistics, LakeError> {
+        let groups = self.groups(filter, group_by).await?;
+        let mut total = Group::default();
+        let mut rows = Vec::with_capacity(groups.len());
+        for (keys, group) in groups {
+            total.add(&group);
+            rows.push(group.row(keys, group_by));
+        }
+        let total = (total.count > 0).then(|| total.row(Vec::new(), &[]));
+        Ok(Statistics { rows, total })
+    }
+
+    async fn groups(&self, filter: &Filter, group_by: &[GroupBy]) -> Result<BTreeMap<Vec<Key>, Group>, LakeError> {
         let mut columns: Vec<Expr> =
-            ["time", "status", "latency_ms", "input_tokens", "output_tokens", "cost_usd"].map(col).into();
-        columns.extend(group_by.iter().enumerate().map(|(place, group)| group.column().alias(alias(place))));
+            ["time", "status", "latency_ms", "input_tokens", "output_tokens", "cached_tokens", "cost_usd"].map(col).into();
+        columns.extend(group_by.iter().enumerate().map(|(place, group)| group.column(&self.owners).alias(alias(place))));
         let selected = match self.filtered(filter).await?.select(columns) {
             Ok(rows) => rows.execute_stream().await,
             Err(error) => Err(error),
@@ -136,7 +117,7 @@ impl Lake {
                 Err(error) => return Err(self.explain(error).await),
             }
         }
-        Ok(groups.into_iter().map(|(keys, group)| group.row(keys)).collect())
+        Ok(groups)
     }
 }
 
@@ -149,7 +130,8 @@ fn alias(place: usize) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
     Unknown,
-    Number(i32),
+    /// A number, or a time in microseconds since 1970.
+    Number(i64),
     Text(String),
 }
 
@@ -162,6 +144,7 @@ struct Group {
     costs: Vec<f64>,
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,
+    cached_tokens: Option<u64>,
     /// First and last time, microseconds since 1970.
     times: Option<(i64, i64)>,
 }
@@ -174,6 +157,7 @@ fn add_batch(groups: &mut BTreeMap<Vec<Key>, Group>, batch: &RecordBatch, group_
     let costs: &Float64Array = columns.get("cost_usd")?;
     let input_tokens: &Int64Array = columns.get("input_tokens")?;
     let output_tokens: &Int64Array = columns.get("output_tokens")?;
+    let cached_tokens: &Int64Array = columns.get("cached_tokens")?;
     let keys =
         group_by.iter().enumerate().map(|(place, group)| keys(&columns, place, *group)).collect::<Result<Vec<Vec<Key>>, _>>()?;
     for row in 0..batch.num_rows() {
@@ -188,18 +172,24 @@ fn add_batch(groups: &mut BTreeMap<Vec<Key>, Group>, batch: &RecordBatch, group_
         group.costs.extend(costs.is_valid(row).then(|| costs.value(row)));
         add_tokens(&mut group.input_tokens, input_tokens, row);
         add_tokens(&mut group.output_tokens, output_tokens, row);
+        add_tokens(&mut group.cached_tokens, cached_tokens, row);
     }
     Ok(())
 }
 
 fn keys(columns: &Columns<'_>, place: usize, group: GroupBy) -> Result<Vec<Key>, LakeError> {
     let name = alias(place);
-    Ok(match group {
-        GroupBy::Version => {
+    let number = |value: Option<i64>| value.map_or(Key::Unknown, Key::Number);
+    Ok(match group.kind() {
+        Kind::Number => {
             let column: &Int32Array = columns.get(&name)?;
-            column.iter().map(|value| value.map_or(Key::Unknown, Key::Number)).collect()
+            column.iter().map(|value| number(value.map(i64::from))).collect()
         }
-        _ => {
+        Kind::Time => {
+            let column: &TimestampMicrosecondArray = columns.get(&name)?;
+            column.iter().map(number).collect()
+        }
+        Kind::Text => {
             let column: &StringArray = columns.get(&name)?;
             column.iter().map(|value| value.map_or(Key::Unknown, |text| Key::Text(text.to_owned()))).collect()
         }
@@ -214,14 +204,33 @@ fn add_tokens(sum: &mut Option<u64>, column: &Int64Array, row: usize) {
 }
 
 impl Group {
+    fn add(&mut self, other: &Self) {
+        let tokens = |sum: &mut Option<u64>, tokens: Option<u64>| {
+            if let Some(tokens) = tokens {
+                *sum = Some(sum.unwrap_or(0).saturating_add(tokens));
+            }
+        };
+        self.count += other.count;
+        self.errors += other.errors;
+        self.latencies.extend_from_slice(&other.latencies);
+        self.costs.extend_from_slice(&other.costs);
+        tokens(&mut self.input_tokens, other.input_tokens);
+        tokens(&mut self.output_tokens, other.output_tokens);
+        tokens(&mut self.cached_tokens, other.cached_tokens);
+        self.times = match (self.times, other.times) {
+            (Some((first, last)), Some((begin, end))) => Some((first.min(begin), last.max(end))),
+            (own, others) => own.or(others),
+        };
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "a share of more than 2^53 records is still right to 15 digits")]
-    fn row(mut self, keys: Vec<Key>) -> StatisticsRow {
+    fn row(mut self, keys: Vec<Key>, group_by: &[GroupBy]) -> StatisticsRow {
         self.latencies.sort_unstable_by(f64::total_cmp);
         self.costs.sort_unstable_by(f64::total_cmp);
         let (first, last) = self.times.unwrap_or_default();
         let time = |micros| DateTime::from_timestamp_micros(micros).unwrap_or_default();
         StatisticsRow {
-            group: keys.into_iter().map(Key::into_text).collect(),
+            group: keys.into_iter().zip(group_by).map(|(key, group)| key.into_text(*group)).collect(),
             count: self.count,
             errors: self.errors,
             error_share: self.errors as f64 / self.count as f64,
@@ -232,6 +241,8 @@ impl Group {
             }),
             input_tokens: self.input_tokens,
             output_tokens: self.output_tokens,
+            cached_tokens: self.cached_tokens,
+            with_cost: self.costs.len() as u64,
             cost_usd: (!self.costs.is_empty()).then(|| sum(&self.costs)),
             first: time(first),
             last: time(last),
@@ -240,10 +251,10 @@ impl Group {
 }
 
 impl Key {
-    fn into_text(self) -> Option<String> {
+    fn into_text(self, group: GroupBy) -> Option<String> {
         match self {
             Self::Unknown => None,
-            Self::Number(number) => Some(number.to_string()),
+            Self::Number(number) => Some(group.text(number)),
             Self::Text(text) => Some(text),
         }
     }
@@ -294,11 +305,5 @@ mod tests {
         assert_eq!(sum(&[1.0, 1e100, 1.0, -1e100]), 2.0);
         assert_eq!(sum(&[0.1; 10]), 1.0);
         assert_eq!(sum(&[]), 0.0);
-    }
-
-    #[test]
-    fn names_of_groups_are_distinct() {
-        let names: std::collections::BTreeSet<&str> = GroupBy::ALL.iter().map(|group| group.as_str()).collect();
-        assert_eq!(names.len(), GroupBy::ALL.len());
     }
 }

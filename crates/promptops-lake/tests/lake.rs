@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use object_store::memory::InMemory;
-use promptops_lake::{Appended, Filter, GroupBy, Lake, LakeError};
+use promptops_lake::{Appended, Filter, GroupBy, Lake, LakeError, PromptOwners};
 use promptops_store::StoreOptions;
 use promptops_telemetry::{Invocation, Status, Uuid};
 use tempfile::TempDir;
@@ -346,7 +346,52 @@ async fn statistics_of_groups() {
     for group in GroupBy::ALL {
         let counted: u64 = lake.statistics(&Filter::default(), &[group]).await.unwrap().iter().map(|row| row.count).sum();
         assert_eq!(counted, 6, "{}", group.as_str());
+        let statistics = lake.statistics_with_total(&Filter::default(), &[group]).await.unwrap();
+        assert_eq!(statistics.total.as_ref(), all.first(), "{}", group.as_str());
+        assert_eq!(statistics.rows, lake.statistics(&Filter::default(), &[group]).await.unwrap());
     }
+    let nobody = Filter { model: Some("m".to_owned()), ..Filter::default() };
+    assert_eq!(lake.statistics_with_total(&nobody, &[GroupBy::Version]).await.unwrap().total, None);
+}
+
+#[tokio::test]
+async fn records_are_grouped_by_who_owned_the_version() {
+    let lake = memory_lake();
+    let record = |number: u32, prompt: Option<&str>, version| Invocation {
+        prompt_id: prompt.map(str::to_owned),
+        prompt_version: version,
+        ..invocation(number.into(), "2026-05-01T12:00:00Z")
+    };
+    lake.append(&[
+        record(1, Some("a.b"), Some(1)),
+        record(2, Some("a.b"), Some(2)),
+        record(3, Some("a.b"), None),
+        record(4, Some("a.c"), Some(1)),
+        record(5, None, None),
+    ])
+    .await
+    .unwrap();
+    let by_owner = async |lake: &Lake, filter: &Filter| {
+        let rows = lake.statistics(filter, &[GroupBy::Owner]).await.unwrap();
+        rows.into_iter().map(|mut row| (row.group.remove(0), row.count)).collect::<Vec<_>>()
+    };
+    assert_eq!(by_owner(&lake, &Filter::default()).await, [(None, 5)], "nobody said who owns what");
+
+    let mut owners = PromptOwners::default();
+    owners.insert("a.b", 1, "ada");
+    owners.insert("a.b", 2, "bob");
+    let lake = lake.with_owners(owners);
+    let owner = |name: &str| Some(name.to_owned());
+    assert_eq!(by_owner(&lake, &Filter::default()).await, [(None, 2), (owner("ada"), 1), (owner("bob"), 2)]);
+    let of_bob = Filter { owner: owner("bob"), ..Filter::default() };
+    assert_eq!(by_owner(&lake, &of_bob).await, [(owner("bob"), 2)]);
+    let ids = lake.latest(&of_bob, 9).await.unwrap().iter().map(|record| record.prompt_version).collect::<Vec<_>>();
+    assert_eq!(ids, [Some(2), None]);
+    assert_eq!(
+        csv(&lake, "SELECT owner(prompt_id, prompt_version) AS owner, count(*) AS calls FROM invocations GROUP BY 1 ORDER BY 1")
+            .await,
+        "owner,calls\nada,1\nbob,2\n,2\n"
+    );
 }
 
 #[tokio::test]
@@ -508,4 +553,30 @@ async fn places_that_are_no_lake() {
     let lake = Lake::open_folder(folder.path()).unwrap();
     let error = lake.append(&[invocation(1, "2026-05-01T12:00:00Z")]).await.unwrap_err();
     assert!(matches!(error, LakeError::Store { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn records_are_found_by_any_of_their_ids() {
+    let lake = memory_lake();
+    let parent = Invocation {
+        trace_id: Some("0af7651916cd43dd8448eb211c80319c".into()),
+        response_id: Some("chatcmpl-AbC".into()),
+        ..invocation(0xa1, "2026-05-01T12:00:00Z")
+    };
+    let child = Invocation {
+        trace_id: parent.trace_id.clone(),
+        parent_invocation: Some(parent.invocation_id),
+        ..invocation(0xb2, "2026-05-01T13:00:01Z")
+    };
+    let other = invocation(0xb3, "2026-05-01T12:00:02Z");
+    lake.append(&[child.clone(), parent.clone(), other.clone()]).await.unwrap();
+    let found = async |id: &str| lake.find(id, 10).await.unwrap();
+    assert_eq!(found("chatcmpl-AbC").await, [parent.clone()]);
+    assert_eq!(found("chatcmpl-abc").await, [], "a provider's id is taken as it is");
+    assert_eq!(found("0AF7651916CD43DD8448EB211C80319C").await, [parent.clone(), child.clone()]);
+    assert_eq!(found("00000000-0000-0000-0000-0000000000B").await, [other.clone(), child.clone()]);
+    assert_eq!(lake.find("0000", 1).await.unwrap(), [parent.clone()]);
+    assert_eq!(found("%").await, []);
+    assert_eq!(lake.related(&[parent.invocation_id]).await.unwrap(), [parent, child]);
+    assert_eq!(lake.related(&[]).await.unwrap(), []);
 }

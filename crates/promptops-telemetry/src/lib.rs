@@ -10,6 +10,7 @@ pub mod import;
 pub mod ingest;
 #[cfg(feature = "otlp")]
 pub mod otlp;
+pub mod price;
 mod record;
 pub mod schema;
 pub mod sink;

@@ -1,7 +1,9 @@
 //! `promptops invocations`: the records of calls.
 
 mod import;
+mod show;
 mod tail;
+mod tree;
 
 use clap::Subcommand;
 
@@ -13,13 +15,17 @@ use crate::failure::Outcome;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Import(import::Arguments),
+    Show(show::Arguments),
     Tail(tail::Arguments),
+    Tree(tree::Arguments),
 }
 
 /// Runs one of them.
 pub fn run(command: &Command, context: &Context) -> Outcome<Exit> {
     match command {
         Command::Import(arguments) => import::run(arguments, context),
+        Command::Show(arguments) => show::run(arguments, context),
         Command::Tail(arguments) => tail::run(arguments, context),
+        Command::Tree(arguments) => tree::run(arguments, context),
     }
 }

@@ -1,23 +1,43 @@
 //! `promptops stats`: volume, errors, latency, tokens and cost.
 
-use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use promptops_lake::{GroupBy, StatisticsRow};
-use serde::Serialize;
+mod chart;
+mod order;
+mod row_v1;
 
+use clap::Args;
+use promptops_lake::{GroupBy, LatencyPercentiles, Statistics, StatisticsRow};
+
+use self::chart::{Chart, Series};
+use self::order::Sort;
+use self::row_v1::{RowV1, csv};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::lake_access::{self, FilterArguments, TableFormat, WindowArguments};
-use crate::output::csv::quote;
 use crate::output::table::{Align, Table};
+use crate::output::visible::one_line;
+use crate::prompt_owners::with_owners;
 
 /// Show volume, errors, latency, tokens and cost of recorded invocations.
+///
+/// Percentiles are exact. A cost is the sum over the invocations that have one; how many have none is said.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// What makes a row; several may be given.
-    #[arg(long, value_parser = groups(), value_delimiter = ',', default_value = "prompt,version,model", value_name = "COLUMN,…")]
+    #[arg(long, value_parser = lake_access::groups(), value_delimiter = ',', default_value = "prompt,version,model", value_name = "COLUMN,…")]
     by: Vec<GroupBy>,
+    /// One row for everything.
+    #[arg(long, conflicts_with = "by")]
+    total: bool,
+    /// What rows are sorted by: what they are grouped by, or a number, the highest first.
+    #[arg(long, value_enum, default_value_t, value_name = "COLUMN")]
+    sort: Sort,
+    /// Only the first rows; the total is of all.
+    #[arg(long, value_name = "COUNT")]
+    top: Option<usize>,
+    /// Draw calls, 95th percentile of the latency, and cost over time, one character for each minute, hour, day, week or month.
+    #[arg(long)]
+    chart: bool,
     /// How rows are shown.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     format: TableFormat,
@@ -29,112 +49,118 @@ pub struct Arguments {
     window: WindowArguments,
 }
 
-/// Reads the names of the columns, so that help and errors list them.
-fn groups() -> impl TypedValueParser<Value = GroupBy> {
-    PossibleValuesParser::new(GroupBy::ALL.map(GroupBy::as_str)).try_map(|name| {
-        let found = GroupBy::ALL.into_iter().find(|group| group.as_str() == name);
-        found.ok_or("not a column")
-    })
-}
-
-/// One row as JSON. Percentiles are exact; costs in US dollars; times UTC.
-#[derive(Debug, Serialize)]
-struct RowV1 {
-    group: serde_json::Map<String, serde_json::Value>,
-    invocations: u64,
-    errors: u64,
-    error_share: f64,
-    latency_p50_ms: Option<f64>,
-    latency_p95_ms: Option<f64>,
-    latency_p99_ms: Option<f64>,
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    cost_usd: Option<f64>,
-    first: String,
-    last: String,
-}
-
 /// Prints the statistics.
 pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
+    let by: &[GroupBy] = if arguments.total { &[] } else { &arguments.by };
+    refuse_chart_that_cannot_be(arguments, by)?;
     let project = context.project()?;
-    let lake = lake_access::open(context, &project)?;
+    let mut lake = lake_access::open(context, &project)?;
     let (since, until) = arguments.window.resolve(context.now());
-    let (filter, by) = (arguments.filter.within(since, until), arguments.by.as_slice());
-    let rows = context.block_on(lake.statistics(&filter, by))?.map_err(lake_access::failure)?;
-    if rows.is_empty() {
+    let filter = arguments.filter.within(since, until);
+    if filter.owner.is_some() || by.contains(&GroupBy::Owner) {
+        lake = context.block_on(with_owners(lake, &filter, context, &project))??;
+    }
+    let (Statistics { mut rows, total }, chart) = context.block_on(async {
+        let statistics = lake.statistics_with_total(&filter, by).await.map_err(lake_access::failure)?;
+        let chart = match &statistics.total {
+            Some(total) if arguments.chart => Some(Chart::read(&lake, &filter, by, total, context.now()).await?),
+            _ => None,
+        };
+        Ok::<_, Failure>((statistics, chart))
+    })??;
+    let Some(total) = total else {
         context.printer.notice(format!("no invocation fits in `{}`; `promptops invocations import` brings some", lake.name()));
         return Ok(Exit::Success);
-    }
+    };
+    arguments.sort.apply(&mut rows);
+    let left_out = rows.len().saturating_sub(arguments.top.unwrap_or(usize::MAX));
+    rows.truncate(rows.len() - left_out);
     match arguments.format {
-        TableFormat::Table => context.printer.answer(&table(&rows, by).render(&context.printer)),
+        TableFormat::Table => context.printer.answer(&table(&rows, by, &total, chart.as_ref()).render(&context.printer)),
         TableFormat::Json => {
             for row in &rows {
-                let text = serde_json::to_string(&wire(row, by)).map_err(|error| Failure::from_error(Exit::Io, error))?;
+                let row = RowV1::new(row, by, chart.as_ref());
+                let text = serde_json::to_string(&row).map_err(|error| Failure::from_error(Exit::Io, error))?;
                 context.printer.line(text);
             }
         }
         TableFormat::Csv => context.printer.answer(&csv(&rows, by)),
     }
+    say_what_is_missing(&total, left_out, chart.as_ref(), context);
     Ok(Exit::Success)
 }
 
-fn table(rows: &[StatisticsRow], by: &[GroupBy]) -> Table {
+fn refuse_chart_that_cannot_be(arguments: &Arguments, by: &[GroupBy]) -> Outcome<()> {
+    let time = by.iter().find(|group| group.is_time());
+    let reason = match (arguments.chart, arguments.format, time) {
+        (true, TableFormat::Csv, _) => "CSV has no charts".to_owned(),
+        (true, _, Some(time)) => format!("a chart already shows time, and the rows are of one `{}` each", time.as_str()),
+        _ => return Ok(()),
+    };
+    Err(Failure::new(Exit::Usage, reason)
+        .hint("leave out `--chart`, and give `--by` a `day` or `hour` for the numbers over time"))
+}
+
+fn say_what_is_missing(total: &StatisticsRow, left_out: usize, chart: Option<&Chart>, context: &Context) {
+    if left_out > 0 {
+        context.printer.notice(format!("and {left_out} more {}", if left_out == 1 { "row" } else { "rows" }));
+    }
+    if let Some(chart) = chart {
+        context.printer.notice(chart.legend());
+    }
+    let without = total.count - total.with_cost;
+    if without > 0 && total.with_cost > 0 {
+        context.printer.notice(format!("{without} of {} invocations have no cost; the costs are of the others", total.count));
+    }
+}
+
+const NUMBERS: [&str; 9] = ["calls", "errors", "p50 ms", "p95 ms", "p99 ms", "tokens in", "tokens out", "cost USD", "last (UTC)"];
+const CHARTS: [&str; 3] = ["calls over time", "p95 over time", "cost over time"];
+
+fn table(rows: &[StatisticsRow], by: &[GroupBy], total: &StatisticsRow, chart: Option<&Chart>) -> Table {
     let mut columns: Vec<(&str, Align)> = by.iter().map(|group| (group.as_str(), Align::Left)).collect();
-    let numbers = ["calls", "errors", "p50 ms", "p95 ms", "p99 ms", "tokens in", "tokens out", "cost USD", "last (UTC)"];
-    columns.extend(numbers.map(|name| (name, Align::Right)));
+    columns.extend(NUMBERS.map(|name| (name, Align::Right)));
+    if chart.is_some() {
+        columns.extend(CHARTS.map(|name| (name, Align::Left)));
+    }
     let mut table = Table::new(&columns);
-    let unknown = || "-".to_owned();
-    for row in rows {
-        let mut cells: Vec<String> = row.group.iter().map(|value| value.clone().unwrap_or_else(unknown)).collect();
-        let percentile = |pick: fn(&promptops_lake::LatencyPercentiles) -> f64| {
-            row.latency_ms.as_ref().map_or_else(unknown, |latency| format!("{:.0}", pick(latency)))
-        };
-        cells.push(row.count.to_string());
-        cells.push(if row.errors == 0 { "0".to_owned() } else { format!("{} ({:.1} %)", row.errors, row.error_share * 100.0) });
-        cells.extend([percentile(|l| l.p50), percentile(|l| l.p95), percentile(|l| l.p99)]);
-        cells.push(row.input_tokens.map_or_else(unknown, |tokens| tokens.to_string()));
-        cells.push(row.output_tokens.map_or_else(unknown, |tokens| tokens.to_string()));
-        cells.push(row.cost_usd.map_or_else(unknown, |cost| format!("{cost:.4}")));
-        cells.push(row.last.format("%Y-%m-%d %H:%M").to_string());
+    let mut add = |names: Vec<String>, row: &StatisticsRow, series: Option<Series>| {
+        let mut cells = names;
+        cells.extend(numbers(row));
+        if let Some(series) = series {
+            cells.extend([series.calls(), series.p95(), series.cost()]);
+        }
         table.row(cells);
+    };
+    for row in rows {
+        let names = row.group.iter().map(|value| value.as_deref().map_or_else(unknown, one_line)).collect();
+        add(names, row, chart.map(|chart| chart.series(&row.group)));
+    }
+    if !by.is_empty() && rows.len() > 1 {
+        let names = (0..by.len()).map(|place| if place == 0 { "total".to_owned() } else { String::new() }).collect();
+        add(names, total, chart.map(Chart::total));
     }
     table
 }
 
-fn wire(row: &StatisticsRow, by: &[GroupBy]) -> RowV1 {
-    let group = by.iter().zip(&row.group).map(|(group, value)| (group.as_str().to_owned(), value.clone().into()));
-    RowV1 {
-        group: group.collect(),
-        invocations: row.count,
-        errors: row.errors,
-        error_share: row.error_share,
-        latency_p50_ms: row.latency_ms.map(|latency| latency.p50),
-        latency_p95_ms: row.latency_ms.map(|latency| latency.p95),
-        latency_p99_ms: row.latency_ms.map(|latency| latency.p99),
-        input_tokens: row.input_tokens,
-        output_tokens: row.output_tokens,
-        cost_usd: row.cost_usd,
-        first: row.first.to_rfc3339(),
-        last: row.last.to_rfc3339(),
-    }
+fn unknown() -> String {
+    "-".to_owned()
 }
 
-fn csv(rows: &[StatisticsRow], by: &[GroupBy]) -> String {
-    let mut text = by.iter().map(|group| group.as_str()).collect::<Vec<_>>().join(",");
-    let numbers = "invocations,errors,error_share,latency_p50_ms,latency_p95_ms,latency_p99_ms,input_tokens,output_tokens,cost_usd,first,last";
-    text.push_str(if by.is_empty() { "" } else { "," });
-    text.push_str(numbers);
-    text.push('\n');
-    for row in rows {
-        let wire = wire(row, by);
-        let mut cells: Vec<String> = row.group.iter().map(|value| quote(value.as_deref().unwrap_or_default())).collect();
-        let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
-        let count = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
-        cells.extend([wire.invocations.to_string(), wire.errors.to_string(), wire.error_share.to_string()]);
-        cells.extend([wire.latency_p50_ms, wire.latency_p95_ms, wire.latency_p99_ms].map(number));
-        cells.extend([count(wire.input_tokens), count(wire.output_tokens), number(wire.cost_usd), wire.first, wire.last]);
-        text.push_str(&cells.join(","));
-        text.push('\n');
-    }
-    text
+fn numbers(row: &StatisticsRow) -> [String; 9] {
+    let percentile = |pick: fn(&LatencyPercentiles) -> f64| {
+        row.latency_ms.as_ref().map_or_else(unknown, |latency| format!("{:.0}", pick(latency)))
+    };
+    let errors = if row.errors == 0 { "0".to_owned() } else { format!("{} ({:.1} %)", row.errors, row.error_share * 100.0) };
+    [
+        row.count.to_string(),
+        errors,
+        percentile(|latency| latency.p50),
+        percentile(|latency| latency.p95),
+        percentile(|latency| latency.p99),
+        row.input_tokens.map_or_else(unknown, |tokens| tokens.to_string()),
+        row.output_tokens.map_or_else(unknown, |tokens| tokens.to_string()),
+        row.cost_usd.map_or_else(unknown, |cost| format!("{cost:.4}")),
+        row.last.format("%Y-%m-%d %H:%M").to_string(),
+    ]
 }

@@ -105,7 +105,7 @@ impl<'a> Asker<'a> {
             Err(error) => Err(self.failure(error, behalf)),
         });
         let usage = answer.as_ref().ok().and_then(|answer| answer.usage);
-        let cost = self.settings.prices.get(&call.model).zip(usage).map(|(price, usage)| price.cost(&usage));
+        let cost = self.settings.prices.get(&call.model).zip(usage).map(|(price, usage)| price.cost(&usage.into()));
         (answer, cost)
     }
 
@@ -174,7 +174,7 @@ impl<'a> Asker<'a> {
         }
         if let (Some(price), Ok(answer)) = (self.settings.prices.get(&call.model), decode(&exchange)) {
             match answer.usage {
-                Some(usage) => self.settings.purse.pay(price.cost(&usage)),
+                Some(usage) => self.settings.purse.pay(price.cost(&usage.into())),
                 // Nobody knows what was spent, so nobody can stop before more is.
                 None if self.settings.purse.is_limited_in_usd() => self.stop(EvalError::Uncounted { model: call.model.clone() }),
                 None => {}

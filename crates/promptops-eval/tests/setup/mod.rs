@@ -11,13 +11,13 @@ use promptops_eval::client::http::{self, Credential, HttpClient};
 use promptops_eval::client::retry::RetryPolicy;
 use promptops_eval::client::{Api, ModelClient};
 use promptops_eval::dataset::{Dataset, Format, Source};
-use promptops_eval::price::Price;
 use promptops_eval::recording::{Recording, Redaction, Replay};
 use promptops_eval::report::{self, v1};
 use promptops_eval::run::{Budget, Purse, Served, Settings};
 use promptops_eval::scorer::Judges;
 use promptops_eval::{EvalError, Prepared, Spec, Subject, Surroundings};
 use promptops_prompt::{Body, Closure, Content, Message, Role};
+use promptops_telemetry::price::Price;
 use serde_json::json;
 
 use crate::server::{Behaviour, Server, completion};

@@ -53,7 +53,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         replaces: arguments.replace,
         ..arguments.table.lake_table(context, &project)?
     };
-    let statements = table.statements(Dialect::Athena, &known_prompts(&project)?);
+    let statements = table.statements(Dialect::Athena, &known_prompts(&project, context.now().date_naive())?);
     let files = match arguments.format {
         Format::Sql => script("athena.sql", &statements, arguments.output.out.is_some()),
         Format::Cloudformation => vec![GeneratedFile::json("athena.json", &cloudformation(&table, &statements))],

@@ -25,7 +25,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let project = context.project()?;
     let table = arguments.table.lake_table(context, &project)?;
-    let statements = table.statements(Dialect::Spark, &known_prompts(&project)?);
+    let statements = table.statements(Dialect::Spark, &known_prompts(&project, context.now().date_naive())?);
     let files = script("spark.sql", &statements, arguments.output.out.is_some());
     arguments.output.put(&files, context)
 }

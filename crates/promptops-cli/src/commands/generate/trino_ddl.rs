@@ -42,7 +42,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         replaces: arguments.replace,
         ..arguments.table.lake_table(context, &project)?
     };
-    let statements = table.statements(Dialect::Trino, &known_prompts(&project)?);
+    let statements = table.statements(Dialect::Trino, &known_prompts(&project, context.now().date_naive())?);
     let files = script("trino.sql", &statements, arguments.output.out.is_some());
     arguments.output.put(&files, context)
 }

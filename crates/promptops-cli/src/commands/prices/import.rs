@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use chrono::NaiveDate;
 use clap::Args;
-use promptops_eval::price::PriceTable;
+use promptops_telemetry::price::{PriceList, PriceTable};
 
 use crate::context::Context;
 use crate::evaluations::write_file;
@@ -15,7 +15,9 @@ use crate::providers::price_table;
 /// Changed prices that are listed; more are counted.
 const LISTED: usize = 20;
 
-/// Write the table of prices from LiteLLM's `model_prices_and_context_window.json`, with its date and source.
+/// Take over the prices of LiteLLM's `model_prices_and_context_window.json` into the table, with their date and source.
+///
+/// A price that changed is added beside the one that held before, so that old calls keep theirs.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The file.
@@ -37,18 +39,19 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let file = context.directory.join(&arguments.file);
     let bytes = std::fs::read(&file).map_err(|error| Failure::io("read the prices in", &file, error))?;
     let date = arguments.date.unwrap_or_else(|| context.now().date_naive());
-    let table = PriceTable::from_litellm(&bytes, date, &arguments.source).map_err(|error| {
+    let list = PriceList::from_litellm(&bytes, date, &arguments.source).map_err(|error| {
         Failure::from_error(Exit::Usage, error)
             .hint("it must be LiteLLM's model_prices_and_context_window.json, which is in its repository and its Python package")
     })?;
-    let before = price_table(&project)?;
+    let mut table = price_table(&project)?.unwrap_or_default();
     let path = &project.config.prices.path;
-    for line in changes(before.as_ref(), &table) {
+    for line in changes(&table, &list) {
         context.printer.line(line);
     }
-    let count = table.models.len();
+    let count = list.models.len();
+    table.add(list);
     if arguments.dry_run {
-        context.printer.line(format!("{path}: would hold the prices of {count} models of {date}"));
+        context.printer.line(format!("{path}: would take over the prices of {count} models of {date}"));
     } else {
         write_file(&project.root.join(path), table.to_json())?;
         context.printer.line(format!("{path}: {count} models, prices of {date}"));
@@ -56,30 +59,34 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     Ok(Exit::Success)
 }
 
-/// Tells what is another price than before, and how many models come and go.
-fn changes(before: Option<&PriceTable>, now: &PriceTable) -> Vec<String> {
-    let Some(before) = before else { return Vec::new() };
+/// Tells which models have another price than the one that held, and how many come and go.
+fn changes(before: &PriceTable, now: &PriceList) -> Vec<String> {
+    if before.models.is_empty() {
+        return Vec::new();
+    }
     let changed: Vec<String> = now
         .models
         .iter()
         .filter_map(|(model, price)| {
-            let old = before.models.get(model).filter(|old| *old != price)?;
+            before.models.get(model)?;
+            let old = before.price(None, model, now.date)?.price;
             let part = |name: &str, old: f64, new: f64| {
                 let change = if old == new { format!("{new}") } else { format!("{old} → {new}") };
                 format!("{name} {change}")
             };
-            Some(format!("{model}: {}, {}", part("input", old.input, price.input), part("output", old.output, price.output)))
+            let parts = [part("input", old.input, price.input), part("output", old.output, price.output)];
+            (old != price).then(|| format!("{model}: {}", parts.join(", ")))
         })
         .collect();
-    let count = |from: &PriceTable, to: &PriceTable| to.models.keys().filter(|model| !from.models.contains_key(*model)).count();
-    let (new, gone) = (count(before, now), count(now, before));
+    let new = now.models.keys().filter(|model| !before.models.contains_key(*model)).count();
+    let gone = before.models.keys().filter(|model| !now.models.contains_key(*model)).count();
     let more = changed.len().saturating_sub(LISTED);
     let mut lines: Vec<String> = changed.into_iter().take(LISTED).collect();
     if more > 0 {
         lines.push(format!("and {more} more prices change"));
     }
     if new + gone > 0 {
-        lines.push(format!("models: {new} new, {gone} gone"));
+        lines.push(format!("models: {new} new, {gone} no longer named, whose last prices stay"));
     }
     lines
 }
