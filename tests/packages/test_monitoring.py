@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
 import subprocess
@@ -19,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import hcl2
 import pytest
 import yaml
 from conftest import given, plain_environment
 from moto import mock_aws
 
 ROOT = Path(__file__).parents[2]
+PLUGINS = {"prometheus": "prometheus", "cloudwatch": "cloudwatch", "athena": "grafana-athena-datasource"}
 KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "eu-central-1"}
 PROMPT = """\
 id: {id}
@@ -139,13 +138,23 @@ def test_many_prompts_are_split_over_templates(large: Monitored, tmp_path: Path)
 
 
 @mock_aws
-def test_a_stack_is_made_of_the_template(project: Monitored) -> None:
-    body = project.generate("cloudwatch")
-    cloudformation = boto3.client("cloudformation", **KEYS)
+def test_what_the_template_makes_is_what_the_api_takes(project: Monitored) -> None:
+    """moto makes no alarms from templates, so their references are resolved here and its API is called."""
     topic = "arn:aws:sns:eu-central-1:123456789012:oncall"
-    parameters = [{"ParameterKey": "AlarmTopic", "ParameterValue": topic}]
-    cloudformation.create_stack(StackName="monitoring", TemplateBody=body, Parameters=parameters)
+
+    def resolved(value: Any) -> Any:
+        if isinstance(value, dict) and set(value) == {"Fn::Sub"}:
+            return value["Fn::Sub"].replace("${AWS::Region}", "eu-central-1").replace("${!", "${")
+        if isinstance(value, dict) and set(value) == {"Fn::If"}:
+            return resolved(value["Fn::If"][1])
+        if isinstance(value, dict):
+            return topic if value == {"Ref": "AlarmTopic"} else {key: resolved(one) for key, one in value.items()}
+        return [resolved(one) for one in value] if isinstance(value, list) else value
+
     cloudwatch = boto3.client("cloudwatch", **KEYS)
+    for resource in json.loads(project.generate("cloudwatch"))["Resources"].values():
+        put = cloudwatch.put_metric_alarm if resource["Type"] == "AWS::CloudWatch::Alarm" else cloudwatch.put_dashboard
+        put(**resolved(resource["Properties"]))
     alarms = cloudwatch.describe_alarms()["MetricAlarms"]
     assert len(alarms) == 12 and all(alarm["AlarmActions"] == [topic] for alarm in alarms)
     names = sorted(entry["DashboardName"] for entry in cloudwatch.list_dashboards()["DashboardEntries"])
@@ -174,7 +183,6 @@ def test_terraform_takes_the_modules(project: Monitored, tmp_path: Path) -> None
         assert set(re.findall(r"(?<!\$)\$\{([^}]*)\}", body)) == {"data.aws_region.current.id"}
         evaluated = body.replace("${data.aws_region.current.id}", "eu-central-1").replace("$${", "${").replace("%%{", "%{")
         check_dashboard(json.loads(evaluated))
-    assert hcl2 is not None
 
 
 @pytest.mark.parametrize("source", ["prometheus", "cloudwatch", "athena"])
@@ -185,8 +193,7 @@ def test_grafana_knows_every_field(project: Monitored, source: str) -> None:
     assert run.returncode == 0, run.stderr
     lines = run.stdout.splitlines()
     # The queries were read as those of their source, not as something unknown.
-    assert lines[-1] == "panels 8" or lines[-1] == "panels 7", lines
-    assert set(lines[:-1]) == {source}, lines
+    assert lines[-1] == "panels 7" and set(lines[:-1]) == {PLUGINS[source]}, lines
     # And it refuses what Grafana does not know.
     read = json.loads(dashboard)
     read["panels"][2]["targets"][0]["no_such_field"] = 1
@@ -355,7 +362,7 @@ def test_prometheus_scrapes_a_server_and_the_rules_go_off(project: Monitored, tm
 
             firing = 'ALERTS{alertname="PromptErrors",prompt_id="support.triage",alertstate="firing"}'
             found = eventually(lambda: sent_until(firing), watching, logs[1], 90)
-            assert '"owner": "team-0"' in next(iter(found)) or '"owner": "team-' in next(iter(found))
+            assert '"owner": "team-0"' in next(iter(found))
             share = query('prompt:promptops_invocation_errors:ratio15m{prompt_id="support.triage"}')
             assert abs(next(iter(share.values())) - 0.25) < 1e-9
             p95 = query('prompt:promptops_invocation_latency_seconds:p95_15m{prompt_id="support.triage"}')
@@ -367,4 +374,4 @@ def test_prometheus_scrapes_a_server_and_the_rules_go_off(project: Monitored, tm
         shown = answer(metrics)
     run = subprocess.run([promtool, "check", "metrics"], input=shown, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "promptops_invocation_latency_seconds_bucket" in shown and os.getpid() > 0
+    assert "promptops_invocation_latency_seconds_bucket" in shown

@@ -143,3 +143,91 @@ fn a_text_of_a_prompt_ends_no_statement() {
     assert_snapshot!(owner_in("trino-ddl"), @r#"  ('support.odd', 'a''); DROP TABLE x; -- \'),"#);
     assert_snapshot!(owner_in("spark-ddl"), @r#"  ('support.odd', 'a\'); DROP TABLE x; -- \\'),"#);
 }
+
+/// What one rule, alarm or query of a generated file says, by the words it begins with.
+fn lines_with(text: &str, words: &[&str]) -> String {
+    let is_meant = |line: &&str| words.iter().any(|word| line.trim_start().trim_start_matches("- ").starts_with(word));
+    text.lines().filter(is_meant).map(str::trim).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_baseline_becomes_alarms() {
+    let project = project();
+    let run = project.run(["generate", "prometheus-rules", "--env", "prod"]);
+    assert_eq!((run.exit, run.stderr.as_str()), (0, ""));
+    assert_snapshot!(lines_with(&run.stdout, &["alert:", "expr:", "for:", "owner:", "summary:"]), @"");
+    let run = project.run(["generate", "cloudwatch", "--alarms", "--format", "json", "--env", "prod"]);
+    assert_eq!((run.exit, run.stderr.as_str()), (0, ""));
+    let words =
+        ["\"AlarmName\"", "\"AlarmDescription\"", "\"Expression\"", "\"Threshold\"", "\"EvaluationPeriods\"", "\"TreatMissing"];
+    assert_snapshot!(lines_with(&run.stdout, &words), @"");
+}
+
+#[test]
+fn what_has_no_baseline_has_no_alarm_and_that_is_said() {
+    let project = project();
+    let run = project.run(["generate", "prometheus-rules", "--prompt", "support.greeting"]);
+    assert_eq!(run.exit, 0);
+    assert_snapshot!(run.stderr, @"");
+    assert_eq!(run.stdout.matches("alert: ").count(), 2, "errors alone, in two environments: {}", run.stdout);
+    let limits = ["--max-latency-ms", "3000", "--max-cost-per-hour", "5", "--max-error-share", "0.2", "--env", "prod"];
+    let run = project.run([&["generate", "prometheus-rules", "--prompt", "support.greeting"], &limits[..]].concat());
+    assert_snapshot!(lines_with(&run.stdout, &["expr: \"prompt:", "alert:"]), @"");
+    project.replace("prompts/support/triage.yaml", "baseline_error_share: 0.02", "baseline_error_share: 2");
+    assert_snapshot!(project.run(["generate", "grafana", "--env", "prod", "--quiet"]).stderr, @"");
+}
+
+#[test]
+fn prompts_that_are_not_there_are_refused() {
+    let project = project();
+    assert_snapshot!(project.run(["generate", "grafana", "--prompt", "support.absent"]), @"");
+    assert_snapshot!(project.run(["generate", "grafana", "--owner", "nobody"]), @"");
+    assert_snapshot!(project.run(["generate", "cloudwatch", "--format", "json"]), @"");
+    assert_snapshot!(project.run(["generate", "cloudwatch", "--format", "json", "--region", "eu-central-1"]), @"");
+    assert_snapshot!(project.run(["generate", "cloudwatch", "--tolerance", "1"]), @"");
+    project.write("promptops.toml", "");
+    assert_snapshot!(project.run(["generate", "cloudwatch"]), @"");
+    project.write("prompts/support/triage.yaml", "id: [");
+    assert_snapshot!(project.run(["generate", "grafana", "--env", "prod"]), @"");
+}
+
+#[test]
+fn only_what_is_released_is_watched_when_that_is_asked() {
+    let project = Project::committed();
+    project.write("prompts/support/other.yaml", support::GREETING.replace("support.greeting", "support.other"));
+    project.commit("Greet others");
+    for command in [
+        &["registry", "init"][..],
+        &["publish"],
+        &["plan", "--env", "prod", "support.other", "--out", "plan.json"],
+        &["deploy", "plan.json"],
+    ] {
+        let run = project.run(command);
+        assert_eq!(run.exit, 0, "{command:?}: {run}");
+    }
+    let run = project.run(["generate", "prometheus-rules", "--released"]);
+    assert_eq!(run.exit, 0, "{run}");
+    assert_snapshot!(lines_with(&run.stdout, &["name:", "environment:", "prompt_id:"]), @"");
+}
+
+#[test]
+fn the_modules_of_the_repository_are_what_is_generated() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    for (kind, format, folder) in [
+        ("cloudwatch", "cloudformation", "deploy/cloudformation"),
+        ("cloudwatch", "terraform", "deploy/terraform/monitoring"),
+        ("athena-ddl", "cloudformation", "deploy/cloudformation"),
+        ("athena-ddl", "terraform", "deploy/terraform/lake-table"),
+    ] {
+        let out = format!("{root}/{folder}");
+        let mut arguments = vec!["generate", kind, "--format", format, "--out", &out, "--check"];
+        if kind == "athena-ddl" {
+            arguments.extend(["--location", "s3://larkspur-prompts/lake"]);
+        } else {
+            arguments.extend(["--max-latency-ms", "5000", "--max-cost-per-hour", "5"]);
+        }
+        let mut command = std::process::Command::new(support::PROMPTOPS);
+        let output = command.args(arguments).current_dir(format!("{root}/examples/support-desk")).output().unwrap();
+        assert!(output.status.success(), "{folder}: {}", String::from_utf8_lossy(&output.stdout));
+    }
+}
