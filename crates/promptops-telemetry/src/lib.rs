@@ -11,6 +11,7 @@ pub mod ingest;
 #[cfg(feature = "otlp")]
 pub mod otlp;
 mod record;
+pub mod schema;
 pub mod sink;
 pub mod v1;
 

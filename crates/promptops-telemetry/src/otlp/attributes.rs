@@ -164,10 +164,13 @@ impl Member {
 
 use Convention::{OpenInference, OpenLlmetry, OpenTelemetry, OpenTelemetryEarlier, OpenTelemetryLater};
 
+/// A member, and the attribute by which a convention says it.
+pub type Row = (Member, Convention, &'static str);
+
 /// What other conventions call the members. Of several names of one member, the first that a span has counts.
 ///
 /// Before all of them count our own: `promptops.` and the name of the member.
-pub const ATTRIBUTES: &[(Member, Convention, &str)] = &[
+pub const ATTRIBUTES: &[Row] = &[
     (Member::Agent, OpenTelemetry, "gen_ai.agent.name"),
     (Member::Agent, OpenInference, "agent.name"),
     (Member::Session, OpenTelemetry, "gen_ai.conversation.id"),
@@ -257,8 +260,8 @@ pub const PARAMETERS: &[&str] = &[
 /// What an attribute says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Says<'a> {
-    /// A member; a lower rank counts before a higher one.
-    Member { member: Member, convention: Option<Convention>, rank: u8 },
+    /// A member, by a row of the table or by our own name; a lower rank counts before a higher one.
+    Member { member: Member, row: Option<&'static Row>, rank: u8 },
     /// A sampling parameter.
     Parameter(&'static str),
     /// What a span of Traceloop's own SDK is: a workflow, a task, an agent or a tool.
@@ -271,10 +274,10 @@ pub(super) enum Says<'a> {
 
 static KNOWN: LazyLock<HashMap<&'static str, Says<'static>>> = LazyLock::new(|| {
     let mut known = HashMap::new();
-    for (member, convention, attribute) in ATTRIBUTES {
+    for row @ (member, _, attribute) in ATTRIBUTES {
         let earlier = ATTRIBUTES.iter().take_while(|(_, _, other)| other != attribute).filter(|(other, ..)| other == member);
         let rank = u8::try_from(earlier.count() + 1).expect("a member has a few names");
-        known.insert(*attribute, Says::Member { member: *member, convention: Some(*convention), rank });
+        known.insert(*attribute, Says::Member { member: *member, row: Some(row), rank });
     }
     known.insert("traceloop.span.kind", Says::TraceloopKind);
     known.insert("cloud.platform", Says::CloudPlatform);
@@ -288,7 +291,7 @@ pub(super) fn meaning(attribute: &str) -> Option<Says<'_>> {
             return Some(Says::Score(score));
         }
         let member = Member::ALL.into_iter().find(|member| member.name() == ours)?;
-        return Some(Says::Member { member, convention: None, rank: 0 });
+        return Some(Says::Member { member, row: None, rank: 0 });
     }
     if let Some(parameter) = attribute.strip_prefix("gen_ai.request.")
         && let Some(parameter) = PARAMETERS.iter().find(|known| **known == parameter)

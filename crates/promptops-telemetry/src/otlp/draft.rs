@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::attributes::{Convention, Member, Says, meaning};
+use super::attributes::{Convention, Member, Row, Says, meaning};
 use super::value::Value;
 
 /// Longest name, such as that of a model, in bytes. What is longer is no name, and says nothing.
@@ -33,7 +33,7 @@ pub(super) struct Draft<'a> {
 #[derive(Debug)]
 struct Said<'a> {
     rank: u8,
-    convention: Option<Convention>,
+    row: Option<&'static Row>,
     value: Value<'a>,
 }
 
@@ -82,10 +82,10 @@ impl<'a> Draft<'a> {
     /// Takes what an attribute says.
     pub(super) fn attribute(&mut self, says: Says<'_>, value: Value<'a>) {
         match says {
-            Says::Member { member, convention, rank } => {
+            Says::Member { member, row, rank } => {
                 let said = &mut self.members[member as usize];
                 if said.as_ref().is_none_or(|said| rank <= said.rank) {
-                    *said = Some(Said { rank, convention, value });
+                    *said = Some(Said { rank, row, value });
                 }
             }
             Says::Parameter(name) => {
@@ -142,7 +142,12 @@ impl<'a> Draft<'a> {
 
     /// Returns the convention by which a member was said; none is our own.
     pub(super) fn convention(&self, member: Member) -> Option<Convention> {
-        self.members[member as usize].as_ref().and_then(|said| said.convention)
+        self.members[member as usize].as_ref()?.row.map(|(_, convention, _)| *convention)
+    }
+
+    /// Returns the attribute of the table by which a member was said; none is our own.
+    pub(super) fn attribute_of(&self, member: Member) -> Option<&'static str> {
+        self.members[member as usize].as_ref()?.row.map(|(.., attribute)| *attribute)
     }
 
     /// Returns a member that is a name.

@@ -21,14 +21,8 @@ use super::{MAX_SPANS, Malformed};
 pub(super) struct JsonSpan<'a>(&'a RawValue);
 
 /// Items that are read one by one.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Items<'a>(Vec<&'a RawValue>);
-
-impl Default for Items<'_> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
 
 /// Text, without a copy where it has no escapes.
 #[derive(Debug, Default, Deserialize)]

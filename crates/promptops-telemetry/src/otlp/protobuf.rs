@@ -145,7 +145,7 @@ fn value_of(message: &[u8]) -> Result<Option<Value<'_>>, Malformed> {
         (2, truth) => Value::Truth(truth.varint()? != 0),
         (3, whole) => Value::Whole(signed(whole)?),
         (4, number) => Value::Number(f64::from_bits(number.fixed64()?)),
-        (5 | 6 | 7, structured) => {
+        (5..=7, structured) => {
             structured.bytes()?;
             Value::Structured(Structured::Protobuf(message))
         }

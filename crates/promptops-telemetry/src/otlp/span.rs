@@ -35,10 +35,13 @@ fn operation(draft: &Draft<'_>) -> Option<Option<String>> {
     if draft.value(Member::InvocationId).is_some() {
         return Some(named);
     }
-    let has_model = draft.value(Member::RequestedModel).is_some() || draft.value(Member::RespondedModel).is_some();
+    let has_model = draft.value(Member::RequestedModel).is_some()
+        || draft.value(Member::RespondedModel).is_some()
+        || invoked(draft).is_some_and(|parameters| parameters.contains_key("model"));
     match (draft.convention(Member::Operation), named.as_deref()) {
-        (Some(Convention::OpenInference), Some("llm")) => Some(Some("chat".to_owned())),
-        (Some(Convention::OpenInference), Some("embedding")) => Some(Some("embeddings".to_owned())),
+        // It marks every request of a provider's client so, also the one for a list of models.
+        (Some(Convention::OpenInference), Some("llm")) => has_model.then(|| Some("chat".to_owned())),
+        (Some(Convention::OpenInference), Some("embedding")) => has_model.then(|| Some("embeddings".to_owned())),
         (Some(Convention::OpenInference), Some(_)) => None,
         (Some(Convention::OpenLlmetry), Some("completion")) => Some(Some("text_completion".to_owned())),
         (Some(Convention::OpenLlmetry), Some("embedding")) => Some(Some("embeddings".to_owned())),
@@ -92,6 +95,7 @@ pub(super) fn record(
 ) -> Result<Option<Invocation>, String> {
     let Some(operation) = operation(draft) else { return Ok(None) };
     let invocation_id = invocation_id(draft, head)?;
+    let models = models(draft);
     let error_type = draft.name(Member::ErrorType);
     let is_error = head.is_error || error_type.is_some();
     let exception = || draft.exception.as_ref()?.name(MAX_NAME_BYTES).map(std::borrow::Cow::into_owned);
@@ -111,14 +115,16 @@ pub(super) fn record(
         input_hash: draft.hash(Member::InputHash),
         operation,
         provider: draft.name(Member::Provider).map(|name| name.to_ascii_lowercase()),
-        requested_model: draft.name(Member::RequestedModel),
-        responded_model: draft.name(Member::RespondedModel),
+        requested_model: models.requested,
+        responded_model: models.responded,
         response_id: draft.name(Member::ResponseId),
         fingerprint: draft.name(Member::Fingerprint),
         service_tier: draft.name(Member::ServiceTier),
         parameters_hash: parameters_hash(draft),
         tools_hash: tools_hash(draft),
-        latency_ms: draft.number(Member::LatencyMs).or_else(|| milliseconds(head.start_ns, head.end_ns)),
+        latency_ms: draft
+            .number(Member::LatencyMs)
+            .or_else(|| milliseconds(head.start_ns, head.end_ns).filter(|length| is_timed(draft, *length))),
         time_to_first_token_ms: time_to_first_token_ms(draft, head),
         input_tokens: draft.count(Member::InputTokens),
         output_tokens: draft.count(Member::OutputTokens),
@@ -143,6 +149,34 @@ pub(super) fn record(
     }))
 }
 
+/// The models of a call, as far as they are known.
+struct Models {
+    requested: Option<String>,
+    responded: Option<String>,
+}
+
+fn models(draft: &Draft<'_>) -> Models {
+    let (requested, responded) = (draft.name(Member::RequestedModel), draft.name(Member::RespondedModel));
+    // OpenInference's `llm.model_name` is what was asked for until an answer says otherwise; what was asked for stays among the
+    // parameters. Of a call that failed there is nothing else.
+    if requested.is_some() && draft.attribute_of(Member::RequestedModel) != Some("llm.model_name") {
+        return Models { requested, responded };
+    }
+    let asked = invoked(draft).and_then(|mut parameters| parameters.remove("model"));
+    match asked {
+        Some(Json::String(asked)) if is_name(&asked) => Models { requested: Some(asked), responded: responded.or(requested) },
+        _ => Models { requested, responded },
+    }
+}
+
+/// What OpenInference says a model was invoked with.
+fn invoked(draft: &Draft<'_>) -> Option<Map<String, Json>> {
+    match (draft.convention(Member::ParametersHash), draft.value(Member::ParametersHash)?.to_json()) {
+        (Some(Convention::OpenInference), Some(Json::Object(parameters))) => Some(parameters),
+        _ => None,
+    }
+}
+
 fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_NAME_BYTES
 }
@@ -150,6 +184,11 @@ fn is_name(text: &str) -> bool {
 fn hexadecimal(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]).map(char::from).collect()
+}
+
+/// Tells whether the length of a span is how long the call took. Who records by ids of ours and does not know it writes no length.
+fn is_timed(draft: &Draft<'_>, length_ms: f64) -> bool {
+    length_ms > 0.0 || draft.value(Member::InvocationId).is_none()
 }
 
 fn milliseconds(start_ns: u64, end_ns: u64) -> Option<f64> {
@@ -187,10 +226,11 @@ fn parameters_hash(draft: &Draft<'_>) -> Option<String> {
     let mut parameters: Map<String, Json> =
         draft.parameters.iter().filter_map(|(name, value)| Some(((*name).to_owned(), value.to_json()?))).collect();
     if parameters.is_empty()
-        && let Some(Json::Object(said)) = draft.value(Member::ParametersHash).and_then(Value::to_json)
+        && let Some(mut said) = invoked(draft)
     {
         // What a request has besides its parameters.
-        parameters = said.into_iter().filter(|(name, _)| !matches!(name.as_str(), "model" | "model_name" | "stream")).collect();
+        said.retain(|name, _| !matches!(name.as_str(), "model" | "model_name" | "stream"));
+        parameters = said;
     }
     (!parameters.is_empty()).then(|| canonical_hash(&Json::Object(parameters))).flatten()
 }

@@ -99,7 +99,22 @@ fn openinference() {
     let requested = one(json!({"openinference.span.kind": "EMBEDDING", "llm.request.model_name": "a", "llm.model_name": "b"}));
     assert_eq!((requested.operation.as_deref(), requested.requested_model.as_deref()), (Some("embeddings"), Some("a")));
 
-    let mut streamed = span(1, json!({"openinference.span.kind": "LLM"}));
+    // Of a call that failed nothing but its parameters says which model it was; of one that was answered, what was asked for.
+    let asked = json!({"openinference.span.kind": "LLM", "llm.invocation_parameters": "{\"model\": \"gpt-5.2\"}"});
+    let failed = one(asked.clone());
+    assert_eq!(
+        (failed.requested_model.as_deref(), failed.responded_model, failed.parameters_hash),
+        (Some("gpt-5.2"), None, None)
+    );
+    let mut answered = asked;
+    answered["llm.model_name"] = json!("gpt-5.2-2026-02-01");
+    let answered = one(answered);
+    assert_eq!(
+        (answered.requested_model.as_deref(), answered.responded_model.as_deref()),
+        (Some("gpt-5.2"), Some("gpt-5.2-2026-02-01"))
+    );
+
+    let mut streamed = span(1, json!({"openinference.span.kind": "LLM", "llm.model_name": "m"}));
     let first =
         Event { name: "First Token Stream Event".to_owned(), time_unix_nano: START_NS + 999 + 95_000_000, ..Event::default() };
     streamed.events.push(first);
@@ -243,6 +258,7 @@ fn spans_that_call_no_model_are_ignored() {
         json!({"gen_ai.operation.name": "something_new"}),
         json!({"openinference.span.kind": "CHAIN", "llm.model_name": "m"}),
         json!({"openinference.span.kind": "RETRIEVER"}),
+        json!({"openinference.span.kind": "LLM", "llm.system": "openai", "llm.invocation_parameters": "{}"}),
         json!({"traceloop.span.kind": "workflow", "gen_ai.request.model": "m"}),
         json!({"llm.request.type": "unknown"}),
         json!({"gen_ai.prompt.name": "support.intent"}),

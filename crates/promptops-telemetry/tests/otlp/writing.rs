@@ -22,7 +22,7 @@ pub fn value(json: &Json) -> AnyValue {
             Some(number.as_i64().map_or_else(|| Value::DoubleValue(number.as_f64().unwrap()), Value::IntValue))
         }
         Json::String(text) => Some(Value::StringValue(text.clone())),
-        Json::Array(list) => Some(Value::ArrayValue(ArrayValue { values: list.iter().map(self::value).collect() })),
+        Json::Array(list) => Some(Value::ArrayValue(ArrayValue { values: list.iter().map(value).collect() })),
         Json::Object(map) => Some(Value::KvlistValue(KeyValueList { values: attributes(map) })),
     };
     AnyValue { value }
