@@ -92,7 +92,7 @@ impl Names {
             "WITH ranked AS (\n  SELECT\n    *,\n    dense_rank() OVER (PARTITION BY prompt_id ORDER BY prompt_version DESC) AS place\n  \
              FROM {}\n  WHERE {}\n    AND prompt_version IS NOT NULL\n)\nSELECT\n  prompt_id,\n  prompt_version,\n  count(*) AS calls,\n  \
              CAST(count_if(status = 'error') AS double) / count(*) AS error_share,\n  {} AS latency_p95_ms,\n  \
-             avg(cost_usd) AS cost_per_call_usd,\n  avg(CASE WHEN valid THEN 1.0 WHEN NOT valid THEN 0.0 END) AS valid_share\n\
+             avg(cost_usd) AS cost_per_call_usd,\n  avg(CASE WHEN valid THEN 1E0 WHEN NOT valid THEN 0E0 END) AS valid_share\n\
              FROM ranked\nWHERE place <= 2\nGROUP BY prompt_id, prompt_version\nORDER BY prompt_id, prompt_version DESC",
             self.calls,
             self.since(30),
