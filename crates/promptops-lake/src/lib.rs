@@ -32,18 +32,24 @@
 //! **Invariant:** this crate alone names DataFusion, and no type of it appears in the public interface.
 
 mod append;
+mod compact;
 mod error;
 mod file;
 mod filter;
+mod ids;
 mod lake;
+mod land;
 mod partition;
 mod query;
 mod rows;
 mod scan;
 mod schema;
+mod snapshot;
 mod statistics;
+mod write;
 
 pub use append::Appended;
+pub use compact::{CompactSettings, Compacted};
 pub use error::{Cause, LakeError};
 pub use filter::Filter;
 pub use lake::Lake;
