@@ -379,7 +379,7 @@ def reply_vectors():
     labels = {"enum": ["billing", "technical"]}
     chat = {
         "id": "chatcmpl-1", "object": "chat.completion", "created": 1777636800, "model": "gpt-5.2-2026-02-01",
-        "system_fingerprint": "fp_44709d6fcb",
+        "system_fingerprint": "fp_44709d6fcb", "service_tier": "default",
         "choices": [{"index": 0, "finish_reason": "stop", "logprobs": None,
                      "message": {"role": "assistant", "content": " billing\n", "refusal": None}}],
         "usage": {"prompt_tokens": 120, "completion_tokens": 9, "total_tokens": 129,
@@ -389,7 +389,8 @@ def reply_vectors():
     chat_facts = {
         "responded_model": "gpt-5.2-2026-02-01", "fingerprint": "fp_44709d6fcb", "finish_reason": "stop",
         "input_tokens": 120, "output_tokens": 9, "cached_tokens": 64, "reasoning_tokens": 7, "status": "ok",
-        "refusal": False, "output_length": 9,
+        "refusal": False, "output_length": 9, "operation": "chat", "provider": None, "response_id": "chatcmpl-1",
+        "service_tier": "default", "cache_write_tokens": None,
     }
 
     def choice(base, **changes):
@@ -414,7 +415,7 @@ def reply_vectors():
         "content": [{"type": "thinking", "thinking": "hm", "signature": "s"}, {"type": "text", "text": "billing"}],
         "stop_reason": "end_turn", "stop_sequence": None,
         "usage": {"input_tokens": 10, "cache_creation_input_tokens": 200, "cache_read_input_tokens": 1000,
-                  "output_tokens": 30, "output_tokens_details": {"thinking_tokens": 21}},
+                  "output_tokens": 30, "output_tokens_details": {"thinking_tokens": 21}, "service_tier": "batch"},
     }
     bedrock = {
         "ResponseMetadata": {"RequestId": "7d1f", "HTTPStatusCode": 200, "RetryAttempts": 0},
@@ -422,14 +423,15 @@ def reply_vectors():
         "stopReason": "max_tokens",
         "usage": {"inputTokens": 10, "outputTokens": 5, "totalTokens": 65, "cacheReadInputTokens": 50,
                   "cacheWriteInputTokens": 0},
-        "metrics": {"latencyMs": 312},
+        "metrics": {"latencyMs": 312}, "serviceTier": {"type": "flex"},
     }
 
     def case(name, reply, record, request_id=None, output=labels, known=True):
         return {"name": name, "output": output, "reply": reply, "known": known, "request_id": request_id, "record": record}
 
     none = ["responded_model", "fingerprint", "finish_reason", "input_tokens", "output_tokens", "cached_tokens",
-            "reasoning_tokens", "label", "valid", "refusal", "output_length", "error_type"]
+            "reasoning_tokens", "label", "valid", "refusal", "output_length", "error_type", "operation", "provider", "response_id",
+            "service_tier", "cache_write_tokens"]
     cases = [
         case("openai chat", chat, {**chat_facts, "label": "billing", "valid": True}, "chatcmpl-1"),
         case("openai chat without classes", chat, {**chat_facts, "label": None, "valid": None}, "chatcmpl-1", None),
@@ -447,7 +449,8 @@ def reply_vectors():
         case("openai responses", responses,
              {"responded_model": "gpt-5.2-2026-02-01", "label": "technical", "valid": True, "finish_reason": "stop",
               "input_tokens": 40, "output_tokens": 12, "cached_tokens": 0, "reasoning_tokens": 10,
-              "output_length": 9, "refusal": False}, "resp_1"),
+              "output_length": 9, "refusal": False, "operation": "chat", "response_id": "resp_1", "cache_write_tokens": 0,
+              "service_tier": None}, "resp_1"),
         case("openai responses, clipped",
              {**responses, "status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}},
              {"finish_reason": "length"}, "resp_1"),
@@ -466,7 +469,8 @@ def reply_vectors():
         case("anthropic messages: input counts the cache", anthropic,
              {"responded_model": "claude-sonnet-4-6", "label": "billing", "valid": True, "finish_reason": "stop",
               "input_tokens": 1210, "output_tokens": 30, "cached_tokens": 1000, "reasoning_tokens": 21,
-              "output_length": 7, "fingerprint": None}, "msg_01"),
+              "output_length": 7, "fingerprint": None, "operation": "chat", "response_id": "msg_01",
+              "service_tier": "batch", "cache_write_tokens": 200}, "msg_01"),
         case("anthropic messages without a cache",
              {**anthropic, "usage": {"input_tokens": 10, "output_tokens": 3}},
              {"input_tokens": 10, "cached_tokens": None, "reasoning_tokens": None}, "msg_01"),
@@ -478,7 +482,8 @@ def reply_vectors():
              {"finish_reason": "tool_calls", "valid": None}, "msg_01"),
         case("bedrock converse: input counts the cache", bedrock,
              {"responded_model": None, "label": None, "valid": False, "finish_reason": "length", "input_tokens": 60,
-              "output_tokens": 5, "cached_tokens": 50, "reasoning_tokens": None, "output_length": 6}, "7d1f"),
+              "output_tokens": 5, "cached_tokens": 50, "reasoning_tokens": None, "output_length": 6, "operation": "chat",
+              "provider": "aws.bedrock", "response_id": None, "service_tier": "flex", "cache_write_tokens": 0}, "7d1f"),
         case("bedrock converse, AWS's client for JavaScript",
              {"$metadata": {"httpStatusCode": 200, "requestId": "7d1f", "attempts": 1},
               **{name: value for name, value in bedrock.items() if name != "ResponseMetadata"}},
@@ -520,7 +525,8 @@ def stream_vectors():
     ]
     chat_facts = {"responded_model": "gpt-5.2-2026-02-01", "fingerprint": "fp_44709d6fcb", "finish_reason": "stop",
                   "input_tokens": 120, "output_tokens": 9, "cached_tokens": 64, "reasoning_tokens": 7, "status": "ok",
-                  "refusal": False, "output_length": 8, "label": "billing", "valid": True}
+                  "refusal": False, "output_length": 8, "label": "billing", "valid": True, "operation": "chat",
+                  "response_id": "chatcmpl-1", "service_tier": "default"}
 
     def tool_call(**function):
         return {"tool_calls": [{"index": 0, "function": function}]}
@@ -635,7 +641,7 @@ def stream_vectors():
         case("openai responses", events, responses,
              {"responded_model": "gpt-5.2-2026-02-01", "label": "technical", "valid": True, "finish_reason": "stop",
               "input_tokens": 40, "output_tokens": 12, "cached_tokens": 32, "reasoning_tokens": 10, "output_length": 9,
-              "refusal": False}, 4, "resp_1"),
+              "refusal": False, "response_id": "resp_1", "cache_write_tokens": 0}, 4, "resp_1"),
         case("openai responses, left early", events, numbered(started),
              {**partial, "output_length": 4, "responded_model": "gpt-5.2-2026-02-01", "input_tokens": None}, 4, "resp_1"),
         case("openai responses, clipped", events, numbered([
@@ -656,7 +662,7 @@ def stream_vectors():
         case("anthropic messages: input counts the cache", messages, anthropic,
              {"responded_model": "claude-sonnet-4-6", "label": "billing", "valid": True, "finish_reason": "stop",
               "input_tokens": 1210, "output_tokens": 30, "cached_tokens": 1000, "reasoning_tokens": 21, "output_length": 7,
-              "status": "ok"}, 2, "msg_01"),
+              "status": "ok", "response_id": "msg_01", "cache_write_tokens": 200}, 2, "msg_01"),
         case("anthropic messages, counts of the end replace those of the start", messages,
              [started_message({"input_tokens": 10, "output_tokens": 1}),
               *said(0, {"type": "text", "text": ""}, {"type": "text_delta", "text": "x"}),

@@ -261,7 +261,7 @@ fn a_mapping_that_cannot_be_used_says_why() {
     ----- stdout -----
     ----- stderr -----
     error: `mapping.toml` is not a mapping
-      cause: no field of the invocation record is called `latency`; known are `time`, `invocation_id`, `trace_id`, `span_id`, `parent_invocation`, `agent`, `session`, `service`, `runtime`, `environment`, `prompt_id`, `prompt_version`, `prompt_digest`, `arm`, `input_hash`, `requested_model`, `responded_model`, `fingerprint`, `parameters_hash`, `tools_hash`, `latency_ms`, `time_to_first_token_ms`, `input_tokens`, `output_tokens`, `cached_tokens`, `reasoning_tokens`, `cost_usd`, `price_table`, `status`, `error_type`, `finish_reason`, `label`, `valid`, `refusal`, `output_length`, `stratum`, `source`, `input`, `output` and `scores.NAME`
+      cause: no field of the invocation record is called `latency`; known are `time`, `invocation_id`, `trace_id`, `span_id`, `parent_invocation`, `agent`, `session`, `service`, `runtime`, `environment`, `prompt_id`, `prompt_version`, `prompt_digest`, `arm`, `input_hash`, `operation`, `provider`, `requested_model`, `responded_model`, `response_id`, `fingerprint`, `service_tier`, `parameters_hash`, `tools_hash`, `latency_ms`, `time_to_first_token_ms`, `input_tokens`, `output_tokens`, `cached_tokens`, `cache_write_tokens`, `reasoning_tokens`, `cost_usd`, `price_table`, `status`, `error_type`, `finish_reason`, `label`, `valid`, `refusal`, `output_length`, `stratum`, `source`, `input`, `output` and `scores.NAME`
     "#);
     assert_snapshot!(with("[columns]\ntime = { column = \"asked\" }\nlabel = { column = \"answer\", pattern = \"(\" }\n"), @r#"
     exit: 2

@@ -60,9 +60,13 @@ pub(crate) fn to_batch(records: &[&Invocation]) -> Result<RecordBatch, ArrowErro
         text(|record| record.prompt_digest.as_deref()),
         text(|record| record.arm.as_deref()),
         text(|record| record.input_hash.as_deref()),
+        text(|record| record.operation.as_deref()),
+        text(|record| record.provider.as_deref()),
         text(|record| record.requested_model.as_deref()),
         text(|record| record.responded_model.as_deref()),
+        text(|record| record.response_id.as_deref()),
         text(|record| record.fingerprint.as_deref()),
+        text(|record| record.service_tier.as_deref()),
         text(|record| record.parameters_hash.as_deref()),
         text(|record| record.tools_hash.as_deref()),
         number(|record| record.latency_ms),
@@ -70,6 +74,7 @@ pub(crate) fn to_batch(records: &[&Invocation]) -> Result<RecordBatch, ArrowErro
         count(|record| record.input_tokens),
         count(|record| record.output_tokens),
         count(|record| record.cached_tokens),
+        count(|record| record.cache_write_tokens),
         count(|record| record.reasoning_tokens),
         number(|record| record.cost_usd),
         text(|record| record.price_table.as_deref()),
@@ -136,9 +141,13 @@ pub(crate) fn from_batch(batch: &RecordBatch) -> Result<Vec<Invocation>, LakeErr
     columns.text("prompt_digest", &mut records, |record| &mut record.prompt_digest)?;
     columns.text("arm", &mut records, |record| &mut record.arm)?;
     columns.text("input_hash", &mut records, |record| &mut record.input_hash)?;
+    columns.text("operation", &mut records, |record| &mut record.operation)?;
+    columns.text("provider", &mut records, |record| &mut record.provider)?;
     columns.text("requested_model", &mut records, |record| &mut record.requested_model)?;
     columns.text("responded_model", &mut records, |record| &mut record.responded_model)?;
+    columns.text("response_id", &mut records, |record| &mut record.response_id)?;
     columns.text("fingerprint", &mut records, |record| &mut record.fingerprint)?;
+    columns.text("service_tier", &mut records, |record| &mut record.service_tier)?;
     columns.text("parameters_hash", &mut records, |record| &mut record.parameters_hash)?;
     columns.text("tools_hash", &mut records, |record| &mut record.tools_hash)?;
     columns.text("price_table", &mut records, |record| &mut record.price_table)?;
@@ -155,6 +164,7 @@ pub(crate) fn from_batch(batch: &RecordBatch) -> Result<Vec<Invocation>, LakeErr
     columns.count("input_tokens", &mut records, |record| &mut record.input_tokens)?;
     columns.count("output_tokens", &mut records, |record| &mut record.output_tokens)?;
     columns.count("cached_tokens", &mut records, |record| &mut record.cached_tokens)?;
+    columns.count("cache_write_tokens", &mut records, |record| &mut record.cache_write_tokens)?;
     columns.count("reasoning_tokens", &mut records, |record| &mut record.reasoning_tokens)?;
     columns.count("output_length", &mut records, |record| &mut record.output_length)?;
     columns.flag("valid", &mut records, |record| &mut record.valid)?;

@@ -108,12 +108,20 @@ pub struct Invocation {
     pub arm: Option<String>,
     /// Hash of the rendered input, `sha256:` and 64 hexadecimal digits; equal inputs have equal hashes.
     pub input_hash: Option<String>,
+    /// Kind of the call, such as `chat`, `text_completion` or `embeddings`.
+    pub operation: Option<String>,
+    /// Provider that was called, such as `openai`, `anthropic` or `aws.bedrock`.
+    pub provider: Option<String>,
     /// Model that was asked for.
     pub requested_model: Option<String>,
     /// Model that the provider says answered.
     pub responded_model: Option<String>,
+    /// The provider's own id of the answer.
+    pub response_id: Option<String>,
     /// Fingerprint of the provider's system, such as OpenAI's `system_fingerprint`.
     pub fingerprint: Option<String>,
+    /// Tier that the provider served the call in, such as `batch`, `flex` or `priority`; prices depend on it.
+    pub service_tier: Option<String>,
     /// Hash of the sampling parameters.
     pub parameters_hash: Option<String>,
     /// Hash of the tool definitions.
@@ -128,6 +136,8 @@ pub struct Invocation {
     pub output_tokens: Option<u64>,
     /// Tokens of the input that the provider read from its cache; part of `input_tokens`.
     pub cached_tokens: Option<u64>,
+    /// Tokens of the input that the provider wrote to its cache; part of `input_tokens`.
+    pub cache_write_tokens: Option<u64>,
     /// Tokens spent on reasoning; part of `output_tokens`.
     pub reasoning_tokens: Option<u64>,
     /// Cost of the call, US dollars.
@@ -180,9 +190,13 @@ impl Invocation {
             prompt_digest: None,
             arm: None,
             input_hash: None,
+            operation: None,
+            provider: None,
             requested_model: None,
             responded_model: None,
+            response_id: None,
             fingerprint: None,
+            service_tier: None,
             parameters_hash: None,
             tools_hash: None,
             latency_ms: None,
@@ -190,6 +204,7 @@ impl Invocation {
             input_tokens: None,
             output_tokens: None,
             cached_tokens: None,
+            cache_write_tokens: None,
             reasoning_tokens: None,
             cost_usd: None,
             price_table: None,
@@ -238,6 +253,7 @@ impl Invocation {
             ("input_tokens", self.input_tokens),
             ("output_tokens", self.output_tokens),
             ("cached_tokens", self.cached_tokens),
+            ("cache_write_tokens", self.cache_write_tokens),
             ("reasoning_tokens", self.reasoning_tokens),
             ("output_length", self.output_length),
         ] {

@@ -54,11 +54,19 @@ pub struct InvocationV1 {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_hash: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_model: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub responded_model: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_tier: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters_hash: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,6 +81,8 @@ pub struct InvocationV1 {
     pub output_tokens: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_tokens: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_tokens: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_tokens: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -161,9 +171,13 @@ impl From<&Invocation> for InvocationV1 {
             prompt_digest,
             arm,
             input_hash,
+            operation,
+            provider,
             requested_model,
             responded_model,
+            response_id,
             fingerprint,
+            service_tier,
             parameters_hash,
             tools_hash,
             latency_ms,
@@ -171,6 +185,7 @@ impl From<&Invocation> for InvocationV1 {
             input_tokens,
             output_tokens,
             cached_tokens,
+            cache_write_tokens,
             reasoning_tokens,
             cost_usd,
             price_table,
@@ -204,9 +219,13 @@ impl From<&Invocation> for InvocationV1 {
             prompt_digest,
             arm,
             input_hash,
+            operation,
+            provider,
             requested_model,
             responded_model,
+            response_id,
             fingerprint,
+            service_tier,
             parameters_hash,
             tools_hash,
             latency_ms: finite(latency_ms),
@@ -214,6 +233,7 @@ impl From<&Invocation> for InvocationV1 {
             input_tokens,
             output_tokens,
             cached_tokens,
+            cache_write_tokens,
             reasoning_tokens,
             cost_usd: finite(cost_usd),
             price_table,
@@ -258,9 +278,13 @@ impl InvocationV1 {
             prompt_digest: self.prompt_digest,
             arm: self.arm,
             input_hash: self.input_hash,
+            operation: self.operation,
+            provider: self.provider,
             requested_model: self.requested_model,
             responded_model: self.responded_model,
+            response_id: self.response_id,
             fingerprint: self.fingerprint,
+            service_tier: self.service_tier,
             parameters_hash: self.parameters_hash,
             tools_hash: self.tools_hash,
             latency_ms: self.latency_ms,
@@ -268,6 +292,7 @@ impl InvocationV1 {
             input_tokens: self.input_tokens,
             output_tokens: self.output_tokens,
             cached_tokens: self.cached_tokens,
+            cache_write_tokens: self.cache_write_tokens,
             reasoning_tokens: self.reasoning_tokens,
             cost_usd: self.cost_usd,
             price_table: self.price_table,

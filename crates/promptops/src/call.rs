@@ -284,12 +284,17 @@ impl Call {
         let is_refusal_known = reply.text.is_some() || reply.finish_reason.is_some() || reply.refusal;
         record.refusal = is_refusal_known.then_some(reply.refusal);
         record.output_length = reply.text.as_ref().map(|text| text.chars().count() as u64);
+        record.operation = reply.operation.map(str::to_owned);
+        record.provider = reply.provider.map(str::to_owned);
         record.responded_model = reply.model;
+        record.response_id = reply.response_id;
         record.fingerprint = reply.fingerprint;
+        record.service_tier = reply.service_tier;
         record.finish_reason = reply.finish_reason;
         record.input_tokens = reply.input_tokens;
         record.output_tokens = reply.output_tokens;
         record.cached_tokens = reply.cached_tokens;
+        record.cache_write_tokens = reply.cache_write_tokens;
         record.reasoning_tokens = reply.reasoning_tokens;
         self.request_id = reply.request_id;
     }

@@ -22,8 +22,16 @@ pub struct Reply {
     pub text: Option<String>,
     /// Model that answered.
     pub model: Option<String>,
+    /// Kind of the call, `chat` for all shapes that are known; absent of a bare text.
+    pub operation: Option<&'static str>,
+    /// Provider, where no other speaks like it.
+    pub provider: Option<&'static str>,
     /// The provider's id of the reply or request, for its support.
     pub request_id: Option<String>,
+    /// The provider's id of the reply, as its own records name it.
+    pub response_id: Option<String>,
+    /// Tier in which the provider served the call.
+    pub service_tier: Option<String>,
     /// Fingerprint of the provider's system.
     pub fingerprint: Option<String>,
     /// `stop`, `length`, `tool_calls`, `content_filter`, `refusal`, or the provider's own word where it has no equal.
@@ -36,6 +44,8 @@ pub struct Reply {
     pub output_tokens: Option<u64>,
     /// Tokens of the input that were read from the provider's cache.
     pub cached_tokens: Option<u64>,
+    /// Tokens of the input that were written to the provider's cache.
+    pub cache_write_tokens: Option<u64>,
     /// Tokens spent on reasoning.
     pub reasoning_tokens: Option<u64>,
     /// Why there is no answer, where the reply itself says that the provider failed: an `error_type`.

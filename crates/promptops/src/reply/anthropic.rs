@@ -17,18 +17,23 @@ pub(super) fn read(json: &Value) -> Option<Reply> {
         other => other,
     });
     let cached_tokens = count(json, "/usage/cache_read_input_tokens");
-    let written_to_cache = count(json, "/usage/cache_creation_input_tokens");
+    let cache_write_tokens = count(json, "/usage/cache_creation_input_tokens");
     Some(Reply {
         text: joined(parts.iter().filter(is_text).filter_map(|part| part.get("text")?.as_str())),
         model: text(json, "/model"),
+        operation: Some("chat"),
+        provider: None,
         request_id: request_id(json),
+        response_id: text(json, "/id"),
+        service_tier: text(json, "/usage/service_tier"),
         fingerprint: None,
         refusal: finish_reason == Some("refusal"),
         finish_reason: finish_reason.map(str::to_owned),
         // `input_tokens` counts only what came after the last cache breakpoint.
-        input_tokens: sum(count(json, "/usage/input_tokens"), [cached_tokens, written_to_cache]),
+        input_tokens: sum(count(json, "/usage/input_tokens"), [cached_tokens, cache_write_tokens]),
         output_tokens: count(json, "/usage/output_tokens"),
         cached_tokens,
+        cache_write_tokens,
         reasoning_tokens: count(json, "/usage/output_tokens_details/thinking_tokens")
             .or_else(|| count(json, "/usage/output_tokens_details/reasoning_tokens")),
         failure: None,

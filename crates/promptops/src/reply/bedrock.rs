@@ -15,19 +15,24 @@ pub(super) fn read(json: &Value) -> Option<Reply> {
         other => other,
     });
     let cached_tokens = count(json, "/usage/cacheReadInputTokens");
-    let written_to_cache = count(json, "/usage/cacheWriteInputTokens");
+    let cache_write_tokens = count(json, "/usage/cacheWriteInputTokens");
     Some(Reply {
         text: joined(parts.iter().filter_map(|part| part.get("text")?.as_str())),
         // The reply does not name the model, except where a prompt router chose it.
         model: text(json, "/trace/promptRouter/invokedModelId"),
+        operation: Some("chat"),
+        provider: Some("aws.bedrock"),
         // As boto3 has it, and as AWS's client for JavaScript.
         request_id: text(json, "/ResponseMetadata/RequestId").or_else(|| text(json, "/$metadata/requestId")),
+        response_id: None,
+        service_tier: text(json, "/serviceTier/type"),
         fingerprint: None,
         refusal: finish_reason == Some("refusal"),
         finish_reason: finish_reason.map(str::to_owned),
-        input_tokens: sum(count(json, "/usage/inputTokens"), [cached_tokens, written_to_cache]),
+        input_tokens: sum(count(json, "/usage/inputTokens"), [cached_tokens, cache_write_tokens]),
         output_tokens: count(json, "/usage/outputTokens"),
         cached_tokens,
+        cache_write_tokens,
         reasoning_tokens: None,
         failure: None,
     })
@@ -46,7 +51,7 @@ pub(super) fn take(event: &Value, so_far: &mut Gathered) -> Option<StreamEvent> 
         }
         "messageStop" => so_far.keep_each(about, &["stopReason"]),
         "metadata" => {
-            so_far.keep_each(about, &["trace"]);
+            so_far.keep_each(about, &["serviceTier", "trace"]);
             so_far.keep_usage(about.get("usage"));
         }
         exception if exception.ends_with("Exception") => so_far.fail(exception),

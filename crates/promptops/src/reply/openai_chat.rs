@@ -13,7 +13,11 @@ pub(super) fn read(json: &Value) -> Option<Reply> {
     Some(Reply {
         text: content.and_then(Value::as_str).map(str::to_owned),
         model: text(json, "/model"),
+        operation: Some("chat"),
+        provider: None,
         request_id: request_id(json),
+        response_id: text(json, "/id"),
+        service_tier: text(json, "/service_tier"),
         fingerprint: text(json, "/system_fingerprint"),
         // Older servers say `function_call` for what became `tool_calls`.
         finish_reason: said("/finish_reason")
@@ -22,6 +26,7 @@ pub(super) fn read(json: &Value) -> Option<Reply> {
         input_tokens: count(json, "/usage/prompt_tokens"),
         output_tokens: count(json, "/usage/completion_tokens"),
         cached_tokens: count(json, "/usage/prompt_tokens_details/cached_tokens"),
+        cache_write_tokens: count(json, "/usage/prompt_tokens_details/cache_write_tokens"),
         reasoning_tokens: count(json, "/usage/completion_tokens_details/reasoning_tokens"),
         failure: None,
     })
@@ -38,7 +43,7 @@ pub(super) fn take(event: &Value, so_far: &mut Gathered) -> Option<StreamEvent> 
     if choices.iter().any(|choice| choice.get("delta").is_none()) {
         return None;
     }
-    so_far.keep_each(chunk, &["id", "model", "system_fingerprint"]);
+    so_far.keep_each(chunk, &["id", "model", "service_tier", "system_fingerprint"]);
     so_far.keep_usage(chunk.get("usage"));
     let is_first = |choice: &&Value| choice.get("index").and_then(Value::as_u64).unwrap_or(0) == 0;
     let Some(choice) = choices.iter().find(is_first) else { return Some(StreamEvent::Other) };

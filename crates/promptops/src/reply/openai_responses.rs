@@ -28,13 +28,18 @@ pub(super) fn read(json: &Value) -> Option<Reply> {
     Some(Reply {
         text: joined(texts),
         model: text(json, "/model"),
+        operation: Some("chat"),
+        provider: None,
         request_id: request_id(json),
+        response_id: text(json, "/id"),
+        service_tier: text(json, "/service_tier"),
         fingerprint: None,
         finish_reason,
         refusal,
         input_tokens: count(json, "/usage/input_tokens"),
         output_tokens: count(json, "/usage/output_tokens"),
         cached_tokens: count(json, "/usage/input_tokens_details/cached_tokens"),
+        cache_write_tokens: count(json, "/usage/input_tokens_details/cache_write_tokens"),
         reasoning_tokens: count(json, "/usage/output_tokens_details/reasoning_tokens"),
         failure,
     })
