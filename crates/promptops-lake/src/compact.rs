@@ -8,6 +8,7 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SessionContext, col, lit};
 use datafusion::scalar::ScalarValue;
 use futures::StreamExt;
+use object_store::ObjectMeta;
 use object_store::path::Path;
 
 use crate::append::ATTEMPTS;
@@ -78,6 +79,7 @@ impl Lake {
     ///
     /// [`LakeError::Corrupt`] with a file that cannot be read; otherwise as the store fails. What was done until then stays.
     pub async fn compact(&self, now: DateTime<Utc>, settings: Option<CompactSettings>) -> Result<Compacted, LakeError> {
+        self.remove_leftovers()?;
         let mut total = Compacted::default();
         for attempt in 1.. {
             match self.compact_once(now, settings, &mut total).await {
@@ -106,7 +108,7 @@ impl Lake {
             snapshot.settled.iter().filter_map(|file| Partition::of_file(&file.location)).collect();
         let due = due_hours(&waiting, &has_files, now, settings);
         for hour in &due {
-            let (files, records) = self.compact_hour(*hour, &waiting, settings.unwrap_or_default()).await?;
+            let (files, records) = self.compact_hour(*hour, &waiting, &snapshot.settled, settings.unwrap_or_default()).await?;
             total.hours += u64::from(files > 0);
             total.files += files;
             total.records += records;
@@ -131,15 +133,15 @@ impl Lake {
         &self,
         hour: Partition,
         waiting: &[Waiting],
+        settled: &[ObjectMeta],
         settings: CompactSettings,
     ) -> Result<(u64, u64), LakeError> {
-        let landed: Vec<_> =
-            waiting.iter().filter(|file| file.hours.contains_key(&hour)).map(|file| file.file.clone()).collect();
+        let of_hour = |file: &&ObjectMeta| Partition::of_file(&file.location) == Some(hour);
+        let mut settled: Vec<ObjectMeta> = settled.iter().filter(of_hour).cloned().collect();
+        let mut waiting: Vec<Waiting> = waiting.iter().filter(|file| file.hours.contains_key(&hour)).cloned().collect();
         let (mut files, mut records) = (0, 0);
         for _ in 0..ATTEMPTS {
-            let settled = self.files(&hour.folder()).await?;
             let mut number = settled.iter().filter_map(|file| number_of(&file.location)).max().unwrap_or(0);
-            let waiting = self.waiting(&landed, &settled).await?;
             let context = self.landed_context(&waiting, settings.sort_bytes).await?;
             let mut rows = SortedHour::begin(self, &context, hour, settings.file_bytes).await?;
             let mut lost = false;
@@ -155,6 +157,10 @@ impl Lake {
             if !lost {
                 return Ok((files, records));
             }
+            // Another writer took the number: what it wrote may be what waits here.
+            settled = self.files(&hour.folder()).await?;
+            let landed: Vec<ObjectMeta> = waiting.iter().map(|file| file.file.clone()).collect();
+            waiting = self.waiting(&landed, &settled).await?;
         }
         Err(LakeError::Contended { place: hour.to_string(), attempts: ATTEMPTS })
     }
@@ -215,12 +221,7 @@ struct SortedHour<'a> {
 }
 
 impl<'a> SortedHour<'a> {
-    async fn begin(
-        lake: &'a Lake,
-        context: &SessionContext,
-        hour: Partition,
-        file_bytes: u64,
-    ) -> Result<Self, LakeError> {
+    async fn begin(lake: &'a Lake, context: &SessionContext, hour: Partition, file_bytes: u64) -> Result<Self, LakeError> {
         match Self::rows(context, hour).await {
             Ok(rows) => Ok(Self { lake, rows, file_bytes: usize::try_from(file_bytes).unwrap_or(usize::MAX) }),
             Err(error) => Err(failure(lake, error).await),

@@ -31,12 +31,6 @@ pub enum LakeError {
         /// What is wrong, as a lower-case fragment.
         reason: String,
     },
-    /// The name of a segment cannot be the name of a file: give another.
-    #[error("a segment's name has letters, digits, `-`, `_` and `.` only, 128 at most: `{name}`")]
-    Name {
-        /// The name as it was given.
-        name: String,
-    },
     /// A file of the lake is not what was written: restore or remove it.
     #[error("not a readable Parquet file of invocations: `{file}`")]
     Corrupt {
@@ -78,7 +72,7 @@ impl LakeError {
             }
             Self::Corrupt { .. } => Some("restore the file from a backup, or move it away to go on without its records"),
             Self::Contended { .. } => Some("records written so far are kept; repeating the import adds only the others"),
-            Self::Query(_) | Self::Record { .. } | Self::Name { .. } | Self::Store { .. } | Self::Execution(_) => None,
+            Self::Query(_) | Self::Record { .. } | Self::Store { .. } | Self::Execution(_) => None,
         }
     }
 

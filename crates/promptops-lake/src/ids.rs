@@ -23,7 +23,7 @@ pub(crate) const FILES_AT_ONCE: usize = 16;
 pub(crate) type Ids = HashSet<Uuid>;
 
 /// A landed file, and which of its rows count.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Waiting {
     pub(crate) file: ObjectMeta,
     /// For each row: whether no other file before it holds the record.

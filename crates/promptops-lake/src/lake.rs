@@ -25,7 +25,7 @@ pub struct Lake {
     pub(crate) store: Arc<dyn ObjectStore>,
     name: Arc<str>,
     /// The folder, of a lake on a local disk.
-    disk: Option<Path>,
+    pub(crate) disk: Option<Path>,
 }
 
 impl fmt::Debug for Lake {
@@ -114,7 +114,13 @@ impl Lake {
             let path = LocalFileSystem::new().path_to_filesystem(&path)?;
             File::open(&path)?.sync_all()?;
             // Other systems have no way to sync a folder.
-            if cfg!(unix) && let Some(folder) = path.parent() { File::open(folder)?.sync_all() } else { Ok(()) }
+            if cfg!(unix)
+                && let Some(folder) = path.parent()
+            {
+                File::open(folder)?.sync_all()
+            } else {
+                Ok(())
+            }
         });
         let failed = |source: Cause| LakeError::Store { action: "sync", place: file.to_string(), source };
         synced.await.map_err(|error| failed(error.into()))?.map_err(|error: std::io::Error| failed(error.into()))

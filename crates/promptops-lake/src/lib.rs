@@ -34,6 +34,7 @@
 mod append;
 mod compact;
 mod error;
+mod expire;
 mod file;
 mod filter;
 mod ids;
@@ -46,13 +47,16 @@ mod scan;
 mod schema;
 mod snapshot;
 mod statistics;
+mod verify;
 mod write;
 
 pub use append::Appended;
 pub use compact::{CompactSettings, Compacted};
 pub use error::{Cause, LakeError};
+pub use expire::Expired;
 pub use filter::Filter;
 pub use lake::Lake;
 pub use query::QueryResult;
 pub use schema::{TABLE, schema};
 pub use statistics::{GroupBy, LatencyPercentiles, StatisticsRow};
+pub use verify::{Problem, ProblemKind, Verified};

@@ -25,7 +25,7 @@ pub(crate) const READ_ATTEMPTS: u32 = 8;
 /// The files of a lake at one moment.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Snapshot {
-    /// What was landed and may not be in its hours yet, by name.
+    /// What was landed and may not be in its hours yet, the oldest first.
     pub(crate) landed: Vec<ObjectMeta>,
     /// The files of the hours, by name.
     pub(crate) settled: Vec<ObjectMeta>,
@@ -40,7 +40,8 @@ impl Lake {
     ///
     /// An empty file, which a loss of power can leave, is refused: the query engine would skip it in silence.
     pub(crate) async fn snapshot(&self) -> std::result::Result<Snapshot, LakeError> {
-        let landed = self.files(&Path::from(LANDING)).await?;
+        let mut landed = self.files(&Path::from(LANDING)).await?;
+        landed.sort_by_key(|file| file.last_modified);
         let mut settled = self.files(&Path::from(TABLE)).await?;
         settled.retain(|file| Partition::of_file(&file.location).is_some());
         match landed.iter().chain(&settled).find(|file| file.size == 0) {

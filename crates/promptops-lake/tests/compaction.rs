@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use object_store::memory::InMemory;
-use promptops_lake::{CompactSettings, Compacted, Filter, GroupBy, Lake, LakeError};
+use promptops_lake::{CompactSettings, Compacted, Filter, GroupBy, Lake};
 use promptops_telemetry::{Invocation, Uuid};
 
 fn time(text: &str) -> DateTime<Utc> {
@@ -50,9 +50,9 @@ async fn what_is_landed_is_read_at_once_and_counts_once() {
     for lake in [memory_lake(), Lake::open_folder(tempfile::tempdir().unwrap().path()).unwrap()] {
         let noon = |number| invocation(number, "2026-05-01T12:00:00Z");
         lake.append(&[noon(1), noon(2)]).await.unwrap();
-        assert!(lake.land("a-1", &[noon(3), noon(4), invocation(5, "1999-12-31T23:59:59Z")]).await.unwrap());
-        assert!(!lake.land("a-1", &[noon(3), noon(4), invocation(5, "1999-12-31T23:59:59Z")]).await.unwrap(), "the same segment again");
-        assert!(lake.land("b-1", &[noon(2), noon(4), noon(6)]).await.unwrap(), "half of it is elsewhere already");
+        assert!(lake.land(&[noon(3), noon(4), invocation(5, "1999-12-31T23:59:59Z")]).await.unwrap());
+        assert!(!lake.land(&[noon(3), noon(4), invocation(5, "1999-12-31T23:59:59Z")]).await.unwrap(), "the same segment again");
+        assert!(lake.land(&[noon(2), noon(4), noon(6)]).await.unwrap(), "half of it is elsewhere already");
         assert_eq!(ids(&lake).await, [5, 1, 2, 3, 4, 6]);
 
         let count = lake.query("SELECT day, hour, count(*) AS n FROM invocations GROUP BY 1, 2 ORDER BY 1").await.unwrap();
@@ -72,8 +72,8 @@ async fn compaction_puts_records_into_their_hours_once() {
     let lake = Lake::open_folder(folder.path()).unwrap();
     let noon = |number| invocation(number, "2026-05-01T12:00:00Z");
     lake.append(&[noon(1)]).await.unwrap();
-    lake.land("a-1", &[noon(1), noon(2), invocation(3, "2026-05-01T13:00:00Z")]).await.unwrap();
-    lake.land("a-2", &[noon(2), noon(4)]).await.unwrap();
+    lake.land(&[noon(1), noon(2), invocation(3, "2026-05-01T13:00:00Z")]).await.unwrap();
+    lake.land(&[noon(2), noon(4)]).await.unwrap();
     let done = lake.compact(time("2026-05-01T13:30:00Z"), None).await.unwrap();
     assert_eq!(done, Compacted { hours: 2, files: 2, records: 3, segments: 2, ..Compacted::default() });
     assert_eq!(
@@ -86,7 +86,7 @@ async fn compaction_puts_records_into_their_hours_once() {
     );
     assert_eq!(ids(&lake).await, [1, 2, 4, 3]);
     // Landed again after its compaction, as by a server that was killed before it heard.
-    assert!(lake.land("a-2", &[noon(2), noon(4)]).await.unwrap());
+    assert!(lake.land(&[noon(2), noon(4)]).await.unwrap());
     assert_eq!(ids(&lake).await, [1, 2, 4, 3]);
     let done = lake.compact(time("2026-05-01T13:30:00Z"), None).await.unwrap();
     assert_eq!(done, Compacted { segments: 1, ..Compacted::default() });
@@ -105,7 +105,7 @@ async fn rows_are_sorted_and_files_have_the_right_size() {
                 Invocation { input_hash: Some(noise.to_string()), ..invocation(number, "2026-05-01T12:00:00Z") }
             })
             .collect();
-        lake.land(&format!("a-{segment}"), &records).await.unwrap();
+        lake.land(&records).await.unwrap();
     }
     let settings = CompactSettings { file_bytes: 100_000, sort_bytes: 32 << 20, ..CompactSettings::default() };
     // The hour is not over, and holds enough for files.
@@ -124,15 +124,18 @@ async fn hours_wait_until_they_are_over_and_late_records_for_more() {
     let lake = Lake::open_folder(folder.path()).unwrap();
     let now = Utc::now();
     let at = |hours: i64| now - TimeDelta::hours(hours);
-    let records: Vec<Invocation> =
-        [0, 3, 24 * 365 * 20, -24 * 365 * 70].into_iter().zip(1..).map(|(hours, id)| Invocation::new(at(hours), Uuid::from_u128(id))).collect();
-    lake.land("a-1", &records).await.unwrap();
+    let records: Vec<Invocation> = [0, 3, 24 * 365 * 20, -24 * 365 * 70]
+        .into_iter()
+        .zip(1..)
+        .map(|(hours, id)| Invocation::new(at(hours), Uuid::from_u128(id)))
+        .collect();
+    lake.land(&records).await.unwrap();
     let settings = Some(CompactSettings::default());
     let done = lake.compact(now, settings).await.unwrap();
     assert_eq!((done.hours, done.records, done.segments), (2, 2, 0), "the hours that are over");
     assert_eq!((done.waiting, done.ahead), (2, 1), "the present hour, and one of 2096");
     // One more for an hour that has a file waits, and is read meanwhile.
-    lake.land("a-2", &[Invocation::new(at(3), Uuid::from_u128(9))]).await.unwrap();
+    lake.land(&[Invocation::new(at(3), Uuid::from_u128(9))]).await.unwrap();
     let done = lake.compact(now, settings).await.unwrap();
     assert_eq!((done.hours, done.waiting), (0, 3));
     assert_eq!(ids(&lake).await.len(), 5);
@@ -146,20 +149,19 @@ async fn hours_wait_until_they_are_over_and_late_records_for_more() {
 async fn a_clock_that_jumps_about_makes_a_bounded_number_of_files() {
     let folder = tempfile::tempdir().unwrap();
     let lake = Lake::open_folder(folder.path()).unwrap();
-    let records: Vec<Invocation> = (0..1000)
+    let records: Vec<Invocation> = (0..300)
         .map(|number| Invocation::new(time("1999-01-01T00:00:00Z") + TimeDelta::hours(number), Uuid::from_u128(number as u128)))
         .collect();
-    lake.land("a-1", &records).await.unwrap();
-    assert_eq!(files(folder.path()), ["landing/a-1.parquet"], "one file, whatever the clock says");
+    lake.land(&records).await.unwrap();
+    assert_eq!(files(folder.path()).len(), 1, "one file, whatever the clock says");
     let done = lake.compact(time("2026-05-01T12:30:00Z"), None).await.unwrap();
-    assert_eq!((done.files, done.waiting, done.segments), (256, 744, 0));
-    assert_eq!(ids(&lake).await, (0..1000).collect::<Vec<u128>>());
-    for _ in 0..3 {
-        lake.compact(time("2026-05-01T12:30:00Z"), None).await.unwrap();
-    }
+    assert_eq!((done.files, done.waiting, done.segments), (256, 44, 0));
+    assert_eq!(ids(&lake).await, (0..300).collect::<Vec<u128>>());
+    let done = lake.compact(time("2026-05-01T12:30:00Z"), None).await.unwrap();
+    assert_eq!((done.files, done.waiting, done.segments), (44, 0, 1));
     let left = files(folder.path());
-    assert_eq!((left.len(), left[0].starts_with("invocations/")), (1000, true));
-    assert_eq!(ids(&lake).await, (0..1000).collect::<Vec<u128>>());
+    assert_eq!((left.len(), left[0].starts_with("invocations/")), (300, true));
+    assert_eq!(ids(&lake).await, (0..300).collect::<Vec<u128>>());
 }
 
 /// What an engine sees that knows nothing of us: the files below `invocations`, in one listing.
@@ -205,7 +207,7 @@ async fn readers_see_each_record_once_while_servers_land_and_compact() {
                             invocation(id, if place < 10 { "2026-05-01T12:00:00Z" } else { "2026-05-01T13:00:00Z" })
                         })
                         .collect();
-                    lake.land(&format!("{server}-{segment}"), &records).await.unwrap();
+                    lake.land(&records).await.unwrap();
                 }
             })
         })
@@ -232,11 +234,4 @@ async fn readers_see_each_record_once_while_servers_land_and_compact() {
     lake.compact(Utc::now(), None).await.unwrap();
     assert_eq!(outsider(folder.path()).await.len() as u128, expected);
     assert!(files(folder.path()).iter().all(|name| name.starts_with("invocations/")), "nothing waits");
-}
-
-#[tokio::test]
-async fn a_name_stays_in_its_folder() {
-    let error = memory_lake().land("../x", &[]).await.unwrap_err();
-    assert_eq!(error.to_string(), "a segment's name has letters, digits, `-`, `_` and `.` only, 128 at most: `../x`");
-    assert!(matches!(error, LakeError::Name { .. }));
 }
