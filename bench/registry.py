@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from generate_prompts import generate
+from server import free_port, server
 
 HERE = Path(__file__).resolve().parent
 SEED = 2
@@ -137,36 +134,3 @@ class RegistryBench:
             self.commit(project, f"Version {version}")
             seconds.append(self.run([self.promptops, *registry, "publish"], project, environment))
         return {"publish_s3_s": statistics.median(seconds)}
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-@contextmanager
-def server(command: list[str], folder: Path, port: int, environment: dict[str, str]) -> Iterator[None]:
-    """Runs a server until the block is left; it is there once it accepts a connection."""
-    log = folder / f"server-{port}.log"
-    with log.open("wb") as output:
-        child = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                                 start_new_session=True)
-    try:
-        for _ in range(600):
-            if child.poll() is not None:
-                raise SystemExit(f"{command[0]} ended with {child.returncode}\n{log.read_text()[-2000:]}")
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        # The workers of a server may still be starting when it accepts.
-        time.sleep(1)
-        yield
-    finally:
-        os.killpg(child.pid, signal.SIGTERM)
-        try:
-            child.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()

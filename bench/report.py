@@ -14,7 +14,7 @@ from pathlib import Path
 START, END = "<!-- results: start -->", "<!-- results: end -->"
 
 #: What is measured, and may be measured alone: each part says by itself of which revision its figures are.
-PARTS = {"check": "Check", "runtime": "Load, render, record", "registry": "Registry", "evaluations": "Evals"}
+PARTS = {"check": "Check", "runtime": "Load, render, record", "registry": "Registry", "evaluations": "Evals", "observability": "Record and ask"}
 
 Figures = dict[str, float | str]
 
@@ -90,6 +90,18 @@ BARS = [
     Bar("eval 100,000 cases, replayed", "eval_many_replayed_s"),
     Bar("start: eval of one recorded case; promptfoo, of one case", "eval_start_s", "eval_start_promptfoo_s", below=0.050),
     Bar("start: eval of one recorded case; inspect-ai, of one case", "eval_start_s", "eval_start_inspect_s", below=0.050),
+    Bar("record over HTTP, JSON, acknowledged when synced; Phoenix, spans stored", "ingest_json_per_second", "ingest_phoenix_per_second", at_least=100_000),
+    Bar("record over OTLP, acknowledged when synced; Phoenix, spans stored", "ingest_otlp_per_second", "ingest_phoenix_per_second", at_least=50_000),
+    Bar("record over OTLP, acknowledged when synced; MLflow, spans stored", "ingest_otlp_per_second", "ingest_mlflow_per_second", at_least=50_000),
+    Bar("the slowest acknowledgement in a hundred at 50,000 a second, JSON", "ingest_json_half_p99_s", below=0.100),
+    Bar("the slowest acknowledgement in a hundred at 25,000 a second, OTLP", "ingest_otlp_half_p99_s", below=0.100),
+    Bar("record over JSON, most memory", "ingest_json_peak_rss_mb", below=300),
+    Bar("record over OTLP, most memory", "ingest_otlp_peak_rss_mb", below=300),
+    Bar("until the lake has what was recorded in ten seconds, JSON", "ingest_json_behind_s"),
+    Bar("until the lake has what was recorded in ten seconds, OTLP", "ingest_otlp_behind_s"),
+    Bar("bytes of a record in the lake", "lake_bytes_per_record", below=110),
+    Bar("`promptops stats` over 10 million invocations; DuckDB's command for Python, whole", "stats_s", "stats_duckdb_s", at_least_times=1),
+    Bar("`promptops stats` over 10 million invocations; DuckDB's question alone", "stats_s", "stats_duckdb_inside_s", below=1),
     Bar("publish 1,000 changed prompts to S3 on loopback", "publish_s3_s", below=20),
 ]
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import report
 from evaluations import EvaluationBench
 from generate_prompts import generate
+from observability import ObservabilityBench
 from registry import RegistryBench
 from runtime import RuntimeBench
 from timing import CommandRun, run_command
@@ -57,7 +58,10 @@ def main() -> None:
         runners = EvaluationBench(bench.promptops, options.scratch, bench.environment, options.promptfoo, options.rounds)
         return {**runners.measure(), **report.runners(options.promptfoo)}
 
-    measure = {"check": check, "runtime": runtime, "registry": registry, "evaluations": evaluations}
+    def observability() -> report.Figures:
+        return ObservabilityBench(bench.promptops, options.bench_load.parent, options.scratch, bench.environment, options.rounds).measure()
+
+    measure = {"check": check, "runtime": runtime, "registry": registry, "evaluations": evaluations, "observability": observability}
     known = report.before(HERE)
     for part in options.only or report.PARTS:
         known["figures"] |= measure[part]()

@@ -43,8 +43,14 @@ export function configure(settings?: Settings): void;
  */
 export function refresh(): Promise<boolean>;
 
-/** Hands every recorded invocation of `loadPrompt`'s prompts to the operating system. */
+/**
+ * Has every recorded invocation of `loadPrompt`'s prompts delivered. **Blocks** until that is done, for some seconds at most where a
+ * server does not answer; use {@link flushAsync} where the event loop must run on.
+ */
 export function flush(): void;
+
+/** As {@link flush}, and waits on a thread of Node's pool. */
+export function flushAsync(): Promise<void>;
 
 /** How many invocations of `loadPrompt`'s prompts could not be recorded, or not in full. */
 export function dropped(): number;
@@ -114,6 +120,13 @@ export interface Settings {
   readonly invocations?: string | URL | undefined;
   /** Whether invocations are written to standard output in CloudWatch's embedded metric format. */
   readonly emf?: boolean | undefined;
+  /**
+   * Where invocations are sent besides: `emf`, `jsonl:FILE`, `spool:FOLDER`, `https://SERVER` (`promptops serve --record`), `otlp`
+   * or `otlp+http://HOST:PORT`. One of them, or several.
+   */
+  readonly sink?: string | readonly string[] | undefined;
+  /** Folder that keeps what a server does not take, until it does. */
+  readonly spill?: string | URL | undefined;
 }
 
 /** A source of prompts of its own, beside that of {@link loadPrompt}. */
@@ -126,8 +139,10 @@ export class Loader {
   loadPromptAsync(id: string, options?: LoadOptions): Promise<Prompt>;
   /** As the function of this name. */
   refresh(): Promise<boolean>;
-  /** Hands every recorded invocation to the operating system. */
+  /** As the function of this name: blocks. */
   flush(): void;
+  /** As the function of this name. */
+  flushAsync(): Promise<void>;
   /** The environment that is followed, or whose release was locked; null before a followed one was seen. */
   get environment(): string | null;
   /** The number of the release that says what is pinned. */

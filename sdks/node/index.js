@@ -23,6 +23,7 @@ module.exports.configure = loader.configure;
 module.exports.currentInvocation = invocation.currentInvocation;
 module.exports.dropped = loader.dropped;
 module.exports.flush = loader.flush;
+module.exports.flushAsync = loader.flushAsync;
 module.exports.loadPrompt = loader.loadPrompt;
 module.exports.loadPromptAsync = loader.loadPromptAsync;
 module.exports.refresh = loader.refresh;

@@ -15,6 +15,7 @@ export {
   currentInvocation,
   dropped,
   flush,
+  flushAsync,
   loadPrompt,
   loadPromptAsync,
   refresh,

@@ -5,6 +5,7 @@
 //! programs cannot be had here is left out, and its tests say that they are skipped.
 
 mod azurite;
+mod collector;
 mod fake_gcs;
 pub(crate) mod install;
 mod moto;

@@ -18,6 +18,7 @@ mod evidence;
 mod explain;
 mod export;
 mod gate;
+mod generate;
 mod history;
 mod import;
 mod init;
@@ -100,6 +101,8 @@ pub enum Command {
     Audit(audit::Command),
     #[command(subcommand)]
     Registry(registry::Command),
+    #[command(subcommand)]
+    Generate(generate::Command),
     Serve(serve::Arguments),
     Mcp(mcp::Arguments),
     #[command(subcommand)]
@@ -157,6 +160,7 @@ pub fn run(command: Command, context: &Context) -> Outcome<Exit> {
         Command::Environment(command) => environment::run(&command, context),
         Command::Audit(command) => audit::run(&command, context),
         Command::Registry(command) => registry::run(&command, context),
+        Command::Generate(command) => generate::run(&command, context),
         Command::Serve(arguments) => serve::run(&arguments, context),
         Command::Mcp(arguments) => mcp::run(&arguments, context),
         Command::Key(command) => key::run(&command, context),

@@ -22,12 +22,14 @@ mod exit;
 mod failure;
 mod fixes;
 mod gate;
+mod generated_files;
 mod http;
 mod inventory_access;
 #[cfg(feature = "lake")]
 mod lake_access;
 #[cfg(feature = "lake")]
 mod lake_slices;
+mod lake_table;
 mod language_server;
 mod output;
 mod packages;
@@ -43,6 +45,7 @@ mod release_view;
 mod secret_mask;
 mod selection;
 mod status_view;
+mod table_arguments;
 mod text_file;
 mod text_position;
 mod time_argument;

@@ -3,66 +3,28 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
-
-/// Name of the table in SQL, and of the folder of its files.
-pub const TABLE: &str = "invocations";
+pub use promptops_telemetry::columns::TABLE;
+use promptops_telemetry::columns::{COLUMNS, Column, ColumnType};
 
 /// Time zone of all times.
 pub(crate) const UTC: &str = "UTC";
 
 static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-    let text = |name| Field::new(name, DataType::Utf8, true);
-    let number = |name| Field::new(name, DataType::Float64, true);
-    let count = |name| Field::new(name, DataType::Int64, true);
-    let flag = |name| Field::new(name, DataType::Boolean, true);
-    Arc::new(Schema::new(vec![
-        Field::new("time", timestamp(), false),
-        Field::new("invocation_id", DataType::Utf8, false),
-        text("trace_id"),
-        text("span_id"),
-        text("parent_invocation"),
-        text("agent"),
-        text("session"),
-        text("service"),
-        text("runtime"),
-        text("environment"),
-        text("prompt_id"),
-        Field::new("prompt_version", DataType::Int32, true),
-        text("prompt_digest"),
-        text("arm"),
-        text("input_hash"),
-        text("operation"),
-        text("provider"),
-        text("requested_model"),
-        text("responded_model"),
-        text("response_id"),
-        text("fingerprint"),
-        text("service_tier"),
-        text("parameters_hash"),
-        text("tools_hash"),
-        number("latency_ms"),
-        number("time_to_first_token_ms"),
-        count("input_tokens"),
-        count("output_tokens"),
-        count("cached_tokens"),
-        count("cache_write_tokens"),
-        count("reasoning_tokens"),
-        number("cost_usd"),
-        text("price_table"),
-        Field::new("status", DataType::Utf8, false),
-        text("error_type"),
-        text("finish_reason"),
-        text("label"),
-        flag("valid"),
-        flag("refusal"),
-        count("output_length"),
-        Field::new("scores", DataType::Map(Arc::new(entries()), false), true),
-        text("stratum"),
-        text("source"),
-        text("input"),
-        text("output"),
-    ]))
+    let field = |column: &Column| Field::new(column.name, data_type(column.holds), !column.is_always_known());
+    Arc::new(Schema::new(COLUMNS.iter().map(field).collect::<Vec<Field>>()))
 });
+
+fn data_type(holds: ColumnType) -> DataType {
+    match holds {
+        ColumnType::Time => timestamp(),
+        ColumnType::Text => DataType::Utf8,
+        ColumnType::Version => DataType::Int32,
+        ColumnType::Count => DataType::Int64,
+        ColumnType::Number => DataType::Float64,
+        ColumnType::Truth => DataType::Boolean,
+        ColumnType::Scores => DataType::Map(Arc::new(entries()), false),
+    }
+}
 
 /// Returns the columns of the files: the fields of the invocation record under the same names and in the same units.
 ///

@@ -7,12 +7,14 @@
 //! so that on two cores the server has the other. Prints one JSON object; times are from the first byte sent to the last byte
 //! read. Ends with an error when any answer is not 200.
 
+mod loopback;
+
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+use loopback::{Failure, quantile, read_answer};
 
 const WARM_UP: Duration = Duration::from_secs(1);
 
@@ -44,8 +46,7 @@ async fn main() -> Result<(), Failure> {
         times.extend(asked??);
     }
     times.sort_unstable();
-    let at = |share: f64| times.get(((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1))).copied();
-    let microseconds = |share: f64| at(share).map_or(0.0, |time| time.as_secs_f64() * 1e6);
+    let microseconds = |share: f64| quantile(&times, share) * 1e6;
     println!(
         "{{\"requests\": {}, \"per_second\": {:.0}, \"p50_us\": {:.0}, \"p99_us\": {:.0}, \"max_us\": {:.0}}}",
         times.len(),
@@ -73,35 +74,13 @@ async fn ask(
             break;
         }
         stream.write_all(request).await?;
-        read_answer(&mut stream, &mut answer).await?;
+        let status = read_answer(&mut stream, &mut answer).await?;
+        if status != 200 {
+            return Err(format!("the server answered {status}: {}", String::from_utf8_lossy(&answer)).into());
+        }
         if sent >= start {
             times.push(sent.elapsed());
         }
     }
     Ok(times)
-}
-
-/// Reads one answer whole. Its length must be announced, as every answer that is measured here does.
-async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> Result<(), Failure> {
-    answer.clear();
-    let mut wanted = usize::MAX;
-    while answer.len() < wanted {
-        if stream.read_buf(answer).await? == 0 {
-            return Err("the server closed the connection".into());
-        }
-        if wanted == usize::MAX
-            && let Some(end) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n")
-        {
-            let head = std::str::from_utf8(&answer[..end])?;
-            if !head.starts_with("HTTP/1.1 200") {
-                return Err(format!("the server answered: {head}").into());
-            }
-            let length = head.lines().find_map(|line| {
-                let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>())
-            });
-            wanted = end + 4 + length.ok_or("the answer does not announce its length")??;
-        }
-    }
-    Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{AUTHORIZATION, HOST, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderMap, HeaderValue, Method, Response};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, Uri, Version};
 use axum::middleware::Next;
 use axum::response::IntoResponse;
 use base64::Engine as _;
@@ -55,7 +55,8 @@ pub(crate) async fn guard(State(state): State<Shared>, mut request: Request, nex
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     let address = address(&request, &state);
     let mut caller = None;
-    let admitted = admit(&state, request.headers(), route, address, started).await;
+    let host = host(request.headers(), request.uri(), request.version());
+    let admitted = admit(&state, request.headers(), host, route, address, started).await;
     let under_way = UnderWay::begin(&state);
     let mut response = match (admitted, &under_way) {
         (Err(refusal), _) => refusal.into_response(),
@@ -93,7 +94,14 @@ fn method_name(method: &Method) -> &'static str {
 }
 
 /// Finds out who asks, and refuses who must not, or not so often.
-async fn admit(state: &Shared, headers: &HeaderMap, route: &str, address: IpAddr, now: Instant) -> Result<Caller, Refusal> {
+async fn admit(
+    state: &Shared,
+    headers: &HeaderMap,
+    host: &str,
+    route: &str,
+    address: IpAddr,
+    now: Instant,
+) -> Result<Caller, Refusal> {
     if routes::is_open(route) {
         return Ok(Caller::Anonymous);
     }
@@ -125,7 +133,7 @@ async fn admit(state: &Shared, headers: &HeaderMap, route: &str, address: IpAddr
     take(&by_address)?;
     match &state.settings.access {
         Access::PublicRead => Ok(Caller::Anonymous),
-        Access::Trusted { actor } if is_loopback_host(headers) => Ok(Caller::Trusted(actor.as_str().into())),
+        Access::Trusted { actor } if is_loopback_name(host) => Ok(Caller::Trusted(actor.as_str().into())),
         Access::Trusted { .. } => {
             let detail = "without a key this server answers under a loopback name only";
             Err(Problem::new("foreign-host", 403, KindV1::Unavailable, detail).into())
@@ -159,10 +167,17 @@ fn address(request: &Request, state: &ServerState) -> IpAddr {
     last.unwrap_or(peer)
 }
 
+/// Returns whom a request was meant for.
+fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri, version: Version) -> &'a str {
+    match (version, uri.authority()) {
+        (Version::HTTP_2, Some(authority)) => authority.as_str(),
+        _ => headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default(),
+    }
+}
+
 /// Tells whether a request was meant for a loopback name. A page in a browser can make its own name point here, but not
 /// make the browser send another.
-fn is_loopback_host(headers: &HeaderMap) -> bool {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+fn is_loopback_name(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
@@ -200,8 +215,7 @@ mod tests {
             ("192.0.2.1", false),
             ("", false),
         ] {
-            let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);
-            assert_eq!(is_loopback_host(&headers), is_loopback, "{host}");
+            assert_eq!(is_loopback_name(host), is_loopback, "{host}");
         }
     }
 }

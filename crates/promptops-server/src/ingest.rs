@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use promptops_registry::api::v1::KindV1;
 use promptops_telemetry::Invocation;
 use promptops_telemetry::ingest::{IngestLog, IngestSettings, NotTaken, Received, Segment, SegmentError};
+use promptops_telemetry::otlp::Keep;
 use promptops_telemetry::sink::Sink;
 use promptops_telemetry::v1;
 use tokio::sync::{Notify, oneshot};
@@ -45,6 +46,8 @@ pub struct Ingest {
     pub log: IngestSettings,
     /// The lake to which they are shipped.
     pub lake: Arc<dyn InvocationLake>,
+    /// What is kept of spans that come by OTLP.
+    pub spans: Keep,
 }
 
 /// Hands what agents did to the log of the server.
@@ -82,6 +85,7 @@ pub(crate) struct Recording {
     lake: Arc<dyn InvocationLake>,
     metrics: Arc<Metrics>,
     ending: Notify,
+    spans: Keep,
 }
 
 impl Recording {
@@ -91,7 +95,12 @@ impl Recording {
         if left > 0 {
             tracing::info!(bytes = left, "invocations of an earlier process go to the lake now");
         }
-        Ok(Self { log: Mutex::new(Some(log)), lake: ingest.lake, metrics, ending: Notify::new() })
+        Ok(Self { log: Mutex::new(Some(log)), lake: ingest.lake, metrics, ending: Notify::new(), spans: ingest.spans })
+    }
+
+    /// Returns what is kept of spans.
+    pub(crate) fn keep(&self) -> Keep {
+        self.spans
     }
 
     fn with_log<T>(&self, act: impl FnOnce(&mut IngestLog) -> T) -> Option<T> {

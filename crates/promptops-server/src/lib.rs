@@ -10,6 +10,7 @@
 //! the process.
 
 mod access;
+mod bodies;
 mod cache;
 mod conditional;
 mod guard;
@@ -20,6 +21,7 @@ mod key_ring;
 mod mcp;
 mod metrics;
 mod openapi;
+mod otlp;
 mod rate_limit;
 mod refusal;
 mod routes;

@@ -29,6 +29,10 @@ pub(crate) struct Metrics {
     pub(crate) shipped: IntCounter,
     /// Invocations that the lake had already: they were sent twice, or shipped again after a crash.
     pub(crate) shipped_again: IntCounter,
+    /// Spans that were no call of a model.
+    pub(crate) spans_ignored: IntCounter,
+    /// Spans of calls that could not be recorded.
+    pub(crate) spans_rejected: IntCounter,
     /// Times that the lake did not take what it was given.
     pub(crate) shipping_failures: IntCounter,
     /// Bytes of invocations on the disk that the lake does not have.
@@ -75,6 +79,8 @@ impl Metrics {
             recorded: counter("invocations_recorded_total", "Invocations that are on the disk.")?,
             shipped: counter("invocations_shipped_total", "Invocations that the lake had not, and has now.")?,
             shipped_again: counter("invocations_shipped_again_total", "Invocations that the lake had already.")?,
+            spans_ignored: counter("otlp_spans_ignored_total", "Spans that were no call of a model.")?,
+            spans_rejected: counter("otlp_spans_rejected_total", "Spans of calls that could not be recorded.")?,
             shipping_failures: counter("lake_failures_total", "Times that the lake did not take what it was given.")?,
             spooled_bytes: gauge("invocations_spooled_bytes", "Bytes of invocations on the disk that the lake does not have.")?,
             cache_bytes: gauge("object_cache_bytes", "Bytes of remembered objects.")?,

@@ -24,7 +24,7 @@ mod version;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::any;
 use promptops_registry::api::v1::{KindV1, Problem};
 use utoipa::OpenApi as _;
@@ -34,6 +34,7 @@ use utoipa_axum::routes;
 use crate::guard::guard;
 use crate::mcp::http::{ROUTE, answer};
 use crate::openapi::Description;
+use crate::otlp;
 use crate::refusal::Refusal;
 use crate::state::Shared;
 
@@ -85,6 +86,9 @@ fn watched() -> OpenApiRouter<Shared> {
 pub(crate) fn router(state: &Shared) -> Router {
     let described = if state.settings.serves_registry { described() } else { watched() };
     let (mut router, _) = described.split_for_parts();
+    if state.settings.serves_registry {
+        router = otlp::add_routes(router);
+    }
     if state.agents.is_some() {
         router = router.route(ROUTE, any(answer));
     }
@@ -92,6 +96,7 @@ pub(crate) fn router(state: &Shared) -> Router {
         .fallback(no_such_route)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(state.clone(), guard))
+        .layer(from_fn(otlp::in_its_words))
         .with_state(state.clone())
 }
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use axum::Router;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use promptops_registry::Registry;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,9 +23,22 @@ use crate::mcp::AgentsError;
 use crate::routes;
 use crate::settings::Settings;
 use crate::state::{ServerState, Shared};
+use crate::tls::HTTP2;
 
 /// Pause after a connection could not be accepted, for instance because too many files are open.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What HTTP/2 begins with where nothing was agreed on before; no request of HTTP/1 does.
+const PREFACE: &[u8; 3] = b"PRI";
+/// Pause before a beginning of a byte or two is looked at again.
+const PREFACE_PAUSE: Duration = Duration::from_millis(1);
+/// Requests at the same time on one connection of HTTP/2.
+const STREAMS: u32 = 256;
+/// Bytes of the head of a request of HTTP/2.
+const HEAD_BYTES: u32 = 16 << 10;
+/// How long a connection of HTTP/2 may be silent before it is asked whether anybody is there, and how long for an answer.
+const SILENCE: Duration = Duration::from_secs(60);
+const ANSWER_TIME: Duration = Duration::from_secs(20);
 
 /// Why serving ended early.
 #[derive(Debug, thiserror::Error)]
@@ -120,14 +133,20 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve(self, stream: TcpStream, watcher: hyper_util::server::graceful::Watcher) {
+    async fn serve(self, stream: TcpStream, watcher: Watcher) {
         // Answers are small and whole: waiting for more to send would only delay them.
         let _ = stream.set_nodelay(true);
         let state = Arc::clone(&self.state);
         state.metrics.connections.inc();
         match self.acceptor.clone() {
-            None => self.answer(stream, watcher).await,
+            None => match tokio::time::timeout(state.settings.limits.header_time, begins_as_http2(&stream)).await {
+                Ok(Ok(true)) => self.answer_http2(stream, watcher).await,
+                Ok(Ok(false)) => self.answer(stream, watcher).await,
+                // Nobody said anything.
+                Ok(Err(_)) | Err(_) => {}
+            },
             Some(acceptor) => match tokio::time::timeout(state.settings.limits.header_time, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(HTTP2) => self.answer_http2(stream, watcher).await,
                 Ok(Ok(stream)) => self.answer(stream, watcher).await,
                 failed => {
                     state.metrics.failed_handshakes.inc();
@@ -145,11 +164,7 @@ impl Connection {
         state.metrics.connections.dec();
     }
 
-    async fn answer(
-        self,
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        watcher: hyper_util::server::graceful::Watcher,
-    ) {
+    async fn answer(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, watcher: Watcher) {
         let Self { state, router, peer, .. } = self;
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer));
@@ -161,5 +176,36 @@ impl Connection {
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(%peer, %error, "a connection broke");
         }
+    }
+
+    async fn answer_http2(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, watcher: Watcher) {
+        let Self { router, peer, .. } = self;
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            router.clone().call(request)
+        });
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder.timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(HEAD_BYTES);
+        builder.keep_alive_interval(SILENCE).keep_alive_timeout(ANSWER_TIME);
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = watcher.watch(connection).await {
+            tracing::debug!(%peer, %error, "a connection broke");
+        }
+    }
+}
+
+/// Tells whether a connection begins as HTTP/2 does, without taking anything of it.
+async fn begins_as_http2(stream: &TcpStream) -> std::io::Result<bool> {
+    let mut first = [0; PREFACE.len()];
+    loop {
+        let length = stream.peek(&mut first).await?;
+        if length == 0 || !PREFACE.starts_with(&first[..length]) {
+            return Ok(false);
+        }
+        if length == PREFACE.len() {
+            return Ok(true);
+        }
+        // What was looked at stays there, so nothing says that there is more.
+        tokio::time::sleep(PREFACE_PAUSE).await;
     }
 }

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinError;
 use tokio_util::task::TaskTracker;
 
+use crate::bodies::Bodies;
 use crate::cache::ObjectCache;
 use crate::conditional::Sharing;
 use crate::ingest::{Recording, RecordingSink};
@@ -41,6 +42,8 @@ pub(crate) struct ServerState {
     pub(crate) agents: Option<Mount>,
     /// Where invocations are recorded.
     pub(crate) recording: Option<Arc<Recording>>,
+    /// The room for bodies of requests that record.
+    pub(crate) bodies: Bodies,
     rules: Option<Rules>,
     writes: TaskTracker,
 }
@@ -58,7 +61,7 @@ where
     tokio::task::spawn_blocking(move || runtime.block_on(work())).await.map_err(|error| bug(&error))
 }
 
-fn bug(error: &JoinError) -> Refusal {
+pub(crate) fn bug(error: &JoinError) -> Refusal {
     tracing::error!(%error, "a request panicked");
     Problem::new("bug", 500, KindV1::Corrupt, "the server failed; this is a bug, please report it").into()
 }
@@ -81,6 +84,7 @@ impl ServerState {
             rules: settings.rules.clone().map(|reader| Rules::new(reader, settings.hold)),
             metrics,
             recording,
+            bodies: Bodies::new(settings.limits.body_bytes),
             registry,
             settings,
             under_way: AtomicUsize::new(0),
@@ -95,6 +99,15 @@ impl ServerState {
             Some(rules) => rules.now().await,
             None => Err(Problem::new("read-only", 403, KindV1::Unavailable, "nothing is written through this server").into()),
         }
+    }
+
+    /// Returns where invocations are recorded, or refuses to record any.
+    pub(crate) fn recording(&self) -> Result<&Arc<Recording>, Refusal> {
+        self.recording.as_ref().ok_or_else(|| {
+            let detail = "no invocations are recorded through this server";
+            let hint = "start it with `promptops serve --record`, or send them to one that was";
+            Problem::new("records-nothing", 403, KindV1::Unavailable, detail).hint(hint).into()
+        })
     }
 
     /// Who may keep what was read.

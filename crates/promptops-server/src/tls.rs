@@ -8,6 +8,9 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+/// The name of HTTP/2 where a client and a server agree on what they speak.
+pub(crate) const HTTP2: &[u8] = b"h2";
+
 /// Why a certificate and a key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -48,6 +51,8 @@ impl TlsIdentity {
             .with_safe_default_protocol_versions()
             .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))
             .map_err(TlsError::Unfit)?;
+        let mut config = config;
+        config.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
         Ok(Self(Arc::new(config)))
     }
 

@@ -59,9 +59,24 @@ impl fmt::Debug for Connection {
     }
 }
 
+/// What is posted once, whatever comes of it.
+pub struct Post<'a> {
+    /// The path below the URL of the connection.
+    pub path: &'a str,
+    /// Headers, which come before the connection's own.
+    pub headers: &'a [(String, String)],
+    /// The body.
+    pub body: Bytes,
+    /// How long the whole may take.
+    pub patience: Duration,
+}
+
 impl Connection {
-    /// Prepares a connection; nothing is sent yet.
-    pub(crate) fn open(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
+    /// Prepares a connection to the server at an `http` or `https` URL; nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidUrl`] when the URL is none, would leak a credential, or names certificates or a proxy that are none.
+    pub fn open(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
         let invalid = |reason: String| StoreError::InvalidUrl { url: url.to_owned(), reason };
         let mut base = Url::parse(url).map_err(|error| invalid(error.to_string()))?;
         if !base.username().is_empty() || base.password().is_some() {
@@ -132,6 +147,20 @@ impl Connection {
         self.call(Method::POST, path, &[], Some(body.into())).await.map_err(|fault| fault.into_error(path))
     }
 
+    /// Posts once and returns the answer, whatever its status, and after how long the server wants to be asked again.
+    ///
+    /// # Errors
+    /// As [`Connection::post`].
+    pub async fn post_once(&self, post: Post<'_>) -> Result<(Answer, Option<Duration>), StoreError> {
+        let Post { path, headers, body, patience } = post;
+        let url = self.base.join(path).map_err(|error| Fault::new(error.to_string()).into_error(path))?;
+        let mut request = self.http.post(url).timeout(patience).body(body);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        self.answer(request).await.map_err(|fault| fault.into_error(path))
+    }
+
     /// Asks for `path` and returns the answer whatever its status.
     ///
     /// # Errors
@@ -178,6 +207,10 @@ impl Connection {
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
+        self.answer(request).await
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<(Answer, Option<Duration>), Fault> {
         let mut response = request.send().await.map_err(Fault::of)?;
         let status = response.status().as_u16();
         let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());

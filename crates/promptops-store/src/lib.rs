@@ -36,7 +36,7 @@ mod server_tests;
 
 pub use bundle::{Bundle, BundleError, BundleWriter, MAX_BUNDLE_BYTES, MAX_BUNDLE_ENTRIES};
 #[cfg(feature = "http")]
-pub use connection::{Answer, Connection};
+pub use connection::{Answer, Connection, Post};
 pub use error::{Cause, StoreError};
 pub use git::{BlobId, Commit, CommitId, CommittedFile, MAX_BLOB_BYTES, Repository};
 pub use git_error::GitError;

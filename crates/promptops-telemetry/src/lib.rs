@@ -4,10 +4,14 @@
 //! elsewhere comes in through [`import::Import`]. The wire form is [`v1`]. Nothing here reads the clock, the
 //! environment or the network.
 
+pub mod columns;
 mod hash;
 pub mod import;
 pub mod ingest;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 mod record;
+pub mod schema;
 pub mod sink;
 pub mod v1;
 

@@ -249,26 +249,35 @@ impl Invocation {
     /// # Errors
     /// [`OutOfRange`] for the first such value.
     pub fn check_range(&self) -> Result<(), OutOfRange> {
-        for (field, count) in [
+        let counts = [
             ("input_tokens", self.input_tokens),
             ("output_tokens", self.output_tokens),
             ("cached_tokens", self.cached_tokens),
             ("cache_write_tokens", self.cache_write_tokens),
             ("reasoning_tokens", self.reasoning_tokens),
             ("output_length", self.output_length),
-        ] {
-            if let Some(value) = count.filter(|count| i64::try_from(*count).is_err()) {
-                return Err(OutOfRange::Number { field, value });
-            }
-        }
-        if let Some(version) = self.prompt_version.filter(|version| i32::try_from(*version).is_err()) {
-            return Err(OutOfRange::Number { field: "prompt_version", value: version.into() });
-        }
-        if !(1970..=9999).contains(&self.time.year()) {
-            return Err(OutOfRange::Year(self.time.to_rfc3339()));
-        }
-        Ok(())
+        ];
+        check_range(self.time, self.prompt_version, counts)
     }
+}
+
+pub(crate) fn check_range<const N: usize>(
+    time: DateTime<Utc>,
+    version: Option<u32>,
+    counts: [(&'static str, Option<u64>); N],
+) -> Result<(), OutOfRange> {
+    for (field, count) in counts {
+        if let Some(value) = count.filter(|count| i64::try_from(*count).is_err()) {
+            return Err(OutOfRange::Number { field, value });
+        }
+    }
+    if let Some(version) = version.filter(|version| i32::try_from(*version).is_err()) {
+        return Err(OutOfRange::Number { field: "prompt_version", value: version.into() });
+    }
+    if !(1970..=9999).contains(&time.year()) {
+        return Err(OutOfRange::Year(time.to_rfc3339()));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

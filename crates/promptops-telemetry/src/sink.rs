@@ -1,16 +1,23 @@
 //! Where invocation records go.
 
+mod batched;
 mod emf;
 mod jsonl;
 mod memory;
+#[cfg(feature = "otlp-sink")]
+pub mod otlp;
 mod queued;
+mod spool;
 
+pub use batched::{BatchLimits, BatchedSink, Carrier, Occasion, Patience};
 pub use emf::{EmfSink, InvalidNamespace};
 pub use jsonl::JsonlSink;
 pub use memory::MemorySink;
 pub use queued::QueuedSink;
+pub use spool::{Spool, SpoolCarrier, SpoolLimits};
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use crate::record::Invocation;
 
@@ -28,6 +35,12 @@ pub trait Sink: Send + Sync {
     /// It does not promise that data survive a power failure.
     fn flush(&self);
 
+    /// Does what is possible until `deadline`, when the process ends. Records may come all the same.
+    fn end(&self, deadline: Instant) {
+        let _ = deadline;
+        self.flush();
+    }
+
     /// Returns how many records this sink has lost since it was made.
     fn dropped(&self) -> u64;
 }
@@ -38,7 +51,11 @@ struct Counter(AtomicU64);
 
 impl Counter {
     fn add_one(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.add(1);
+    }
+
+    fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
     }
 
     fn get(&self) -> u64 {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::import::quoted;
-use crate::record::{Invocation, Status};
+use crate::record::{Invocation, OutOfRange, Status, check_range};
 
 /// The number that `schema_version` carries.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -15,10 +15,11 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// An invocation as one JSON object.
 ///
 /// Absent and null mean unknown. Unknown members are ignored, so that a later writer may add some. The fields mean what
-/// those of [`Invocation`] mean.
+/// those of [`Invocation`] mean. `Text` is what a member that is a text is read into.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "Text: Deserialize<'de>"))]
 #[expect(missing_docs, reason = "each field is documented where it is meant, in `Invocation`")]
-pub struct InvocationV1 {
+pub struct InvocationV1<Text = String> {
     #[serde(default = "current_version")]
     pub schema_version: u32,
     /// RFC 3339 with any offset; written in UTC with microseconds.
@@ -28,49 +29,49 @@ pub struct InvocationV1 {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invocation_id: Option<Uuid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trace_id: Option<String>,
+    pub trace_id: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub span_id: Option<String>,
+    pub span_id: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_invocation: Option<Uuid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agent: Option<String>,
+    pub agent: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session: Option<String>,
+    pub session: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service: Option<String>,
+    pub service: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub runtime: Option<String>,
+    pub runtime: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub environment: Option<String>,
+    pub environment: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prompt_id: Option<String>,
+    pub prompt_id: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt_version: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prompt_digest: Option<String>,
+    pub prompt_digest: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arm: Option<String>,
+    pub arm: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub input_hash: Option<String>,
+    pub input_hash: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub operation: Option<String>,
+    pub operation: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub provider: Option<String>,
+    pub provider: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requested_model: Option<String>,
+    pub requested_model: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub responded_model: Option<String>,
+    pub responded_model: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub response_id: Option<String>,
+    pub response_id: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fingerprint: Option<String>,
+    pub fingerprint: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service_tier: Option<String>,
+    pub service_tier: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parameters_hash: Option<String>,
+    pub parameters_hash: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tools_hash: Option<String>,
+    pub tools_hash: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,15 +89,15 @@ pub struct InvocationV1 {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub price_table: Option<String>,
+    pub price_table: Option<Text>,
     #[serde(default)]
     pub status: StatusV1,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error_type: Option<String>,
+    pub error_type: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub finish_reason: Option<String>,
+    pub finish_reason: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub label: Option<String>,
+    pub label: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,13 +107,13 @@ pub struct InvocationV1 {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub scores: BTreeMap<String, f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stratum: Option<String>,
+    pub stratum: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<String>,
+    pub source: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub input: Option<String>,
+    pub input: Option<Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub output: Option<String>,
+    pub output: Option<Text>,
 }
 
 /// How a call ended, `ok` or `error`.
@@ -253,6 +254,24 @@ impl From<&Invocation> for InvocationV1 {
             input,
             output,
         }
+    }
+}
+
+impl<Text> InvocationV1<Text> {
+    /// Refuses what no lake holds, as [`Invocation::check_range`] does.
+    ///
+    /// # Errors
+    /// [`OutOfRange`] for the first such value.
+    pub fn check_range(&self) -> Result<(), OutOfRange> {
+        let counts = [
+            ("input_tokens", self.input_tokens),
+            ("output_tokens", self.output_tokens),
+            ("cached_tokens", self.cached_tokens),
+            ("cache_write_tokens", self.cache_write_tokens),
+            ("reasoning_tokens", self.reasoning_tokens),
+            ("output_length", self.output_length),
+        ];
+        check_range(self.time, self.prompt_version, counts)
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use promptops_telemetry::columns::COLUMNS;
 use promptops_telemetry::v1::{self, InvocationV1};
 
 fn spec() -> String {
@@ -29,7 +30,13 @@ fn the_table_lists_every_member_and_no_other() {
     let listed: BTreeSet<&str> = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
     // The type has no other list of its members than its source.
     let source = include_str!("../src/v1.rs");
-    let fields = source.split("pub struct InvocationV1 {").nth(1).unwrap().split("\n}").next().unwrap();
-    let members: BTreeSet<&str> = fields.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next()).collect();
+    let fields = source.split("pub struct InvocationV1<Text = String> {").nth(1).unwrap().split("\n}").next().unwrap();
+    let mut members: BTreeSet<&str> =
+        fields.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next()).collect();
     assert_eq!(listed, members);
+    // And so does the table: the number of the schema alone is no column.
+    members.remove("schema_version");
+    let columns: BTreeSet<&str> = COLUMNS.iter().map(|column| column.name).collect();
+    assert_eq!(columns, members);
+    assert_eq!(columns.len(), COLUMNS.len(), "a name stands twice");
 }

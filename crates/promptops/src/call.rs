@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use promptops_prompt::{Message, Rendered};
@@ -29,6 +29,8 @@ pub(crate) struct Recorder {
     pub(crate) warnings: Arc<Warnings>,
     /// What failed before it came to a sink.
     pub(crate) failures: AtomicU64,
+    /// How long the end of the process waits for the sinks.
+    pub(crate) flush_limit: Duration,
 }
 
 impl Recorder {

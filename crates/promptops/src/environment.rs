@@ -18,14 +18,18 @@
 //! | `PROMPTOPS_ENVIRONMENT`, `PROMPTOPS_SERVICE` | recorded with every invocation |
 //! | `PROMPTOPS_INVOCATIONS` | file that invocations are appended to |
 //! | `PROMPTOPS_EMF` | `1`: invocations go to standard output as CloudWatch metrics |
+//! | `PROMPTOPS_SINK` | where invocations are sent besides, as a list; see [`Destination`] |
+//! | `PROMPTOPS_SPILL` | folder that keeps what a server does not take, until it does |
+//! | `PROMPTOPS_SPOOL_BYTES` | the most bytes that this folder and each `spool:` keep; 1 GB |
+//! | `PROMPTOPS_FLUSH_SECONDS` | how long flushing, and the end of the process, wait for each sink at most; 5 |
 //!
 //! Where none of them names a source, the bundle that was packaged with the SDK is taken, if there is one
 //! ([`settings_from_env_beside`]), else one is searched for.
 //!
 //! Also read: `OTEL_SERVICE_NAME` and `AWS_LAMBDA_FUNCTION_NAME` for the service, `XDG_CACHE_HOME` and `HOME` for the
 //! cache, and what a registry in a cloud or behind a server needs ([`StoreOptions::is_setting`]): every `AWS_…`, `GOOGLE_…` and
-//! `AZURE_…` variable, those that say where files with credentials are, and `HTTPS_PROXY` and `NO_PROXY`. An empty variable
-//! counts as unset.
+//! `AZURE_…` variable, those that say where files with credentials are, and `HTTPS_PROXY` and `NO_PROXY`; for `otlp` also every
+//! `OTEL_…` variable. An empty variable counts as unset.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -34,6 +38,7 @@ use std::time::Duration;
 
 use promptops_store::StoreOptions;
 
+use crate::destination::Destination;
 use crate::settings::Settings;
 use crate::warning::Warning;
 
@@ -61,6 +66,10 @@ pub fn settings_from_env_beside(sdk: Option<&Path>) -> Settings {
     settings.store_settings = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(name, _)| StoreOptions::is_setting(name))
+        .collect();
+    settings.otel_settings = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with("OTEL_"))
         .collect();
     if !settings.has_source() {
         settings.bundle = sdk.map(|folder| folder.join(PACKAGED_BUNDLE)).filter(|bundle| bundle.is_file());
@@ -94,6 +103,23 @@ fn apply(settings: &mut Settings, variable: impl Fn(&'static str) -> Option<Stri
     let refuse_stale = switch("PROMPTOPS_REFUSE_STALE").unwrap_or(false);
     let strict = switch("PROMPTOPS_STRICT");
     let emf = switch("PROMPTOPS_EMF").unwrap_or(false);
+    let flush_limit = seconds("PROMPTOPS_FLUSH_SECONDS");
+    let destinations = variable("PROMPTOPS_SINK").map(|list| Destination::list(&list)).transpose();
+    let destinations = destinations.unwrap_or_else(|unknown| {
+        (settings.warn)(&Warning::Variable { name: "PROMPTOPS_SINK", value: unknown.0 });
+        None
+    });
+    let spool_bytes = variable("PROMPTOPS_SPOOL_BYTES").and_then(|value| {
+        let bytes = value.parse().ok();
+        if bytes.is_none() {
+            (settings.warn)(&Warning::Variable { name: "PROMPTOPS_SPOOL_BYTES", value });
+        }
+        bytes
+    });
+    settings.destinations = destinations.unwrap_or_default();
+    settings.spool_bytes = spool_bytes.unwrap_or(settings.spool_bytes);
+    settings.flush_limit = flush_limit.unwrap_or(settings.flush_limit);
+    settings.spill = path("PROMPTOPS_SPILL");
     settings.refresh = refresh.unwrap_or(settings.refresh);
     settings.max_stale = max_stale.unwrap_or(settings.max_stale);
     settings.refuse_stale = refuse_stale;
@@ -158,7 +184,15 @@ mod tests {
             ("PROMPTOPS_SERVICE", "router"),
             ("PROMPTOPS_INVOCATIONS", "calls.jsonl"),
             ("PROMPTOPS_EMF", "1"),
+            ("PROMPTOPS_SINK", "otlp,https://prompts.example.com"),
+            ("PROMPTOPS_SPILL", "spill"),
+            ("PROMPTOPS_SPOOL_BYTES", "1000"),
+            ("PROMPTOPS_FLUSH_SECONDS", "2"),
         ]);
+        let server = Destination::Server("https://prompts.example.com".into());
+        assert_eq!(settings.destinations, [Destination::Otlp(None), server]);
+        assert_eq!((settings.spill, settings.spool_bytes), (Some("spill".into()), 1000));
+        assert_eq!(settings.flush_limit, Duration::from_secs(2));
         assert_eq!(settings.bundle, Some("a.bundle".into()));
         assert_eq!(settings.lock, Some("promptops.lock".into()));
         assert_eq!(settings.registry.as_deref(), Some("s3://bucket/prefix"));

@@ -19,7 +19,9 @@
 //! of the process is read in one place, [`settings_from_env`].
 
 mod call;
+mod destination;
 mod disk_cache;
+mod end;
 mod environment;
 mod error;
 mod error_type;
@@ -33,12 +35,15 @@ mod release_record;
 mod reply;
 mod settings;
 mod shared_call;
+mod sink;
 mod source;
 mod standard_output;
 mod version_record;
 mod warning;
 
 pub use call::Call;
+pub use destination::{Destination, OtlpAddress, UnknownDestination};
+pub use end::end;
 pub use environment::{settings_from_env, settings_from_env_beside};
 pub use error::Error;
 pub use error_type::error_type;

@@ -1,7 +1,5 @@
 //! The loader: one source, one cache, one place to record.
 
-#[cfg(unix)]
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -10,22 +8,18 @@ use chrono::{DateTime, Utc};
 use promptops_prompt::PromptId;
 use promptops_prompt::lock::LockedPrompt;
 use promptops_prompt::rollout::Arm;
-use promptops_telemetry::sink::{EmfSink, InvalidNamespace, JsonlSink, Sink};
 
 use crate::call::Recorder;
+use crate::end;
 use crate::environment::settings_from_env;
 use crate::error::Error;
 use crate::follow::{Age, Flight, Follower, FoundRelease, Freshness, Known, NEVER, PATIENCE};
 use crate::kept::{Ask, Entry, Kept, KeptPrompts, Slot};
-use crate::process_sink::ProcessSink;
 use crate::prompt::Prompt;
-use crate::settings::{Clock, Settings};
+use crate::settings::Settings;
+use crate::sink::open_sinks;
 use crate::source::{Followed, Source};
-use crate::standard_output::StandardOutput;
 use crate::warning::{Warning, Warnings};
-
-/// CloudWatch namespace of the metrics.
-const EMF_NAMESPACE: &str = "PromptOps";
 
 /// Loads prompts from one source and keeps them.
 ///
@@ -111,9 +105,12 @@ impl Loader {
             clock: Arc::clone(&settings.clock),
             warnings: Arc::clone(&warnings),
             failures: AtomicU64::new(0),
+            flush_limit: settings.flush_limit,
         };
+        let recorder = Arc::new(recorder);
+        end::remember(&recorder);
         let (state, strict) = (ArcSwapOption::from(state), settings.is_strict());
-        Ok(Self { inner: Arc::new(Inner { state, follower, strict, recorder: Arc::new(recorder), warnings }) })
+        Ok(Self { inner: Arc::new(Inner { state, follower, strict, recorder, warnings }) })
     }
 
     /// Opens the source that the environment names, see [`settings_from_env`].
@@ -177,7 +174,7 @@ impl Loader {
         }
     }
 
-    /// Hands every record that was taken to the operating system.
+    /// Has every record that was taken delivered, and waits for that, but no longer than [`Settings::flush_limit`] for each sink.
     pub fn flush(&self) {
         for sink in &self.inner.recorder.sinks {
             sink.flush();
@@ -404,33 +401,4 @@ fn open_followed(
     let clock = Arc::clone(&settings.clock);
     let follower = Follower::new(environment.to_owned(), objects, freshness, last_good, clock, Arc::clone(warnings));
     Ok((state, follower))
-}
-
-/// Opens the sinks that `settings` name. One that cannot be opened is a warning: recording never breaks the caller.
-fn open_sinks(settings: &Settings, warnings: &Warnings) -> Vec<Arc<dyn Sink>> {
-    let mut sinks = settings.sinks.clone();
-    if let Some(path) = &settings.invocations {
-        let path = settings.base_dir.join(path);
-        match open_file(&path) {
-            Ok(sink) => sinks.push(Arc::new(ProcessSink::new(sink, Box::new(move || open_file(&path).ok())))),
-            Err(error) => warnings.say(Warning::Sink { path, reason: error.to_string() }),
-        }
-    }
-    if settings.emf {
-        let clock = Arc::clone(&settings.clock);
-        match open_stdout(&clock) {
-            Ok(sink) => sinks.push(Arc::new(ProcessSink::new(sink, Box::new(move || open_stdout(&clock).ok())))),
-            Err(error) => warnings.say(Warning::Sink { path: Path::new("stdout").into(), reason: error.to_string() }),
-        }
-    }
-    sinks
-}
-
-fn open_file(path: &Path) -> std::io::Result<Arc<dyn Sink>> {
-    Ok(Arc::new(JsonlSink::open(path)?))
-}
-
-fn open_stdout(clock: &Clock) -> Result<Arc<dyn Sink>, InvalidNamespace> {
-    let clock = Arc::clone(clock);
-    Ok(Arc::new(EmfSink::new(StandardOutput::default(), EMF_NAMESPACE, move || clock())?))
 }

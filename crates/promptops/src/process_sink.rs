@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use promptops_telemetry::Invocation;
@@ -38,7 +39,8 @@ impl ProcessSink {
         }
         // Of several threads that come first, each writes whole lines, wherever it opened them.
         let own = Arc::new(Opened { process, sink: (self.open)() });
-        self.opened.store(Arc::clone(&own));
+        // That of the parent is never ended here: what waits in it is the parent's to send.
+        std::mem::forget(self.opened.swap(Arc::clone(&own)));
         own
     }
 }
@@ -54,6 +56,12 @@ impl Sink for ProcessSink {
     fn flush(&self) {
         if let Some(sink) = &self.of_this_process().sink {
             sink.flush();
+        }
+    }
+
+    fn end(&self, deadline: Instant) {
+        if let Some(sink) = &self.of_this_process().sink {
+            sink.end(deadline);
         }
     }
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use promptops_telemetry::sink::Sink;
+use promptops_telemetry::sink::{BatchLimits, Sink, SpoolLimits};
 
+use crate::destination::Destination;
 use crate::warning::Warn;
 
 /// Tells the present time, UTC.
@@ -72,6 +73,16 @@ pub struct Settings {
     pub invocations: Option<PathBuf>,
     /// Whether invocations are written to standard output in CloudWatch's embedded metric format.
     pub emf: bool,
+    /// Where invocations are sent besides.
+    pub destinations: Vec<Destination>,
+    /// Folder that keeps what a server does not take, until it does. Without one the most recent are lost when an outage lasts.
+    pub spill: Option<PathBuf>,
+    /// The most bytes of closed files in `spill` and in each spool; beyond that the oldest are removed and counted as dropped.
+    pub spool_bytes: u64,
+    /// How long flushing, and the end of the process, wait for each sink at most.
+    pub flush_limit: Duration,
+    /// OpenTelemetry's own settings, named like its environment variables.
+    pub otel_settings: BTreeMap<String, String>,
     /// Further sinks.
     pub sinks: Vec<Arc<dyn Sink>>,
     /// Takes warnings.
@@ -101,6 +112,11 @@ impl Settings {
             runtime: None,
             invocations: None,
             emf: false,
+            destinations: Vec::new(),
+            spill: None,
+            spool_bytes: SpoolLimits::default().total_bytes,
+            flush_limit: BatchLimits::default().flush,
+            otel_settings: BTreeMap::new(),
             sinks: Vec::new(),
             warn: Arc::new(|_| {}),
             clock,

@@ -52,10 +52,10 @@ pub enum Warning {
         /// Why not.
         reason: String,
     },
-    /// Invocations cannot be written, so they are lost.
+    /// Invocations are not taken, so they wait or are lost.
     Sink {
-        /// The file.
-        path: PathBuf,
+        /// Where they go: a file, a URL, `stdout`.
+        sink: String,
         /// Why not.
         reason: String,
     },
@@ -102,7 +102,7 @@ impl fmt::Display for Warning {
                     folder.display()
                 )
             }
-            Self::Sink { path, reason } => write!(out, "invocations cannot be recorded ({reason}): `{}`", path.display()),
+            Self::Sink { sink, reason } => write!(out, "invocations cannot be recorded ({reason}): `{sink}`"),
             Self::Reply => out.write_str("a reply is of no known shape, so its tokens and answer are not recorded"),
             Self::Variable { name, value } => write!(out, "{name} is ignored, since it has a value without meaning: `{value}`"),
         }

@@ -1,6 +1,7 @@
 'use strict';
 
 const { fileURLToPath } = require('node:url');
+const { isMainThread } = require('node:worker_threads');
 const { toError } = require('./errors.js');
 const native = require('./native.js');
 const { toPrompt } = require('./prompt.js');
@@ -24,6 +25,8 @@ const SETTINGS = {
   service: text,
   invocations: path,
   emf: truth,
+  sink: sinks,
+  spill: path,
 };
 
 /** A source of prompts; see `index.d.ts`. */
@@ -73,6 +76,10 @@ class Loader {
 
   flush() {
     this.#native.flush();
+  }
+
+  async flushAsync() {
+    await this.#native.flushAsync();
   }
 
   get dropped() {
@@ -130,6 +137,10 @@ function flush() {
   ofProcess.flush();
 }
 
+function flushAsync() {
+  return ofProcess.flushAsync();
+}
+
 function dropped() {
   return ofProcess.dropped;
 }
@@ -185,6 +196,16 @@ function text(value, name) {
   return value;
 }
 
+/** Reads where invocations go: one place, or a list of them. */
+function sinks(value, name) {
+  const listed = typeof value === 'string' ? value.split(/[,\s]+/).filter((one) => one !== '') : value;
+  if (!Array.isArray(listed)) throw new TypeError(`the setting \`${name}\` is a string or an array, not ${kind(value)}`);
+  for (const one of listed) text(one, name);
+  const unknown = native.unknownDestination(listed);
+  if (unknown !== null) throw new RangeError(unknown);
+  return listed;
+}
+
 function truth(value, name) {
   if (typeof value !== 'boolean') throw new TypeError(`the setting \`${name}\` is true or false, not ${kind(value)}`);
   return value;
@@ -200,4 +221,17 @@ function kind(value) {
   return value === null ? 'null' : typeof value;
 }
 
-module.exports = { Loader, configure, dropped, flush, loadPrompt, loadPromptAsync, refresh };
+// What waits to be sent is delivered before the process ends. Without a loader that sends, this does nothing.
+if (isMainThread) process.once('exit', () => native.end());
+
+// Lambda sends it to a function that has extensions, shortly before it ends the environment. Elsewhere whoever runs the process decides
+// what the signal means.
+if (isMainThread && process.env.AWS_LAMBDA_FUNCTION_NAME && process.listenerCount('SIGTERM') === 0) {
+  process.once('SIGTERM', () => {
+    native.end();
+    // With a listener of somebody else it is theirs to say when the process ends.
+    if (process.listenerCount('SIGTERM') === 0) process.kill(process.pid, 'SIGTERM');
+  });
+}
+
+module.exports = { Loader, configure, dropped, flush, flushAsync, loadPrompt, loadPromptAsync, refresh };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use napi::bindgen_prelude::AsyncTask;
 use napi::{Env, Result, Task};
 use napi_derive::napi;
-use promptops::{Settings, settings_from_env};
+use promptops::{Destination, Settings, settings_from_env};
 
 use crate::error::{Answer, Failure, answer};
 use crate::prompt::Prompt;
@@ -39,6 +39,9 @@ pub struct Given {
     pub service: Option<String>,
     pub invocations: Option<String>,
     pub emf: Option<bool>,
+    /// Checked by [`unknown_destination`].
+    pub sink: Option<Vec<String>>,
+    pub spill: Option<String>,
 }
 
 impl Given {
@@ -72,6 +75,9 @@ impl Given {
         settings.service = self.service.or(settings.service);
         settings.invocations = self.invocations.map(PathBuf::from).or(settings.invocations);
         settings.emf = self.emf.unwrap_or(settings.emf);
+        let destinations = self.sink.map(|sink| sink.iter().filter_map(|text| text.parse().ok()).collect());
+        settings.destinations = destinations.unwrap_or(settings.destinations);
+        settings.spill = self.spill.map(PathBuf::from).or(settings.spill);
         settings
     }
 }
@@ -201,11 +207,29 @@ impl Loader {
         }
     }
 
+    /// Flushes on a thread of Node's pool.
+    #[napi]
+    pub fn flush_async(&self) -> AsyncTask<Flush> {
+        AsyncTask::new(Flush { source: self.source.clone() })
+    }
+
     #[napi(getter)]
     pub fn dropped(&self) -> f64 {
         // Exact up to 2^53 lost records.
         self.source.read(|opened| opened.loader.dropped()).unwrap_or_default() as f64
     }
+}
+
+/// Says why the first text that names no place for invocations does not.
+#[napi]
+pub fn unknown_destination(sink: Vec<String>) -> Option<String> {
+    sink.iter().find_map(|text| text.parse::<Destination>().err()).map(|unknown| unknown.to_string())
+}
+
+/// Has every loader of the process deliver what it holds; the process is about to end.
+#[napi]
+pub fn end() {
+    promptops::end();
 }
 
 pub struct Refresh {
@@ -225,6 +249,26 @@ impl Task for Refresh {
 
     fn resolve(&mut self, _env: Env, refreshed: Self::Output) -> Result<Self::JsValue> {
         Ok(answer(refreshed))
+    }
+}
+
+pub struct Flush {
+    source: Source,
+}
+
+impl Task for Flush {
+    type Output = ();
+    type JsValue = ();
+
+    fn compute(&mut self) -> Result<()> {
+        if let Some(opened) = self.source.read(Arc::clone) {
+            opened.loader.flush();
+        }
+        Ok(())
+    }
+
+    fn resolve(&mut self, _env: Env, (): ()) -> Result<()> {
+        Ok(())
     }
 }
 

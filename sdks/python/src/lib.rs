@@ -25,6 +25,7 @@ fn _promptops(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(loader::load_prompt_async, module)?)?;
     module.add_function(wrap_pyfunction!(loader::configure, module)?)?;
     module.add_function(wrap_pyfunction!(loader::refresh, module)?)?;
+    module.add_function(wrap_pyfunction!(loader::end, module)?)?;
     module.add_function(wrap_pyfunction!(loader::dropped, module)?)?;
     module.add_function(wrap_pyfunction!(current::current_invocation, module)?)?;
     module.add_function(wrap_pyfunction!(loader::flush, module)?)

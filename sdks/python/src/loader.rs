@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use promptops::{Settings, settings_from_env_beside};
+use promptops::{Destination, Settings, settings_from_env_beside};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt, PyString};
@@ -37,11 +37,16 @@ struct Given {
     service: Option<String>,
     invocations: Option<PathBuf>,
     emf: Option<bool>,
+    sink: Option<Vec<Destination>>,
+    spill: Option<PathBuf>,
 }
 
 impl Given {
     fn open(self, py: Python<'_>) -> PyResult<promptops::Loader> {
         let settings = self.settings(own_folder(py).as_deref())?;
+        if !settings.destinations.is_empty() {
+            py.import("promptops._exit")?.call_method0("prepare")?;
+        }
         py.detach(|| promptops::Loader::from_settings(&settings)).map_err(|error| error::to_python(py, &error))
     }
 
@@ -66,6 +71,8 @@ impl Given {
         settings.service = self.service.or(settings.service);
         settings.invocations = self.invocations.or(settings.invocations);
         settings.emf = self.emf.unwrap_or(settings.emf);
+        settings.destinations = self.sink.unwrap_or(settings.destinations);
+        settings.spill = self.spill.or(settings.spill);
         Ok(settings)
     }
 }
@@ -75,6 +82,15 @@ fn seconds(name: &str, value: Option<f64>) -> PyResult<Option<Duration>> {
     let Some(value) = value else { return Ok(None) };
     let span = Duration::try_from_secs_f64(value);
     span.map(Some).map_err(|_| PyValueError::new_err(format!("`{name}` is a number of seconds, not {value}")))
+}
+
+/// Reads where invocations go: a text that lists it, or a list of texts.
+fn destinations(sink: &Bound<'_, PyAny>) -> PyResult<Vec<Destination>> {
+    let listed = match sink.cast::<PyString>() {
+        Ok(text) => Destination::list(&text.to_cow()?),
+        Err(_) => sink.extract::<Vec<String>>()?.iter().map(|text| text.parse()).collect(),
+    };
+    listed.map_err(|unknown| PyValueError::new_err(unknown.to_string()))
 }
 
 /// Reads the key of a rollout: a text, or a number that serves as one.
@@ -124,7 +140,7 @@ fn own_folder(py: Python<'_>) -> Option<PathBuf> {
 #[pymethods]
 impl Loader {
     #[new]
-    #[pyo3(signature = (*, bundle=None, lock=None, registry=None, prompts=None, follow=None, refresh_seconds=None, max_stale_seconds=None, refuse_stale=None, strict=None, cache=None, environment=None, service=None, invocations=None, emf=None))]
+    #[pyo3(signature = (*, bundle=None, lock=None, registry=None, prompts=None, follow=None, refresh_seconds=None, max_stale_seconds=None, refuse_stale=None, strict=None, cache=None, environment=None, service=None, invocations=None, emf=None, sink=None, spill=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments")]
     fn new(
         py: Python<'_>,
@@ -142,6 +158,8 @@ impl Loader {
         service: Option<String>,
         invocations: Option<PathBuf>,
         emf: Option<bool>,
+        sink: Option<Bound<'_, PyAny>>,
+        spill: Option<PathBuf>,
     ) -> PyResult<Self> {
         let given = Given {
             bundle,
@@ -158,6 +176,8 @@ impl Loader {
             service,
             invocations,
             emf,
+            sink: sink.as_ref().map(destinations).transpose()?,
+            spill,
         };
         Ok(Self { loader: Arc::new(given.open(py)?) })
     }
@@ -263,7 +283,7 @@ fn replace_process(loader: promptops::Loader) -> Arc<promptops::Loader> {
 }
 
 #[pyfunction]
-#[pyo3(signature = (*, bundle=None, lock=None, registry=None, prompts=None, follow=None, refresh_seconds=None, max_stale_seconds=None, refuse_stale=None, strict=None, cache=None, environment=None, service=None, invocations=None, emf=None))]
+#[pyo3(signature = (*, bundle=None, lock=None, registry=None, prompts=None, follow=None, refresh_seconds=None, max_stale_seconds=None, refuse_stale=None, strict=None, cache=None, environment=None, service=None, invocations=None, emf=None, sink=None, spill=None))]
 #[expect(clippy::too_many_arguments, reason = "they are keyword arguments")]
 pub(crate) fn configure(
     py: Python<'_>,
@@ -281,6 +301,8 @@ pub(crate) fn configure(
     service: Option<String>,
     invocations: Option<PathBuf>,
     emf: Option<bool>,
+    sink: Option<Bound<'_, PyAny>>,
+    spill: Option<PathBuf>,
 ) -> PyResult<()> {
     let given = Given {
         bundle,
@@ -297,6 +319,8 @@ pub(crate) fn configure(
         service,
         invocations,
         emf,
+        sink: sink.as_ref().map(destinations).transpose()?,
+        spill,
     };
     replace_process(given.open(py)?);
     Ok(())
@@ -320,4 +344,10 @@ pub(crate) fn flush(py: Python<'_>) {
 #[pyfunction]
 pub(crate) fn dropped() -> u64 {
     read_process(|loader| loader.dropped()).unwrap_or_default()
+}
+
+/// Has every loader deliver what it holds, see `python/promptops/_exit.py`.
+#[pyfunction]
+pub(crate) fn end(py: Python<'_>) {
+    py.detach(promptops::end);
 }

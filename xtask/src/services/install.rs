@@ -30,10 +30,15 @@ pub(super) fn go_program(checkout: &Checkout, module: &str, version: &str) -> Re
 
 /// Installs a package of npm, or finds the one installed before; returns the package's own folder.
 pub(crate) fn npm_package(checkout: &Checkout, package: &str, version: &str) -> Result<PathBuf> {
-    let installed = folder(checkout).join("programs").join(format!("{package}-{version}"));
-    let found = package_folder(&installed, package);
-    if found.is_dir() {
-        return Ok(found);
+    let installed = npm_packages(checkout, &format!("{package}-{version}"), &[&format!("{package}@{version}")])?;
+    Ok(package_folder(&installed, package))
+}
+
+/// Installs packages of npm into a folder of this name, or finds those installed there before; returns the folder.
+pub(super) fn npm_packages(checkout: &Checkout, name: &str, packages: &[&str]) -> Result<PathBuf> {
+    let installed = folder(checkout).join("programs").join(name);
+    if installed.join("node_modules").is_dir() {
+        return Ok(installed);
     }
     ensure_there(checkout, "node", "--version")?;
     ensure_there(checkout, "npm", "--version")?;
@@ -44,10 +49,10 @@ pub(crate) fn npm_package(checkout: &Checkout, package: &str, version: &str) -> 
     std::fs::create_dir_all(&unfinished).with_context(|| format!("cannot make `{}`", unfinished.display()))?;
     let mut install = checkout.command("npm");
     install.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", "--prefix"]);
-    install.arg(&unfinished).arg(format!("{package}@{version}"));
-    quietly(&mut install).with_context(|| format!("cannot install `{package}`; npm fetches it from its registry"))?;
+    install.arg(&unfinished).args(packages);
+    quietly(&mut install).with_context(|| format!("cannot install `{name}`; npm fetches it from its registry"))?;
     std::fs::rename(&unfinished, &installed).with_context(|| format!("cannot name `{}`", installed.display()))?;
-    Ok(found)
+    Ok(installed)
 }
 
 fn package_folder(installed: &Path, package: &str) -> PathBuf {

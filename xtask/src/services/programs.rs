@@ -1,10 +1,11 @@
 //! Programs that tests run: nektos/act runs GitHub's workflows here, actionlint looks at them, gitlab-ci-local does both for
-//! GitLab's pipelines, AWS's emulator runs Lambda functions, tflint looks at the Terraform modules.
+//! GitLab's pipelines, AWS's emulator runs Lambda functions, tflint looks at the Terraform modules, and the OpenTelemetry Collector relays
+//! spans, which OpenTelemetry's exporters for Node send too.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::install;
+use super::{collector, install};
 use crate::checkout::Checkout;
 use crate::step::step;
 
@@ -23,6 +24,19 @@ const PROGRAMS: [(&str, &str, &str); 4] = [
 
 /// The one of npm: its script, which Node runs. Later versions need a later Node than 20.
 const GITLAB_CI: (&str, &str, &str) = ("PROMPTOPS_TEST_GITLAB_CI", "gitlab-ci-local", "4.70.1");
+
+/// OpenTelemetry's exporters for Node, in one folder. The name changes with the versions.
+const EXPORTERS: (&str, &str, [&str; 5]) = (
+    "PROMPTOPS_TEST_OTLP_EXPORTERS",
+    "otlp-exporters-0.301.0",
+    [
+        "@opentelemetry/api@1.10.0",
+        "@opentelemetry/sdk-trace@3.1.0",
+        "@opentelemetry/exporter-trace-otlp-grpc@0.301.0",
+        "@opentelemetry/exporter-trace-otlp-http@0.301.0",
+        "@opentelemetry/exporter-trace-otlp-proto@0.301.0",
+    ],
+);
 
 /// Programs that are there.
 #[derive(Default)]
@@ -43,10 +57,19 @@ impl Programs {
                 None => programs.missing.push(format!("{name}: see above; its tests are skipped")),
             }
         }
+        match step("OpenTelemetry Collector", || collector::program(checkout)) {
+            Some(program) => programs.found.push((collector::VARIABLE, program)),
+            None => programs.missing.push("OpenTelemetry Collector: see above; its tests are skipped".to_owned()),
+        }
         let (variable, package, version) = GITLAB_CI;
         match step(&format!("{package} {version}"), || install::npm_package(checkout, package, version)) {
             Some(folder) => programs.found.push((variable, folder.join("dist/index.js"))),
             None => programs.missing.push(format!("{package}: see above; its tests are skipped")),
+        }
+        let (variable, name, packages) = EXPORTERS;
+        match step(name, || install::npm_packages(checkout, name, &packages)) {
+            Some(folder) => programs.found.push((variable, folder)),
+            None => programs.missing.push(format!("{name}: see above; its tests are skipped")),
         }
         programs
     }

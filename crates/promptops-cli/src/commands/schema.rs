@@ -1,4 +1,4 @@
-//! `promptops schema`: JSON Schemas for editors.
+//! `promptops schema`: JSON Schemas for editors, and of the record.
 
 use clap::{Args, ValueEnum};
 
@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 
-/// Print the JSON Schema of prompt files or eval files, so that editors complete and check them.
+/// Print the JSON Schema of prompt files or eval files, so that editors complete and check them, or of the invocation record.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Which files the schema is of.
@@ -21,6 +21,8 @@ enum Of {
     Prompt,
     /// Eval files.
     Eval,
+    /// Records of invocations: one line of a JSON Lines file.
+    Invocation,
 }
 
 /// Prints the schema.
@@ -28,6 +30,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let schema = match arguments.of {
         Of::Prompt => promptops_prompt::schema::prompt_file().to_value(),
         Of::Eval => promptops_eval::spec::schema(),
+        Of::Invocation => promptops_telemetry::schema::record(),
     };
     let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::from_error(Exit::Io, error))?;
     context.printer.line(text);

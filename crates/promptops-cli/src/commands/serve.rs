@@ -11,6 +11,8 @@ use promptops_server::Ingest;
 use promptops_server::{AgentPrompts, RulesReader, Settings};
 #[cfg(feature = "lake")]
 use promptops_telemetry::ingest::IngestSettings;
+#[cfg(feature = "lake")]
+use promptops_telemetry::otlp::Keep;
 use promptops_telemetry::sink::Sink;
 
 use crate::agents::AgentArguments;
@@ -40,8 +42,8 @@ pub struct Arguments {
     /// The revision whose policy and owners hold [default: the default branch].
     #[arg(long, value_name = "REVISION")]
     rules: Option<String>,
-    /// Record invocations too: `POST /v1/invocations` takes them and answers when they are on the disk, and every few seconds they go
-    /// to the lake.
+    /// Record invocations too: `POST /v1/invocations` and OTLP (`POST /v1/traces`, and gRPC at the same address) take them and answer
+    /// when they are on the disk, and every few seconds they go to the lake.
     #[cfg(feature = "lake")]
     #[arg(long)]
     record: bool,
@@ -49,6 +51,10 @@ pub struct Arguments {
     #[cfg(feature = "lake")]
     #[arg(long, value_name = "FOLDER", requires = "record")]
     record_log: Option<PathBuf>,
+    /// Keep the inputs and outputs that spans carry. Without it they are dropped, and numbers and names kept.
+    #[cfg(feature = "lake")]
+    #[arg(long, requires = "record")]
+    record_content: bool,
     #[command(flatten)]
     agents: AgentArguments,
     #[command(flatten)]
@@ -103,7 +109,7 @@ fn ingest(arguments: &Arguments, context: &Context, project: &Project) -> Outcom
         .map_err(|error| Failure::io("start the thread that compacts", &context.directory, error))?;
     let folder = arguments.record_log.as_ref().map(|folder| context.directory.join(folder));
     let log = IngestSettings::new(folder.unwrap_or_else(|| project.root.join(".promptops").join("log")));
-    Ok(Ingest { log, lake: Arc::new(lake_access::Recorded(lake)) })
+Ok(Ingest { log, lake: Arc::new(lake_access::Recorded(lake)), spans: Keep { content: arguments.record_content } })
 }
 
 /// Returns what reads the rules, once they were read well.

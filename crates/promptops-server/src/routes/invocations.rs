@@ -8,7 +8,6 @@ use axum::http::HeaderName;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
-use promptops_registry::api::v1::{KindV1, Problem};
 use promptops_telemetry::ingest::Received;
 
 use crate::access::Caller;
@@ -33,11 +32,7 @@ pub(crate) async fn record(
     request: Request,
 ) -> Result<Now<schema::RecordedInvocations>, Refusal> {
     caller.may_record_invocations()?;
-    let Some(recording) = &state.recording else {
-        let detail = "no invocations are recorded through this server";
-        let hint = "start it with `promptops serve --record`, or send them to one that was";
-        return Err(Problem::new("records-nothing", 403, KindV1::Unavailable, detail).hint(hint).into());
-    };
+    let recording = state.recording()?;
     let (content_type, encoding) = (header(&request, CONTENT_TYPE), header(&request, CONTENT_ENCODING));
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     // What a page in a browser may send to other sites unasked is neither.

@@ -10,6 +10,7 @@ mod limits;
 mod loader;
 mod mcp;
 mod openapi;
+mod otlp;
 mod reading;
 mod recording;
 mod schemathesis;

@@ -11,6 +11,7 @@ use promptops_server::{Access, AgentPrompts, AgentSettings, Ingest, InvocationLa
 use promptops_store::{Store, StoreOptions};
 use promptops_telemetry::Invocation;
 use promptops_telemetry::ingest::IngestSettings;
+use promptops_telemetry::otlp::Keep;
 use promptops_telemetry::sink::{MemorySink, Sink};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -297,7 +298,7 @@ async fn a_server_that_records_brings_what_agents_did_to_the_lake() {
     let folder = tempfile::tempdir().unwrap();
     let lake = Arc::new(Lake::default());
     let (log, to) = (IngestSettings::new(folder.path().join("log")), Arc::clone(&lake) as Arc<dyn InvocationLake>);
-    let (mut server, sink) = started(|settings| settings.ingest = Some(Ingest { log, lake: to })).await;
+    let (mut server, sink) = started(|settings| settings.ingest = Some(Ingest { log, lake: to, spans: Keep::default() })).await;
     let token = server.key("one", &["agent:prod"]).await.reveal();
     let got = {
         let agent = Agent::connected(&server, &token).await;

@@ -12,6 +12,7 @@ use flate2::write::GzEncoder;
 use futures::future::BoxFuture;
 use promptops_server::{Access, Ingest, InvocationLake, NotStored, Settings};
 use promptops_telemetry::ingest::IngestSettings;
+use promptops_telemetry::otlp::Keep;
 use promptops_telemetry::{Invocation, Uuid};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -21,9 +22,10 @@ use crate::harness::{Answer, Server};
 /// A lake in memory that is away for a number of calls.
 #[derive(Default)]
 pub struct Lake {
-    ids: Mutex<BTreeSet<Uuid>>,
-    calls: AtomicUsize,
-    away: AtomicUsize,
+    pub ids: Mutex<BTreeSet<Uuid>>,
+    pub records: Mutex<Vec<Invocation>>,
+    pub calls: AtomicUsize,
+    pub away: AtomicUsize,
 }
 
 impl InvocationLake for Lake {
@@ -33,6 +35,7 @@ impl InvocationLake for Lake {
             if self.away.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
                 return Err(NotStored("the lake is away".into()));
             }
+            self.records.lock().unwrap().extend_from_slice(records);
             let mut ids = self.ids.lock().unwrap();
             Ok(records.iter().filter(|record| ids.insert(record.invocation_id)).count() as u64)
         })
@@ -40,11 +43,11 @@ impl InvocationLake for Lake {
 }
 
 impl Lake {
-    fn ids(&self) -> Vec<u128> {
+    pub fn ids(&self) -> Vec<u128> {
         self.ids.lock().unwrap().iter().map(Uuid::as_u128).collect()
     }
 
-    async fn has(&self, expected: &[u128]) {
+    pub async fn has(&self, expected: &[u128]) {
         let arrived = async {
             while self.ids() != expected {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -62,7 +65,7 @@ pub fn recording(lake: &Arc<Lake>, log: IngestSettings) -> impl FnOnce(&mut Sett
     let lake = Arc::clone(lake) as Arc<dyn InvocationLake>;
     |settings| {
         settings.access = Access::Trusted { actor: "ann@example.com".to_owned() };
-        settings.ingest = Some(Ingest { log, lake });
+        settings.ingest = Some(Ingest { log, lake, spans: Keep::default() });
     }
 }
 
@@ -79,7 +82,7 @@ async fn send(server: &Server, content_type: &str, encoding: Option<&str>, body:
     server.send(Method::POST, "/v1/invocations", request).await
 }
 
-fn gzip(body: &[u8]) -> Vec<u8> {
+pub fn gzip(body: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(body).unwrap();
     encoder.finish().unwrap()

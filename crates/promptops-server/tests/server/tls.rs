@@ -1,9 +1,15 @@
 //! Encrypted connections.
 
+use std::sync::Arc;
+
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use promptops_registry::Registry;
 use promptops_server::{Access, TlsError, TlsIdentity};
 use promptops_store::{Store, StoreError, StoreOptions};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 
 use crate::harness::{Server, prompt};
 
@@ -44,6 +50,34 @@ async fn a_registry_is_read_and_written_over_tls() {
     let unknown = Store::open(&url, &options(false)).unwrap().get("format.json").await.unwrap_err();
     let StoreError::Unavailable { source, .. } = &unknown else { panic!("{unknown:?}") };
     assert!(source.to_string().to_lowercase().contains("certificate"), "{source}");
+}
+
+#[tokio::test]
+async fn a_client_that_offers_http2_gets_it() {
+    let folder = certificate();
+    let server = Server::start(|settings| settings.tls = Some(identity(&folder).unwrap())).await;
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(folder.path().join("cert.pem")).unwrap()).unwrap();
+    for (offered, expected) in
+        [(&[b"h2".to_vec(), b"http/1.1".to_vec()][..], Some("h2")), (&[b"http/1.1".to_vec()], Some("http/1.1")), (&[], None)]
+    {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let mut config = config.with_root_certificates(roots.clone()).with_no_client_auth();
+        config.alpn_protocols = offered.to_vec();
+        let stream = TcpStream::connect(server.url.strip_prefix("https://").unwrap()).await.unwrap();
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        let stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+        let agreed = stream.get_ref().1.alpn_protocol().map(|name| String::from_utf8(name.to_vec()).unwrap());
+        assert_eq!(agreed.as_deref(), expected);
+        if expected == Some("h2") {
+            let (executor, io) = (TokioExecutor::new(), TokioIo::new(stream));
+            let (mut sender, connection) = hyper::client::conn::http2::handshake::<_, _, String>(executor, io).await.unwrap();
+            tokio::spawn(connection);
+            let request = hyper::Request::get("https://localhost/healthz").body(String::new()).unwrap();
+            assert_eq!(sender.send_request(request).await.unwrap().status(), 200);
+        }
+    }
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! What was received: checked, and as the log keeps it.
 
-use serde_json::value::RawValue;
+use std::fmt;
 
-use crate::record::OutOfRange;
+use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
+use serde_json::Error;
+
+use crate::record::{Invocation, OutOfRange};
 use crate::v1::{InvocationV1, SCHEMA_VERSION};
 
 /// Records that were checked, as lines of the wire form.
@@ -17,14 +20,14 @@ pub struct Received {
 pub enum ReceiveError {
     /// What was sent is no list of records.
     #[error("what was sent is neither a JSON array of records nor one record a line: {0}")]
-    NotRecords(#[source] serde_json::Error),
+    NotRecords(#[source] Error),
     /// One of them is none.
     #[error("record {number}: {source}")]
     NotARecord {
         /// Which one, from 1.
         number: usize,
         /// What is wrong with it.
-        source: serde_json::Error,
+        source: Error,
     },
     /// One of them cannot be told from others when it is sent again.
     #[error("record {number} has no `invocation_id`")]
@@ -56,18 +59,25 @@ impl Received {
     /// # Errors
     /// [`ReceiveError`] for the first record that is not taken.
     pub fn json(body: &[u8]) -> Result<Self, ReceiveError> {
+        let text = std::str::from_utf8(body).map_err(|error| ReceiveError::NotRecords(Error::custom(error)))?;
         let mut received = Self { lines: Vec::with_capacity(body.len() + 1), records: 0 };
-        if body.trim_ascii_start().starts_with(b"[") {
-            let items: Vec<&RawValue> = serde_json::from_slice(body).map_err(ReceiveError::NotRecords)?;
-            for item in items {
-                received.take(item.get())?;
-            }
-            return Ok(received);
-        }
-        for item in serde_json::Deserializer::from_slice(body).into_iter::<&RawValue>() {
-            received.take(item.map_err(ReceiveError::NotRecords)?.get())?;
+        match text.trim_ascii_start().strip_prefix('[') {
+            Some(items) => received.take_array(items)?,
+            None => received.take_lines(text)?,
         }
         Ok(received)
+    }
+
+    /// Adds a record.
+    ///
+    /// # Errors
+    /// [`OutOfRange`] for one that no lake holds; it is then left out.
+    pub fn push(&mut self, record: &Invocation) -> Result<(), OutOfRange> {
+        record.check_range()?;
+        serde_json::to_writer(&mut self.lines, &InvocationV1::from(record)).expect("memory can be written, and a record is JSON");
+        self.lines.push(b'\n');
+        self.records += 1;
+        Ok(())
     }
 
     /// Returns how many records there are.
@@ -82,15 +92,58 @@ impl Received {
         self.lines.len()
     }
 
-    fn take(&mut self, json: &str) -> Result<(), ReceiveError> {
+    /// Returns the records as lines of the wire form.
+    #[must_use]
+    pub fn lines(&self) -> &[u8] {
+        &self.lines
+    }
+
+    fn take_lines(&mut self, text: &str) -> Result<(), ReceiveError> {
+        let mut items = serde_json::Deserializer::from_str(text).into_iter();
+        let mut start = 0;
+        while let Some(item) = items.next() {
+            self.take(item, &text[start..items.byte_offset()])?;
+            start = items.byte_offset();
+        }
+        Ok(())
+    }
+
+    /// Takes what comes after the opening bracket.
+    fn take_array(&mut self, items: &str) -> Result<(), ReceiveError> {
+        let not_records = |reason: &str| Err(ReceiveError::NotRecords(Error::custom(reason)));
+        let mut rest = items.trim_ascii_start();
+        if rest.starts_with(']') {
+            rest = rest[1..].trim_ascii_start();
+            return if rest.is_empty() { Ok(()) } else { not_records("something follows the array") };
+        }
+        loop {
+            let mut items = serde_json::Deserializer::from_str(rest).into_iter();
+            let Some(item) = items.next() else { return not_records("the array is not closed") };
+            let end = items.byte_offset();
+            self.take(item, &rest[..end])?;
+            rest = rest[end..].trim_ascii_start();
+            match rest.as_bytes().first() {
+                Some(b',') => rest = &rest[1..],
+                Some(b']') if rest[1..].trim_ascii_start().is_empty() => return Ok(()),
+                _ => return not_records("the array is not closed, or something follows it"),
+            }
+        }
+    }
+
+    fn take(&mut self, item: Result<Checked, Error>, json: &str) -> Result<(), ReceiveError> {
         self.records += 1;
         let number = self.records;
-        let wire: InvocationV1 = serde_json::from_str(json).map_err(|source| ReceiveError::NotARecord { number, source })?;
-        if wire.schema_version > SCHEMA_VERSION {
-            return Err(ReceiveError::LaterVersion { number, version: wire.schema_version });
+        let record = item.map_err(|source| {
+            if source.is_data() { ReceiveError::NotARecord { number, source } } else { ReceiveError::NotRecords(source) }
+        })?;
+        if record.schema_version > SCHEMA_VERSION {
+            return Err(ReceiveError::LaterVersion { number, version: record.schema_version });
         }
-        let id = wire.invocation_id.ok_or(ReceiveError::NoId { number })?;
-        wire.into_invocation(|_| id).check_range().map_err(|source| ReceiveError::OutOfRange { number, source })?;
+        if record.invocation_id.is_none() {
+            return Err(ReceiveError::NoId { number });
+        }
+        record.check_range().map_err(|source| ReceiveError::OutOfRange { number, source })?;
+        let json = json.trim_ascii();
         if json.contains(['\n', '\r']) {
             // Written over several lines. Between texts a line feed is white space, within them there is none.
             self.lines.extend(json.bytes().filter(|byte| !matches!(byte, b'\n' | b'\r')));
@@ -99,6 +152,32 @@ impl Received {
         }
         self.lines.push(b'\n');
         Ok(())
+    }
+}
+
+/// A record whose texts are only seen to be texts: what was received is kept as it is.
+type Checked = InvocationV1<IsText>;
+
+#[derive(Debug)]
+struct IsText;
+
+impl<'de> Deserialize<'de> for IsText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyText;
+
+        impl Visitor<'_> for AnyText {
+            type Value = IsText;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a string")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<IsText, E> {
+                Ok(IsText)
+            }
+        }
+
+        deserializer.deserialize_str(AnyText)
     }
 }
 

@@ -51,6 +51,8 @@ def configure(
     service: str | None = None,
     invocations: str | PathLike[str] | None = None,
     emf: bool | None = None,
+    sink: str | Sequence[str] | None = None,
+    spill: str | PathLike[str] | None = None,
 ) -> None:
     """Sets where `load_prompt` loads from, for the whole process; prompts that were loaded stay as they are.
 
@@ -62,7 +64,10 @@ def configure(
     by the wall clock) is waited for, for a few seconds at most; when the registry does not answer, the last release that could
     be used is used on, or with `refuse_stale` RegistryUnavailableError is raised.
 
-    Raises ConfigurationError.
+    `sink` says where invocations are sent besides: `emf`, `jsonl:FILE`, `spool:FOLDER`, `https://SERVER` (`promptops serve --record`),
+    `otlp` or `otlp+http://HOST:PORT`; one of them, or several. `spill` is a folder that keeps what a server does not take, until it does.
+
+    Raises ConfigurationError; ValueError when `sink` names no such place.
     """
 
 def refresh() -> bool:
@@ -74,7 +79,12 @@ def refresh() -> bool:
     """
 
 def flush() -> None:
-    """Hands every recorded invocation of `load_prompt`'s prompts to the operating system."""
+    """Has every recorded invocation of `load_prompt`'s prompts delivered, and waits for that: for some seconds at most where a server
+    does not answer. Other threads run meanwhile.
+    """
+
+def end() -> None:
+    """Has every loader deliver what it holds. Called at the end of the process, if anything is sent from a queue."""
 
 def dropped() -> int:
     """How many invocations of `load_prompt`'s prompts could not be recorded, or not in full."""
@@ -103,6 +113,8 @@ class Loader:
         service: str | None = None,
         invocations: str | PathLike[str] | None = None,
         emf: bool | None = None,
+        sink: str | Sequence[str] | None = None,
+        spill: str | PathLike[str] | None = None,
     ) -> Loader: ...
     def load_prompt(self, id: str, version: int | None = None, *, key: str | int | None = None) -> Prompt:
         """As the function of this name."""
@@ -111,7 +123,7 @@ class Loader:
     async def load_prompt_async(self, id: str, version: int | None = None, *, key: str | int | None = None) -> Prompt:
         """As the function of this name."""
     def flush(self) -> None:
-        """Hands every recorded invocation to the operating system."""
+        """As the function of this name."""
     @property
     def environment(self) -> str | None:
         """The environment that is followed, or whose release was locked; None before a followed one was seen."""

@@ -20,7 +20,7 @@ use crate::text_file;
 /// A record is counted once, however often its file is imported. Rows that cannot be read are named and left out.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The files; `.csv` is CSV, everything else JSON lines.
+    /// The files; `.csv` is CSV, everything else JSON lines. Of a folder, as of the loader's spool, every file that ends in `.jsonl`.
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// A TOML file that says which column is which field of the record (for CSV).
@@ -46,7 +46,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let lake = lake_access::open(context, &project)?;
     let mapping = mapping(arguments, context)?;
     let mut rejected_rows = 0;
-    for file in &arguments.files {
+    for file in &files(arguments, context)? {
         let path = context.directory.join(file);
         if arguments.strict {
             refuse_bad_rows(file, &path, &mapping)?;
@@ -70,6 +70,32 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     Ok(if rejected_rows > 0 { Exit::Refused } else { Exit::Success })
 }
 
+/// Returns the files, with those of folders in place of the folders. Files that a process still writes to have another name.
+fn files(arguments: &Arguments, context: &Context) -> Outcome<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for file in &arguments.files {
+        let path = context.directory.join(file);
+        if !path.is_dir() {
+            files.push(file.clone());
+            continue;
+        }
+        let unreadable = |error| Failure::io("read", &path, error);
+        let mut inside = Vec::new();
+        for entry in std::fs::read_dir(&path).map_err(unreadable)? {
+            let name = PathBuf::from(entry.map_err(unreadable)?.file_name());
+            if name.extension().is_some_and(|extension| extension == "jsonl") {
+                inside.push(file.join(name));
+            }
+        }
+        if inside.is_empty() {
+            context.printer.warning(format!("no file of the folder ends in `.jsonl`: `{}`", file.display()));
+        }
+        inside.sort();
+        files.extend(inside);
+    }
+    Ok(files)
+}
+
 fn mapping(arguments: &Arguments, context: &Context) -> Outcome<ColumnMapping> {
     let Some(file) = &arguments.mapping else { return Ok(ColumnMapping::same_names()) };
     let path = context.directory.join(file);
@@ -82,9 +108,6 @@ fn mapping(arguments: &Arguments, context: &Context) -> Outcome<ColumnMapping> {
 }
 
 fn open(name: &Path, path: &Path, mapping: &ColumnMapping) -> Outcome<Import<BufReader<File>>> {
-    if path.is_dir() {
-        return Err(Failure::io("read", path, std::io::ErrorKind::IsADirectory.into()));
-    }
     let reader = BufReader::new(File::open(path).map_err(|error| Failure::io("read", path, error))?);
     let source = name.file_name().map_or_else(|| name.display().to_string(), |name| name.to_string_lossy().into_owned());
     let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
