@@ -36,8 +36,19 @@ struct Shared {
 impl Shared {
     fn serve(&self, name: &str) -> Served {
         let log = format!("log-{name}");
-        let arguments =
-            ["serve", "--trust-loopback", "--record", "--record-log", &log, "--listen", "127.0.0.1:0", "--rate-limit", "0", "--log", "events"];
+        let arguments = [
+            "serve",
+            "--trust-loopback",
+            "--record",
+            "--record-log",
+            &log,
+            "--listen",
+            "127.0.0.1:0",
+            "--rate-limit",
+            "0",
+            "--log",
+            "events",
+        ];
         let mut command = self.project.promptops(arguments);
         command.envs(self.environment.iter().cloned());
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();

@@ -105,7 +105,9 @@ async fn a_killed_compaction_loses_nothing_and_doubles_nothing() {
         std::thread::sleep(pause);
         child.kill().unwrap();
         kills += u32::from(!child.wait().unwrap().success());
-        landed = lines.filter_map(|line| line.rsplit_once("landed ")?.1.parse::<u128>().ok()).fold(landed, |all, one| all.max(one + 1));
+        landed = lines
+            .filter_map(|line| line.rsplit_once("landed ")?.1.parse::<u128>().ok())
+            .fold(landed, |all, one| all.max(one + 1));
 
         let lake = Lake::open_folder(folder.path()).unwrap();
         let records = lake.scan(&Filter::default()).await.unwrap();

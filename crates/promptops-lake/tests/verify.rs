@@ -67,7 +67,8 @@ async fn what_a_later_version_wrote_is_read_and_left_alone() {
     let lake = Lake::open_folder(folder.path()).unwrap();
     lake.land(&[invocation(1, "2026-05-01T12:00:00Z")]).await.unwrap();
     let file = fs::read_dir(folder.path().join("landing")).unwrap().next().unwrap().unwrap().path();
-    let batch = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(&file).unwrap()).unwrap().build().unwrap().next().unwrap();
+    let batch =
+        ParquetRecordBatchReaderBuilder::try_new(fs::File::open(&file).unwrap()).unwrap().build().unwrap().next().unwrap();
     let batch = batch.unwrap();
     let mut fields: Vec<_> = batch.schema().fields().iter().cloned().collect();
     fields.push(Arc::new(Field::new("mood", DataType::Utf8, true)));
@@ -92,11 +93,8 @@ async fn what_a_later_version_wrote_is_read_and_left_alone() {
 async fn whole_hours_expire() {
     let folder = tempfile::tempdir().unwrap();
     let lake = Lake::open_folder(folder.path()).unwrap();
-    let records = [
-        invocation(1, "2026-05-01T11:30:00Z"),
-        invocation(2, "2026-05-01T12:30:00Z"),
-        invocation(3, "2026-05-01T13:30:00Z"),
-    ];
+    let records =
+        [invocation(1, "2026-05-01T11:30:00Z"), invocation(2, "2026-05-01T12:30:00Z"), invocation(3, "2026-05-01T13:30:00Z")];
     lake.append(&records).await.unwrap();
     let before = "2026-05-01T13:59:59Z".parse().unwrap();
     let planned = lake.expired(before).await.unwrap();

@@ -26,3 +26,8 @@ pub fn run(command: &Command, context: &Context) -> Outcome<Exit> {
         Command::Verify(arguments) => verify::run(arguments, context),
     }
 }
+
+/// Writes a number of things.
+fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}

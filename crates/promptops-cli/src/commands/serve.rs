@@ -109,7 +109,7 @@ fn ingest(arguments: &Arguments, context: &Context, project: &Project) -> Outcom
         .map_err(|error| Failure::io("start the thread that compacts", &context.directory, error))?;
     let folder = arguments.record_log.as_ref().map(|folder| context.directory.join(folder));
     let log = IngestSettings::new(folder.unwrap_or_else(|| project.root.join(".promptops").join("log")));
-Ok(Ingest { log, lake: Arc::new(lake_access::Recorded(lake)), spans: Keep { content: arguments.record_content } })
+    Ok(Ingest { log, lake: Arc::new(lake_access::Recorded(lake)), spans: Keep { content: arguments.record_content } })
 }
 
 /// Returns what reads the rules, once they were read well.

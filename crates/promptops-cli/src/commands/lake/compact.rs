@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::counted;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Outcome;
@@ -40,8 +41,4 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         printer.warning(format!("{files} with columns of a later version were left alone; update promptops here"));
     }
     Ok(Exit::Success)
-}
-
-fn counted(count: u64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

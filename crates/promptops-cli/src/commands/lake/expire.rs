@@ -3,6 +3,7 @@
 use chrono::{TimeDelta, Timelike as _};
 use clap::Args;
 
+use super::counted;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
@@ -39,12 +40,12 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
         return Ok(Exit::Success);
     };
     context.printer.line(format!(
-        "{} {} hours from {} to {} UTC: {} files, {:.1} MB",
+        "{} {} from {} to {} UTC: {}, {:.1} MB",
         if arguments.dry_run { "would delete" } else { "deleted" },
-        expired.hours,
+        counted(expired.hours, "hour"),
         first.format("%Y-%m-%d %H:00"),
         last.format("%Y-%m-%d %H:00"),
-        expired.files,
+        counted(expired.files, "file"),
         megabytes(expired.bytes)
     ));
     Ok(Exit::Success)

@@ -3,6 +3,7 @@
 use clap::Args;
 use promptops_lake::Verified;
 
+use super::counted;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Outcome;
@@ -59,7 +60,9 @@ fn show(verified: &Verified, context: &Context) {
     }
     let verdict = if verified.is_sound() { printer.paint(GREEN, "sound") } else { printer.paint(RED, "damaged") };
     printer.line(format!(
-        "{verdict}: {} files read, {} invocations in their hours, {} waiting",
-        verified.files, verified.records, verified.waiting
+        "{verdict}: {} read, {} in hours, {} waiting",
+        counted(verified.files, "file"),
+        counted(verified.records, "invocation"),
+        verified.waiting
     ));
 }
