@@ -75,7 +75,7 @@ fn clock() -> DateTime<Utc> {
 fn client(url: &str, api: Api, stream: bool) -> HttpClient {
     let credential = match api {
         Api::Bedrock => Credential::Aws(AwsAccess { region: "us-east-1".into(), keys: Arc::new(Keys), clock }),
-        _ => Credential::Key("key".into()),
+        _ => Credential::Key("wire-test-credential".into()),
     };
     let url = if api == Api::Bedrock { url.to_owned() } else { format!("{url}/v1") };
     HttpClient::new(Settings { api, url, credential, timeout: Duration::from_secs(30), stream, api_version: None }).unwrap()
@@ -180,4 +180,87 @@ async fn the_judge_refuses_what_a_vendor_would() {
     let stranger = HttpClient::new(settings).unwrap();
     let exchange = stranger.send(&call(Api::Bedrock, "text")).await.unwrap();
     assert!(exchange.status == 400 && exchange.body.contains("the signature is not"), "{}", exchange.body);
+}
+
+/// The server of `wire/recorded.py`, and what it tells of each reply.
+struct RecordedReplies {
+    child: Child,
+    url: String,
+    replies: Vec<Value>,
+}
+
+impl RecordedReplies {
+    fn start(python: &str) -> Self {
+        // Kept beside what was built, so that pip fetches the vendors' files once.
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vendors-source-distributions");
+        let mut command = Command::new(python);
+        command.arg(script("recorded.py")).arg(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let url = format!("http://127.0.0.1:{}", lines.next().expect("recorded.py ended early").trim());
+        let replies = lines.take_while(|line| line != "end").map(|line| serde_json::from_str(&line).unwrap()).collect();
+        Self { child, url, replies }
+    }
+}
+
+impl Drop for RecordedReplies {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Compares all but the arguments of a tool that the limit of tokens cut off: here they stay the text that came, and the vendor's client
+/// closes the brackets.
+fn is_cut_short(ours: &Value, theirs: &mut Value) -> bool {
+    let arguments = ours.pointer("/tools/0/arguments");
+    if ours["finish_reason"] != "max_tokens" || !arguments.is_some_and(Value::is_string) {
+        return false;
+    }
+    theirs["tools"][0]["arguments"] = ours["tools"][0]["arguments"].clone();
+    ours == theirs
+}
+
+#[tokio::test]
+async fn replies_that_the_vendors_recorded_are_read_as_by_their_clients() {
+    let Some(python) = python() else { return };
+    let recorded = RecordedReplies::start(&python);
+    let apis = BTreeMap::from(APIS);
+    let (mut read_alike, mut unread, mut different) = (BTreeMap::new(), Vec::new(), Vec::new());
+    for (number, reply) in recorded.replies.iter().enumerate() {
+        let (name, stream) = (reply["api"].as_str().unwrap(), reply["stream"].as_bool().unwrap());
+        let api = apis[name];
+        let source = reply["source"].as_str().unwrap();
+        let sent = client(&format!("{}/{number}", recorded.url), api, stream).send(&call(api, "text")).await;
+        // Some of their files end before the message does. Their client takes what there is; to us it is no answer.
+        if stream && !reply["body"].as_str().unwrap().contains("message_stop") {
+            let error = sent.err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(error.contains("ended in the middle"), "{source}: {error}");
+            unread.push(source);
+            continue;
+        }
+        let exchange = sent.unwrap_or_else(|error| panic!("{source}: {error}"));
+        assert_eq!((exchange.status, exchange.is_stream), (200, stream), "{source}");
+        let ours = decode(&exchange);
+        // The vendor's own client fails here too: there is no answer to compare with, and it must not end the run.
+        let Some(expected) = reply.get("read") else {
+            unread.push(source);
+            continue;
+        };
+        let mut expected = expected.clone();
+        match ours.map(|answer| read(&answer)) {
+            Ok(ours) if is_cut_short(&ours, &mut expected) || ours == expected => {
+                *read_alike.entry((name, stream)).or_insert(0) += 1
+            }
+            other => different.push(format!("{source}: {other:?} is not {expected}")),
+        }
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
+    // So many were there when this was written; fewer would mean that they are not found any more.
+    for ((name, stream), least) in
+        [(("anthropic", false), 18), (("anthropic", true), 24), (("openai-chat", false), 14), (("openai-responses", false), 1)]
+    {
+        assert!(read_alike.get(&(name, stream)).is_some_and(|count| *count >= least), "{name}, stream {stream}: {read_alike:?}");
+    }
+    assert!(unread.len() <= 1, "{unread:?}");
 }

@@ -55,7 +55,11 @@ impl Bodies {
             return Err(Refusal::too_large(self.limit));
         }
         let mut room = Room { units: Arc::clone(&self.units), taken: None };
-        room.grow(announced)?;
+        if let Err(refusal) = room.grow(announced) {
+            // A sender that is cut off while it sends sees a broken connection and not the answer.
+            self.discard(request).await?;
+            return Err(refusal);
+        }
         let mut bytes = Vec::with_capacity(announced);
         let mut body = request.into_body();
         while let Some(frame) = body.frame().await {

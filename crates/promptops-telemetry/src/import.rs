@@ -30,7 +30,7 @@
 //! ```
 
 mod csv_rows;
-pub(crate) mod field;
+mod field;
 mod jsonl_rows;
 mod mapping;
 mod time_format;

@@ -1,11 +1,10 @@
-//! The JSON Schema of the record, of the members as the code has them and their meaning as `spec/invocation.md` says it.
+//! The JSON Schema of the record, made of the one list of its columns.
 
 use serde_json::{Map, Value, json};
 
-use crate::import::field::{self, Field};
+use crate::columns::{COLUMNS, Column, ColumnType};
 use crate::v1::SCHEMA_VERSION;
 
-const SPEC: &str = include_str!("../../../spec/invocation.md");
 const LARGEST_COUNT: u64 = (1 << 63) - 1;
 
 /// Returns the JSON Schema (2020-12) of one record in its wire form.
@@ -15,13 +14,13 @@ const LARGEST_COUNT: u64 = (1 << 63) - 1;
 #[must_use]
 pub fn record() -> Value {
     let mut members = Map::new();
-    members.insert("schema_version".to_owned(), described("schema_version", json!({"const": SCHEMA_VERSION})));
-    for (name, field) in field::all() {
-        if name == "stratum" {
-            let scores = json!({"type": ["object"], "additionalProperties": {"type": "number"}});
-            members.insert("scores".to_owned(), described("scores", scores));
+    members.insert("schema_version".to_owned(), json!({"description": "version of this schema", "const": SCHEMA_VERSION}));
+    for column in COLUMNS {
+        let mut member = Map::from_iter([("description".to_owned(), column.meaning.into())]);
+        if let Value::Object(kind) = kind(column) {
+            member.extend(kind);
         }
-        members.insert(name.to_owned(), described(name, type_of(name, field)));
+        members.insert(column.name.to_owned(), member.into());
     }
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -33,30 +32,19 @@ pub fn record() -> Value {
     })
 }
 
-fn type_of(name: &str, field: &Field) -> Value {
-    let hash = "^sha256:[0-9a-f]{64}$";
-    match field {
-        Field::Time => json!({"type": "string", "format": "date-time"}),
-        Field::Id | Field::Parent => json!({"type": ["string", "null"], "format": "uuid"}),
-        Field::Version => json!({"type": ["integer", "null"], "minimum": 1, "maximum": i32::MAX}),
-        Field::Status => json!({"enum": ["ok", "error"], "default": "ok"}),
-        Field::Text(_) if name.ends_with("_hash") || name.ends_with("_digest") => {
-            json!({"type": ["string", "null"], "pattern": hash})
+fn kind(column: &Column) -> Value {
+    match (column.holds, column.name) {
+        (ColumnType::Time, _) => json!({"type": "string", "format": "date-time"}),
+        (_, "status") => json!({"enum": ["ok", "error"], "default": "ok"}),
+        (_, "invocation_id" | "parent_invocation") => json!({"type": ["string", "null"], "format": "uuid"}),
+        (ColumnType::Text, name) if name.ends_with("_hash") || name.ends_with("_digest") => {
+            json!({"type": ["string", "null"], "pattern": "^sha256:[0-9a-f]{64}$"})
         }
-        Field::Text(_) | Field::Score(_) => json!({"type": ["string", "null"]}),
-        Field::Number(_) => json!({"type": ["number", "null"], "minimum": 0}),
-        Field::Count(_) => json!({"type": ["integer", "null"], "minimum": 0, "maximum": LARGEST_COUNT}),
-        Field::Flag(_) => json!({"type": ["boolean", "null"]}),
+        (ColumnType::Text, _) => json!({"type": ["string", "null"]}),
+        (ColumnType::Version, _) => json!({"type": ["integer", "null"], "minimum": 1, "maximum": i32::MAX}),
+        (ColumnType::Count, _) => json!({"type": ["integer", "null"], "minimum": 0, "maximum": LARGEST_COUNT}),
+        (ColumnType::Number, _) => json!({"type": ["number", "null"], "minimum": 0}),
+        (ColumnType::Truth, _) => json!({"type": ["boolean", "null"]}),
+        (ColumnType::Scores, _) => json!({"type": "object", "additionalProperties": {"type": "number"}}),
     }
-}
-
-/// Puts the meaning of a member before what it may be.
-fn described(name: &str, kind: Value) -> Value {
-    let row = SPEC.lines().find_map(|line| line.strip_prefix(&format!("| `{name}` | ")));
-    let meaning = row.and_then(|row| row.split(" | ").nth(1)).unwrap_or_default();
-    let mut described = Map::from_iter([("description".to_owned(), meaning.replace('`', "").into())]);
-    if let Value::Object(kind) = kind {
-        described.extend(kind);
-    }
-    described.into()
 }

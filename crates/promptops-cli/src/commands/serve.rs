@@ -97,7 +97,8 @@ async fn serve(
     settings.agents = Some(arguments.agents.settings(prompts, sinks, context));
     let (listener, url) = http::bind(arguments.listen, &settings).await?;
     let who = http::who(&settings);
-    context.printer.line(format!("the registry {} answers at {url}, {who}", registry.url()));
+    let records = if settings.ingest.is_some() { "; it records invocations, OTLP too" } else { "" };
+    context.printer.line(format!("the registry {} answers at {url}, {who}{records}", registry.url()));
     http::serve(listener, registry, settings).await
 }
 

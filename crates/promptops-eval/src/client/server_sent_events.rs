@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use serde::de::IgnoredAny;
+
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Event {
@@ -11,10 +13,19 @@ pub(super) struct Event {
     pub(super) data: String,
 }
 
-/// Reads every complete event of a text. One that no empty line ends is incomplete, and dropped as the standard has it.
+/// Reads every complete event of a text.
+///
+/// An event that no empty line ends is incomplete by the standard. The last one of a text counts all the same when its data is whole
+/// JSON, as the vendors' clients have it: nothing of it can be missing, and some streams end with their last character.
 pub(super) fn read(text: &str) -> Vec<Event> {
     let mut reader = Reader::default();
     reader.push(text.as_bytes());
+    if !reader.line.is_empty() {
+        reader.end_line();
+    }
+    if reader.data.as_deref().is_some_and(|data| serde_json::from_str::<IgnoredAny>(data).is_ok()) {
+        reader.end_line();
+    }
     std::mem::take(&mut reader.events)
 }
 
@@ -86,6 +97,16 @@ mod tests {
     fn reads_names_and_data_whatever_ends_the_lines() {
         let text = "\u{feff}: hello\n\ndata: {\"a\": 1}\n\nevent: stop\r\ndata:x\r\ndata: y\r\n\r\nid: 7\rdata\r\rdata: cut";
         assert_eq!(read(text), [event("", "{\"a\": 1}"), event("stop", "x\ny"), event("", "")]);
+    }
+
+    #[test]
+    fn the_last_event_needs_no_empty_line_when_nothing_of_it_is_missing() {
+        for end in ["", "\n", "\r\n"] {
+            let text = format!("data: 1\n\nevent: stop\ndata: {{\"type\": \"stop\"}}{end}");
+            assert_eq!(read(&text), [event("", "1"), event("stop", "{\"type\": \"stop\"}")]);
+        }
+        assert_eq!(read("data: 1\n\nevent: stop\ndata: {\"type\": \"st"), [event("", "1")]);
+        assert_eq!(read("data: 1\n\nevent: stop"), [event("", "1")]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::record::{Invocation, Status};
 
 /// A field, and how text becomes its value.
 #[derive(Debug, Clone)]
-pub(crate) enum Field {
+pub(super) enum Field {
     Time,
     Id,
     Parent,
@@ -69,11 +69,6 @@ const FIELDS: &[(&str, Field)] = &[
     ("input", Field::Text(|record| &mut record.input)),
     ("output", Field::Text(|record| &mut record.output)),
 ];
-
-/// Returns every field with its name, in the order of the record.
-pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static Field)> {
-    FIELDS.iter().map(|(name, field)| (*name, field))
-}
 
 /// Names every field, in the order of the record.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {

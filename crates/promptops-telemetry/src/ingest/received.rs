@@ -102,6 +102,7 @@ impl Received {
         let mut items = serde_json::Deserializer::from_str(text).into_iter();
         let mut start = 0;
         while let Some(item) = items.next() {
+            expect_no_array(&text[start..])?;
             self.take(item, &text[start..items.byte_offset()])?;
             start = items.byte_offset();
         }
@@ -117,6 +118,7 @@ impl Received {
             return if rest.is_empty() { Ok(()) } else { not_records("something follows the array") };
         }
         loop {
+            expect_no_array(rest)?;
             let mut items = serde_json::Deserializer::from_str(rest).into_iter();
             let Some(item) = items.next() else { return not_records("the array is not closed") };
             let end = items.byte_offset();
@@ -153,6 +155,14 @@ impl Received {
         self.lines.push(b'\n');
         Ok(())
     }
+}
+
+/// Refuses an array, which would be read as the members of a record in their order.
+fn expect_no_array(json: &str) -> Result<(), ReceiveError> {
+    if json.trim_ascii_start().starts_with('[') {
+        return Err(ReceiveError::NotRecords(Error::custom("there is an array where a record should be")));
+    }
+    Ok(())
 }
 
 /// A record whose texts are only seen to be texts: what was received is kept as it is.
@@ -227,7 +237,7 @@ mod tests {
             let error = lines(&format!("[{good},{bad}]")).unwrap_err();
             assert!(error.starts_with(message), "{error}");
         }
-        for bad in ["[", "[1,]", "nonsense", "{\"a\"", &format!("{good} ]")] {
+        for bad in ["[", "[[]]", &format!("{good}[1]"), "[1,]", "nonsense", "{\"a\"", &format!("{good} ]")] {
             let error = lines(bad).unwrap_err();
             assert!(error.starts_with("what was sent is neither") || error.starts_with("record 1"), "{error}");
         }

@@ -122,7 +122,9 @@ pub(super) fn record(
         service_tier: draft.name(Member::ServiceTier),
         parameters_hash: parameters_hash(draft),
         tools_hash: tools_hash(draft),
-        latency_ms: draft.number(Member::LatencyMs).or_else(|| milliseconds(head.start_ns, head.end_ns)),
+        latency_ms: draft
+            .number(Member::LatencyMs)
+            .or_else(|| milliseconds(head.start_ns, head.end_ns).filter(|length| is_timed(draft, *length))),
         time_to_first_token_ms: time_to_first_token_ms(draft, head),
         input_tokens: draft.count(Member::InputTokens),
         output_tokens: draft.count(Member::OutputTokens),
@@ -182,6 +184,11 @@ fn is_name(text: &str) -> bool {
 fn hexadecimal(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]).map(char::from).collect()
+}
+
+/// Tells whether the length of a span is how long the call took. Who records by ids of ours and does not know it writes no length.
+fn is_timed(draft: &Draft<'_>, length_ms: f64) -> bool {
+    length_ms > 0.0 || draft.value(Member::InvocationId).is_none()
 }
 
 fn milliseconds(start_ns: u64, end_ns: u64) -> Option<f64> {

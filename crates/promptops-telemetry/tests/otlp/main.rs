@@ -5,5 +5,7 @@
 
 mod conventions;
 mod hostile;
+#[cfg(feature = "otlp-sink")]
+mod round_trip;
 mod spec;
 mod writing;
