@@ -31,6 +31,7 @@ mod lake_access;
 mod lake_slices;
 mod lake_table;
 mod language_server;
+mod monitoring;
 mod output;
 mod packages;
 mod plan_view;
@@ -50,6 +51,7 @@ mod text_file;
 mod text_position;
 mod time_argument;
 mod watch;
+mod watched_prompts;
 mod working_tree;
 mod yardstick;
 

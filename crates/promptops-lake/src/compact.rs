@@ -79,7 +79,7 @@ impl Lake {
     ///
     /// [`LakeError::Corrupt`] with a file that cannot be read; otherwise as the store fails. What was done until then stays.
     pub async fn compact(&self, now: DateTime<Utc>, settings: Option<CompactSettings>) -> Result<Compacted, LakeError> {
-        self.remove_leftovers()?;
+        self.remove_leftovers(now)?;
         let mut total = Compacted::default();
         for attempt in 1.. {
             match self.compact_once(now, settings, &mut total).await {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use arrow::array::{Array, StringArray, TimestampMicrosecondArray};
+use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use object_store::ObjectMeta;
 use object_store::local::LocalFileSystem;
@@ -223,10 +224,10 @@ impl Lake {
     }
 
     /// Removes halves of files that nobody can be writing any more; returns how many.
-    pub(crate) fn remove_leftovers(&self) -> Result<u64, LakeError> {
+    pub(crate) fn remove_leftovers(&self, now: DateTime<Utc>) -> Result<u64, LakeError> {
         let mut removed = 0;
         for (path, modified) in self.leftovers()? {
-            if SystemTime::now().duration_since(modified).is_ok_and(|age| age > LEFT_BEHIND) {
+            if SystemTime::from(now).duration_since(modified).is_ok_and(|age| age > LEFT_BEHIND) {
                 match std::fs::remove_file(&path) {
                     Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(on_disk("delete", &path, error)),
                     _ => removed += 1,
