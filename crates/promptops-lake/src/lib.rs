@@ -32,21 +32,31 @@
 //! **Invariant:** this crate alone names DataFusion, and no type of it appears in the public interface.
 
 mod append;
+mod compact;
 mod error;
+mod expire;
 mod file;
 mod filter;
+mod ids;
 mod lake;
+mod land;
 mod partition;
 mod query;
 mod rows;
 mod scan;
 mod schema;
+mod snapshot;
 mod statistics;
+mod verify;
+mod write;
 
 pub use append::Appended;
+pub use compact::{CompactSettings, Compacted};
 pub use error::{Cause, LakeError};
+pub use expire::Expired;
 pub use filter::Filter;
 pub use lake::Lake;
 pub use query::QueryResult;
 pub use schema::{TABLE, schema};
 pub use statistics::{GroupBy, LatencyPercentiles, StatisticsRow};
+pub use verify::{Problem, ProblemKind, Verified};

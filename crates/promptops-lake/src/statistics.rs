@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use arrow::array::{Array, Float64Array, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray};
 use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, Utc};
+use datafusion::error::DataFusionError;
 use datafusion::prelude::{Expr, col};
 use futures::StreamExt;
 
@@ -12,6 +13,7 @@ use crate::error::LakeError;
 use crate::filter::{Filter, model};
 use crate::lake::Lake;
 use crate::rows::Columns;
+use crate::scan::filtered;
 
 /// What records of one group have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,21 +123,16 @@ impl Lake {
         let mut columns: Vec<Expr> =
             ["time", "status", "latency_ms", "input_tokens", "output_tokens", "cost_usd"].map(col).into();
         columns.extend(group_by.iter().enumerate().map(|(place, group)| group.column().alias(alias(place))));
-        let selected = match self.filtered(filter).await?.select(columns) {
-            Ok(rows) => rows.execute_stream().await,
-            Err(error) => Err(error),
-        };
-        let mut batches = match selected {
-            Ok(batches) => batches,
-            Err(error) => return Err(self.explain(error).await),
-        };
-        let mut groups: BTreeMap<Vec<Key>, Group> = BTreeMap::new();
-        while let Some(batch) = batches.next().await {
-            match batch {
-                Ok(batch) => add_batch(&mut groups, &batch, group_by)?,
-                Err(error) => return Err(self.explain(error).await),
-            }
-        }
+        let groups = self
+            .reading(async |context| {
+                let mut groups = BTreeMap::new();
+                let mut batches = filtered(context, filter).await?.select(columns.clone())?.execute_stream().await?;
+                while let Some(batch) = batches.next().await {
+                    add_batch(&mut groups, &batch?, group_by).map_err(|error| DataFusionError::External(error.into()))?;
+                }
+                Ok(groups)
+            })
+            .await?;
         Ok(groups.into_iter().map(|(keys, group)| group.row(keys)).collect())
     }
 }
