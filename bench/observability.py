@@ -66,9 +66,12 @@ class ObservabilityBench:
         return figures | self.questions()
 
     def project(self, name: str) -> Path:
+        """A repository with a registry, so that there is something to serve."""
         folder = self.scratch / name
         (folder / "prompts").mkdir(parents=True)
         (folder / "promptops.toml").touch()
+        for command in (["git", "init", "--quiet"], ["git", "add", "."], ["git", "commit", "--quiet", "--message", "Begin"], [self.promptops, "registry", "init"]):
+            run_command(command, folder, self.environment)
         return folder
 
     @contextmanager

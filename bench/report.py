@@ -120,7 +120,8 @@ def write(folder: Path, figures: Figures, parts: dict[str, dict], machine: dict[
         f"* Machine: {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, {machine['system']}.",
         f"* Versions: {machine['rustc']}, Python {machine['python']}, {node}PyYAML {machine['pyyaml']} "
         f"(C loader), Jinja2 {figures['jinja2_version']}, Langfuse {figures['langfuse_version']} (its server mocked), MLflow {figures['mlflow_version']}, "
-        f"inspect-ai {figures['inspect_version']}, promptfoo {figures['promptfoo_version']}.",
+        f"inspect-ai {figures['inspect_version']}, promptfoo {figures['promptfoo_version']}"
+        + (f", Phoenix {figures['phoenix_version']}, DuckDB {figures['duckdb_version']}." if "duckdb_version" in figures else "."),
         *measured,
         "",
         *table,
@@ -165,6 +166,8 @@ def human(figure: str, value: float) -> str:
         return f"{value:.1f} MB" if value < 10 else f"{value:.0f} MB"
     if figure.endswith("_per_second"):
         return f"{value:,.0f}/s"
+    if figure.endswith("_bytes_per_record"):
+        return f"{value:.0f} B"
     seconds = value / 1e9 if figure.endswith("_ns") else value
     for unit, size, digits in (("s", 1, 2), ("ms", 1e-3, 1), ("µs", 1e-6, 2)):
         if seconds >= size:

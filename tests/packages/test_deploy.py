@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +19,7 @@ from moto import mock_aws
 from samtranslator.translator.transform import transform
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-TEMPLATES = sorted((DEPLOY / "cloudformation").glob("*.yaml"))
+TEMPLATES = sorted(path for path in (DEPLOY / "cloudformation").iterdir() if path.suffix in (".yaml", ".json"))
 MODULES = sorted(path for path in (DEPLOY / "terraform").iterdir())
 KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "eu-central-1"}
 
@@ -34,8 +36,59 @@ def test_tflint_finds_nothing(module: Path, tmp_path: Path) -> None:
     rules = tmp_path / "tflint.hcl"
     rules.write_text('plugin "terraform" {\n  enabled = true\n  preset = "all"\n}\n')
     command = [str(given("PROMPTOPS_TEST_TFLINT")), f"--config={rules}", f"--chdir={module}", "--no-color"]
+    if list(module.glob("*.tf.json")):
+        # What is generated is one file, with its variables and outputs.
+        command.append("--disable-rule=terraform_standard_module_structure")
     run = subprocess.run(command, capture_output=True, text=True)
     assert (run.returncode, run.stdout) == (0, ""), run.stdout + run.stderr
+
+
+POLICIES = sorted((DEPLOY / "iam").glob("*.json"))
+FINDINGS = """
+import json, parliament, sys
+policy = parliament.analyze_policy_string(sys.stdin.read())
+print(json.dumps([[finding.issue, str(finding.detail)] for finding in policy.findings]))
+"""
+
+
+def placed(policy: str) -> str:
+    """Puts names of the right form in the places of a policy."""
+    for name, value in {"account": "123456789012", "region": "eu-central-1"}.items():
+        policy = policy.replace(f"${{{name}}}", value)
+    return re.sub(r"\$\{\w+\}", "acme-name", policy)
+
+
+def parliament_finds(policy: str) -> list[list[str]]:
+    # Its imports warn, and warnings are errors here.
+    command = [sys.executable, "-W", "ignore", "-c", FINDINGS]
+    run = subprocess.run(command, input=policy, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    found: list[list[str]] = json.loads(run.stdout)
+    return found
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda path: path.stem)
+def test_policies_name_actions_and_resources_that_there_are(policy: Path) -> None:
+    text = placed(policy.read_text())
+    assert parliament_finds(text) == []
+    # None is for everything, and none of another kind of resource than its action.
+    for statement in json.loads(text)["Statement"]:
+        actions, resources = ([one] if isinstance(one, str) else one for one in (statement["Action"], statement["Resource"]))
+        assert not any("*" in action for action in actions) and "*" not in resources
+    wrong = text.replace('"Action": ', '"Action": "s3:NoSuchAction", "NotAction": ', 1)
+    assert parliament_finds(wrong) != []
+
+
+def test_the_function_that_records_by_logs_may_do_nothing_else() -> None:
+    actions = json.loads(placed((DEPLOY / "iam/record-by-logs.json").read_text()))["Statement"][0]["Action"]
+    assert actions == ["logs:CreateLogStream", "logs:PutLogEvents"]
+
+
+def test_the_module_of_policies_knows_every_file() -> None:
+    module = (DEPLOY / "terraform/iam-policies/main.tf").read_text()
+    assert "/../../iam/${each.key}.json" in module
+    page = (DEPLOY.parent / "docs/guides/cloud.md").read_text()
+    assert [policy.stem for policy in POLICIES if f"deploy/iam/{policy.name}" not in page] == []
 
 
 def parsed(module: str) -> dict[str, Any]:

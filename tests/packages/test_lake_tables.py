@@ -5,8 +5,14 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +87,10 @@ def compare_queries(lake: Lake, answers: dict[str, list[dict[str, Any]]]) -> Non
     values = [record["scores"]["judge"] for record in records if "scores" in record]
     assert sum(row["calls"] for row in judged) == len(values)
     assert close(max(row["highest"] for row in judged), max(values))
+    for row in answers["versions"]:
+        mine = [one for one in records if (one["prompt_id"], one["prompt_version"]) == (row["prompt_id"], row["prompt_version"])]
+        known = [one["valid"] for one in mine if "valid" in one]
+        assert close(row["valid_share"], sum(known) / len(known)), row
     shares: dict[tuple[Any, ...], float] = {}
     for row in answers["labels"]:
         key = (row["prompt_id"], row["prompt_version"], str(row["day"]))
@@ -174,3 +184,95 @@ def test_spark_reads_the_lake_and_counts_as_we_do(lake: Lake, tmp_path: Path) ->
     # The day is a text and UTC's, also where the session is elsewhere.
     days = {row["group"]["day"]: row["invocations"] for row in lake.statistics("day")}
     assert {row["day"]: row["calls"] for row in answers["one-day"]} == days
+
+
+TRINO = "476"
+
+
+def trino_server(folder: Path) -> Path:
+    """Fetches the server with Maven's client, keeps of its plugins the one of Hive, and returns where it is."""
+    repository = Path(os.environ.get("HOME", "/root")) / ".m2/repository/io/trino/trino-server" / TRINO
+    archive = repository / f"trino-server-{TRINO}.tar.gz"
+    if not archive.is_file():
+        artifact = f"io.trino:trino-server:{TRINO}:tar.gz"
+        command = ["mvn", "--batch-mode", "--quiet", "dependency:get", f"-Dartifact={artifact}", "-Dtransitive=false"]
+        subprocess.run(command, check=True)
+    server = folder / "server"
+    server.mkdir()
+    subprocess.run(["tar", "-xzf", str(archive), "-C", str(server), "--strip-components=1"], check=True)
+    for plugin in (server / "plugin").iterdir():
+        if plugin.name != "hive":
+            shutil.rmtree(plugin)
+    return server
+
+
+@contextmanager
+def trino(folder: Path, java_home: str) -> Iterator[Callable[[str], list[dict[str, Any]]]]:
+    """Runs a server whose catalog `hive` is a folder, and gives what asks it."""
+    server = trino_server(folder)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    files = {
+        "node.properties": f"node.environment=test\nnode.data-dir={folder}/data\n",
+        "jvm.config": "-Xmx2G\n-XX:+UseG1GC\n-Djdk.attach.allowAttachSelf=true\n",
+        "config.properties": "coordinator=true\nnode-scheduler.include-coordinator=true\ndiscovery.uri="
+        f"{url}\nhttp-server.http.port={url.rsplit(':', 1)[1]}\ncatalog.management=static\n",
+        "catalog/hive.properties": "connector.name=hive\nhive.metastore=file\nhive.metastore.catalog.dir=local:///metastore\n"
+        f"fs.native-local.enabled=true\nlocal.location={folder}/files\nhive.partition-projection-enabled=true\n"
+        "hive.ignore-absent-partitions=true\nhive.non-managed-table-writes-enabled=true\n",
+    }
+    for name, text in files.items():
+        (server / "etc" / name).parent.mkdir(parents=True, exist_ok=True)
+        (server / "etc" / name).write_text(text)
+
+    def ask(sql: str) -> list[dict[str, Any]]:
+        request = urllib.request.Request(f"{url}/v1/statement", data=sql.encode(), headers={"X-Trino-User": "test"})
+        rows: list[list[Any]] = []
+        names: list[str] = []
+        while True:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                said = json.load(response)
+            assert "error" not in said, f"{sql}: {said.get('error', {}).get('message')}"
+            names = [column["name"] for column in said.get("columns", [])] or names
+            rows += said.get("data", [])
+            if "nextUri" not in said:
+                return [dict(zip(names, row, strict=True)) for row in rows]
+            request = urllib.request.Request(said["nextUri"])
+
+    environment = {**os.environ, "JAVA_HOME": java_home, "PATH": f"{java_home}/bin:{os.environ['PATH']}"}
+    with (folder / "trino.log").open("wb") as log:
+        process = subprocess.Popen([str(server / "bin/launcher"), "run"], env=environment, stdout=log, stderr=log)
+    try:
+        end = time.monotonic() + 180
+        while b"SERVER STARTED" not in (folder / "trino.log").read_bytes():
+            assert process.poll() is None and time.monotonic() < end, (folder / "trino.log").read_text()[-3000:]
+            time.sleep(0.5)
+        yield ask
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def test_trino_reads_the_lake_through_its_table(lake: Lake, tmp_path: Path) -> None:
+    if os.environ.get("PROMPTOPS_TEST_TRINO") != "1":
+        pytest.skip("Trino was not asked: PROMPTOPS_TEST_TRINO=1 fetches its server, 0.8 GB, with mvn, and takes a Java of 24 or later")
+    homes = [os.environ.get("PROMPTOPS_TEST_TRINO_JAVA_HOME", ""), *sorted(map(str, Path("/usr/lib/jvm").glob("*-2[4-9]*")))]
+    java_home = next((home for home in homes if Path(home, "bin/java").is_file()), None)
+    assert java_home, "no Java of 24 or later: name one with PROMPTOPS_TEST_TRINO_JAVA_HOME"
+    statements = lake.statements("trino-ddl", "--location", "local:///lake", "--replace")
+    shutil.copytree(lake.folder / ".promptops/lake", tmp_path / "files/lake")
+    with trino(tmp_path, java_home) as ask:
+        answers = {name: ask(statement) for name, statement in statements.items()}
+        compare_with_statistics(lake, answers["by-prompt"], latency=0.05)
+        compare_queries(lake, answers)
+        by_id = {record["invocation_id"]: record for record in lake.records}
+        rows = ask("SELECT invocation_id, priced_usd, CAST(time AS varchar) AS time FROM hive.promptops.invocations_priced")
+        assert len(rows) == RECORDS
+        for row in rows:
+            record = by_id[row["invocation_id"]]
+            assert close(row["priced_usd"], priced(record)), row
+            # To the millisecond, as the table is declared; rounded, so the last digit may differ.
+            assert row["time"][:19] == record["time"][:19].replace("T", " ") or row["time"][20:] == "000", (row, record["time"])
+        folders = "SELECT count(*) AS folders FROM (SELECT DISTINCT day, hour FROM hive.promptops.invocations)"
+        assert ask(folders)[0]["folders"] == len(list((lake.folder / ".promptops/lake/invocations").glob("day=*/hour=*")))

@@ -22,10 +22,9 @@ pub(crate) fn run(checkout: &Checkout, options: &[&str]) -> Result<Outcome> {
         Outcome::InOrder => Ok(()),
         Outcome::NotInOrder => bail!("nothing was measured"),
     };
-    // Without the lake: what is measured does not use it, and it is most of the build.
-    built("build promptops", &["build", "--release", "--locked", "-p", "promptops-cli", "--no-default-features"])?;
+    built("build promptops", &["build", "--release", "--locked", "-p", "promptops-cli"])?;
     built("build bench_load and bench_bundle", &["build", "--release", "--locked", "-p", "promptops", "--examples"])?;
-    built("build load_http", &["build", "--release", "--locked", "-p", "promptops-server", "--example", "load_http"])?;
+    built("build load_http and load_ingest", &["build", "--release", "--locked", "-p", "promptops-server", "--examples"])?;
     // Without it that column is left out, which the table says.
     let promptfoo = step("promptfoo", || services::install::npm_package(checkout, "promptfoo", PROMPTFOO));
     // Without it publishing to S3 is not measured, which the measuring says.

@@ -27,6 +27,8 @@ mod init;
 #[cfg(feature = "lake")]
 mod invocations;
 mod key;
+#[cfg(feature = "lake")]
+mod lake;
 mod lineage;
 mod list;
 pub mod lock;
@@ -122,6 +124,9 @@ pub enum Command {
     Query(query::Arguments),
     #[cfg(feature = "lake")]
     Drift(drift::Arguments),
+    #[cfg(feature = "lake")]
+    #[command(subcommand)]
+    Lake(lake::Command),
     #[command(subcommand)]
     OfflineModel(offline_model::Command),
     Schema(schema::Arguments),
@@ -179,6 +184,8 @@ pub fn run(command: Command, context: &Context) -> Outcome<Exit> {
         Command::Query(arguments) => query::run(&arguments, context),
         #[cfg(feature = "lake")]
         Command::Drift(arguments) => drift::run(&arguments, context),
+        #[cfg(feature = "lake")]
+        Command::Lake(command) => lake::run(&command, context),
         Command::OfflineModel(command) => offline_model::run(&command, context),
         Command::Schema(arguments) => schema::run(&arguments, context),
     }

@@ -95,9 +95,9 @@ impl Context {
         }
     }
 
-    /// Runs asynchronous work to its end on this thread.
+    /// Runs asynchronous work to its end; what it spawns runs on all cores.
     pub fn block_on<T>(&self, work: impl Future<Output = T>) -> Outcome<T> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
+        let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(|error| Failure::io("start the runtime for", &self.directory, error))?;

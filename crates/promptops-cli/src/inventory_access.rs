@@ -132,7 +132,7 @@ pub fn say_notices(index: &Index<'_>, context: &Context) {
 }
 
 /// Reads every prompt from the index.
-async fn catalogue(registry: &Registry, context: &Context) -> Outcome<Catalogue> {
+pub async fn catalogue(registry: &Registry, context: &Context) -> Outcome<Catalogue> {
     let index = index(registry).await?;
     let catalogue = index.catalogue().await.map_err(failure)?;
     say_notices(&index, context);

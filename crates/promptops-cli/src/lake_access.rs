@@ -1,12 +1,13 @@
 //! The lake of a project, and what its failures mean for the command.
 
 use std::io::ErrorKind;
+use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use futures::future::BoxFuture;
-use promptops_lake::{Filter, GroupBy, Lake, LakeError};
+use promptops_lake::{CompactSettings, Filter, GroupBy, Lake, LakeError};
 use promptops_server::{InvocationLake, NotStored};
 use promptops_store::StoreOptions;
 use promptops_telemetry::Invocation;
@@ -29,9 +30,60 @@ pub struct Recorded(pub Lake);
 impl InvocationLake for Recorded {
     fn store<'a>(&'a self, records: &'a [Invocation]) -> BoxFuture<'a, Result<u64, NotStored>> {
         Box::pin(async move {
-            let appended = self.0.append(records).await.map_err(|error| NotStored(error.into()))?;
-            Ok(appended.written)
+            let is_new = self.0.land(records).await.map_err(|error| NotStored(error.into()))?;
+            Ok(if is_new { records.len() as u64 } else { 0 })
         })
+    }
+}
+
+/// How often a server looks for hours that are over.
+const COMPACTION_EVERY: Duration = Duration::from_secs(60);
+
+/// The thread of a server that keeps the lake in order. It ends with the process, at whatever it is: that is safe at any point.
+pub fn keep_in_order(lake: Lake, retention_days: Option<u32>) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let work = move || loop {
+        std::thread::sleep(COMPACTION_EVERY);
+        runtime.block_on(keep_once(&lake, retention_days, now()));
+    };
+    std::thread::Builder::new().name("promptops-lake".to_owned()).spawn(work).map(drop)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a server that runs for days needs the time anew")]
+fn now() -> DateTime<Utc> {
+    Utc::now()
+}
+
+async fn keep_once(lake: &Lake, retention_days: Option<u32>, now: DateTime<Utc>) {
+    match lake.compact(now, Some(CompactSettings::default())).await {
+        Ok(done) => {
+            if done.files > 0 {
+                tracing::info!(
+                    invocations = done.records,
+                    files = done.files,
+                    hours = done.hours,
+                    "invocations are in their hours"
+                );
+            }
+            if done.ahead > 0 {
+                tracing::warn!(
+                    invocations = done.ahead,
+                    "invocations have a time more than a day ahead: a clock is wrong somewhere"
+                );
+            }
+            if done.newer > 0 {
+                tracing::warn!(files = done.newer, "files with columns of a later version are left alone; update this server");
+            }
+        }
+        Err(error) => tracing::warn!(error = %error, "invocations were not put into their hours; that is tried again"),
+    }
+    let Some(days) = retention_days else { return };
+    match lake.expire(now - TimeDelta::days(days.into())).await {
+        Ok(expired) if expired.files > 0 => {
+            tracing::info!(hours = expired.hours, files = expired.files, "old invocations are deleted")
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(error = %error, "old invocations were not deleted; that is tried again"),
     }
 }
 

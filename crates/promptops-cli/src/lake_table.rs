@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use promptops_telemetry::price::Price;
 
-pub use athena::{cloudformation, terraform};
+pub use athena::{camel, cloudformation, literal, terraform};
 pub use dialect::Dialect;
 
 /// Where the lake is, and what it is called in the catalog of the engine.

@@ -35,6 +35,7 @@ mod lake_access;
 mod lake_slices;
 mod lake_table;
 mod language_server;
+mod monitoring;
 mod output;
 mod packages;
 mod plan_view;
@@ -58,6 +59,7 @@ mod text_file;
 mod text_position;
 mod time_argument;
 mod watch;
+mod watched_prompts;
 mod working_tree;
 mod yardstick;
 

@@ -81,11 +81,13 @@ impl Default for RegistryConfig {
 pub struct LakeConfig {
     /// Its URL; a relative `file://` path is meant from the project's root.
     pub url: String,
+    /// How many days invocations are kept; for ever without it.
+    pub retention_days: Option<u32>,
 }
 
 impl Default for LakeConfig {
     fn default() -> Self {
-        Self { url: "file://.promptops/lake".to_owned() }
+        Self { url: "file://.promptops/lake".to_owned(), retention_days: None }
     }
 }
 

@@ -143,3 +143,198 @@ fn a_text_of_a_prompt_ends_no_statement() {
     assert_snapshot!(owner_in("trino-ddl"), @r#"  ('support.odd', 'a''); DROP TABLE x; -- \'),"#);
     assert_snapshot!(owner_in("spark-ddl"), @r#"  ('support.odd', 'a\'); DROP TABLE x; -- \\'),"#);
 }
+
+/// What one rule, alarm or query of a generated file says, by the words it begins with.
+fn lines_with(text: &str, words: &[&str]) -> String {
+    let is_meant = |line: &&str| words.iter().any(|word| line.trim_start().trim_start_matches("- ").starts_with(word));
+    text.lines().filter(is_meant).map(str::trim).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_baseline_becomes_alarms() {
+    let project = project();
+    let run = project.run(["generate", "prometheus-rules", "--env", "prod"]);
+    assert_eq!((run.exit, run.stderr.as_str()), (0, ""));
+    assert_snapshot!(lines_with(&run.stdout, &["alert:", "expr:", "for:", "owner:", "summary:"]), @r#"
+    expr: "sum by (environment, prompt_id) (increase(promptops_invocations_total[15m]))"
+    expr: "(sum by (environment, prompt_id) (increase(promptops_invocations_total{status=\"error\"}[15m])) or 0 * sum by (environment, prompt_id) (increase(promptops_invocations_total[15m]))) / sum by (environment, prompt_id) (increase(promptops_invocations_total[15m]))"
+    expr: "histogram_quantile(0.95, sum by (environment, prompt_id, le) (rate(promptops_invocation_latency_seconds_bucket[15m])))"
+    expr: "sum by (environment, prompt_id) (increase(promptops_invocation_cost_usd_total[1h]))"
+    - alert: "PromptErrors"
+    expr: "prompt:promptops_invocation_errors:ratio15m{environment=\"prod\",prompt_id=\"support.triage\"} > 0.04 and prompt:promptops_invocations:increase15m{environment=\"prod\",prompt_id=\"support.triage\"} >= 20"
+    for: "5m"
+    owner: "o'hara"
+    summary: "support.triage in prod: {{ $value | humanizePercentage }} of calls fail, more than 4 %"
+    - alert: "PromptLatency"
+    expr: "prompt:promptops_invocation_latency_seconds:p95_15m{environment=\"prod\",prompt_id=\"support.triage\"} > 1.8 and prompt:promptops_invocations:increase15m{environment=\"prod\",prompt_id=\"support.triage\"} >= 20"
+    for: "5m"
+    owner: "o'hara"
+    summary: "support.triage in prod: the 95th percentile of latency is {{ $value | humanizeDuration }}, more than 1800 ms"
+    - alert: "PromptCost"
+    expr: "prompt:promptops_invocation_cost_usd:increase1h{environment=\"prod\",prompt_id=\"support.triage\"} > 0.24"
+    for: "5m"
+    owner: "o'hara"
+    summary: "support.triage in prod: the last hour cost {{ $value | printf \"%.2f\" }} USD, more than 0.24"
+    - alert: "PromptSilent"
+    expr: "sum by (environment, prompt_id) (increase(promptops_invocations_total{environment=\"prod\",prompt_id=\"support.triage\"}[1h])) == 0 and on (environment, prompt_id) promptops_invocations_total{environment=\"prod\",prompt_id=\"support.triage\"} offset 1h or absent_over_time(promptops_invocations_total{environment=\"prod\",prompt_id=\"support.triage\"}[1h]) and on () promptops_invocations_recorded_total offset 1h"
+    for: "5m"
+    owner: "o'hara"
+    summary: "support.triage in prod: no call for 1 h or more"
+    "#);
+    let run = project.run(["generate", "cloudwatch", "--alarms", "--format", "json", "--env", "prod"]);
+    assert_eq!((run.exit, run.stderr.as_str()), (0, ""));
+    let words =
+        ["\"AlarmName\"", "\"AlarmDescription\"", "\"Expression\"", "\"Threshold\"", "\"EvaluationPeriods\"", "\"TreatMissing"];
+    assert_snapshot!(lines_with(&run.stdout, &words), @r#"
+    "AlarmDescription": "support.triage in prod: more than 4 % of calls fail. Owner: o'hara. Sort \"tickets\".",
+    "Threshold": 0.04,
+    "EvaluationPeriods": 2,
+    "TreatMissingData": "notBreaching",
+    "Expression": "IF(calls >= 20, errors / calls, 0)",
+    "AlarmName": "promptops-prod-support.triage-errors"
+    "AlarmDescription": "support.triage in prod: the 95th percentile of latency is above 1800 ms. Owner: o'hara. Sort \"tickets\".",
+    "Threshold": 1800.0,
+    "EvaluationPeriods": 2,
+    "TreatMissingData": "notBreaching",
+    "Expression": "IF(calls >= 20, latency, 0)",
+    "AlarmName": "promptops-prod-support.triage-latency"
+    "AlarmDescription": "support.triage in prod: an hour costs more than 0.24 US dollars. Owner: o'hara. Sort \"tickets\".",
+    "Threshold": 0.24,
+    "EvaluationPeriods": 1,
+    "TreatMissingData": "notBreaching",
+    "AlarmName": "promptops-prod-support.triage-cost"
+    "AlarmDescription": "support.triage in prod: no call for 1 h. Owner: o'hara. Sort \"tickets\".",
+    "Threshold": 1.0,
+    "EvaluationPeriods": 1,
+    "TreatMissingData": "breaching",
+    "AlarmName": "promptops-prod-support.triage-silence"
+    "#);
+}
+
+#[test]
+fn what_has_no_baseline_has_no_alarm_and_that_is_said() {
+    let project = project();
+    let run = project.run(["generate", "prometheus-rules", "--prompt", "support.greeting"]);
+    assert_eq!(run.exit, 0);
+    assert_snapshot!(run.stderr, @r#"
+    no alarm about latency for `support.greeting`: it takes `baseline_latency_p95_ms` in its `metrics`, or `--max-latency-ms`
+    no alarm about cost for `support.greeting`: it takes `cost_per_call_usd` and `calls_per_hour` in its `metrics`, or `--max-cost-per-hour`
+    no alarm about silence for `support.greeting`: it takes `calls_per_hour` in its `metrics`, of ten a day or more
+    "#);
+    assert_eq!(run.stdout.matches("alert: ").count(), 2, "errors alone, in two environments: {}", run.stdout);
+    let limits = ["--max-latency-ms", "3000", "--max-cost-per-hour", "5", "--max-error-share", "0.2", "--env", "prod"];
+    let run = project.run([&["generate", "prometheus-rules", "--prompt", "support.greeting"], &limits[..]].concat());
+    assert_snapshot!(lines_with(&run.stdout, &["expr: \"prompt:", "alert:"]), @r#"
+    - alert: "PromptErrors"
+    expr: "prompt:promptops_invocation_errors:ratio15m{environment=\"prod\",prompt_id=\"support.greeting\"} > 0.2 and prompt:promptops_invocations:increase15m{environment=\"prod\",prompt_id=\"support.greeting\"} >= 20"
+    - alert: "PromptLatency"
+    expr: "prompt:promptops_invocation_latency_seconds:p95_15m{environment=\"prod\",prompt_id=\"support.greeting\"} > 3 and prompt:promptops_invocations:increase15m{environment=\"prod\",prompt_id=\"support.greeting\"} >= 20"
+    - alert: "PromptCost"
+    expr: "prompt:promptops_invocation_cost_usd:increase1h{environment=\"prod\",prompt_id=\"support.greeting\"} > 5"
+    "#);
+    project.replace("prompts/support/triage.yaml", "baseline_error_share: 0.02", "baseline_error_share: 2");
+    assert_snapshot!(project.run(["generate", "grafana", "--env", "prod", "--quiet"]).stderr, @"warning: `metrics.baseline_error_share` of `support.triage` is not a number that it can be, and is not used: `2`");
+}
+
+#[test]
+fn prompts_that_are_not_there_are_refused() {
+    let project = project();
+    assert_snapshot!(project.run(["generate", "grafana", "--prompt", "support.absent"]), @r#"
+    exit: 4
+    ----- stdout -----
+    ----- stderr -----
+    error: no prompt `support.absent` is in the prompt files
+    "#);
+    assert_snapshot!(project.run(["generate", "grafana", "--owner", "nobody"]), @r#"
+    exit: 4
+    ----- stdout -----
+    ----- stderr -----
+    error: no prompt is to be watched
+    hint: `promptops list` shows what there is
+    "#);
+    assert_snapshot!(project.run(["generate", "cloudwatch", "--format", "json"]), @r#"
+    exit: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: a dashboard written as JSON names the region of its metrics
+    hint: give `--region`, or set AWS_REGION
+    "#);
+    assert_snapshot!(project.run(["generate", "cloudwatch", "--format", "json", "--region", "eu-central-1"]), @r#"
+    exit: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: these are 3 files: `dashboards/promptops-prod-support.json`, `dashboards/promptops-staging-support.json`, `alarms.json`
+    hint: name a folder for them with `--out`
+    "#);
+    assert_snapshot!(project.run(["generate", "cloudwatch", "--tolerance", "1"]), @r#"
+    exit: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: invalid value '1' for '--tolerance <FACTOR>': it must be more than one
+
+    For more information, try '--help'.
+    "#);
+    project.write("promptops.toml", "");
+    assert_snapshot!(project.run(["generate", "cloudwatch"]), @r#"
+    exit: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: no environment is named in `promptops.toml`
+    hint: give `--env prod`, or add a table `[environments.prod]`
+    "#);
+    project.write("prompts/support/triage.yaml", "id: [");
+    assert_snapshot!(project.run(["generate", "grafana", "--env", "prod"]), @r#"
+    exit: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: these files are no valid prompts:
+      - prompts/support/triage.yaml
+    hint: `promptops check` shows what is wrong with them
+    "#);
+}
+
+#[test]
+fn only_what_is_released_is_watched_when_that_is_asked() {
+    let project = Project::committed();
+    project.write("prompts/support/other.yaml", support::GREETING.replace("support.greeting", "support.other"));
+    project.commit("Greet others");
+    for command in [
+        &["registry", "init"][..],
+        &["publish"],
+        &["plan", "--env", "prod", "support.other", "--out", "plan.json"],
+        &["deploy", "plan.json"],
+    ] {
+        let run = project.run(command);
+        assert_eq!(run.exit, 0, "{command:?}: {run}");
+    }
+    let run = project.run(["generate", "prometheus-rules", "--released"]);
+    assert_eq!(run.exit, 0, "{run}");
+    assert_snapshot!(lines_with(&run.stdout, &["name:", "environment:", "prompt_id:"]), @r#"
+    - name: "promptops"
+    - name: "promptops: support.other"
+    environment: "prod"
+    prompt_id: "support.other"
+    "#);
+}
+
+#[test]
+fn the_modules_of_the_repository_are_what_is_generated() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    for (kind, format, folder) in [
+        ("cloudwatch", "cloudformation", "deploy/cloudformation"),
+        ("cloudwatch", "terraform", "deploy/terraform/monitoring"),
+        ("athena-ddl", "cloudformation", "deploy/cloudformation"),
+        ("athena-ddl", "terraform", "deploy/terraform/lake-table"),
+    ] {
+        let out = format!("{root}/{folder}");
+        let mut arguments = vec!["generate", kind, "--format", format, "--out", &out, "--check"];
+        if kind == "athena-ddl" {
+            arguments.extend(["--location", "s3://larkspur-prompts/lake"]);
+        } else {
+            arguments.extend(["--max-latency-ms", "5000", "--max-cost-per-hour", "5"]);
+        }
+        let mut command = std::process::Command::new(support::PROMPTOPS);
+        let output = command.args(arguments).current_dir(format!("{root}/examples/support-desk")).output().unwrap();
+        assert!(output.status.success(), "{folder}: {}", String::from_utf8_lossy(&output.stdout));
+    }
+}

@@ -2,25 +2,17 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use arrow::array::StringArray;
-use arrow::error::ArrowError;
-use bytes::Bytes;
-use futures::StreamExt;
-use object_store::path::Path;
-use object_store::{ObjectMeta, PutMode, PutOptions};
-use parquet::arrow::{ArrowWriter, ProjectionMask};
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
 use promptops_telemetry::{Invocation, Uuid};
 
 use crate::error::LakeError;
-use crate::file;
+use crate::ids::Ids;
 use crate::lake::Lake;
 use crate::partition::{Partition, number_of};
-use crate::rows::{Columns, check, to_batch};
+use crate::rows::check;
+use crate::write::encode;
 
 /// How often a write that lost to another writer is repeated.
-const ATTEMPTS: u32 = 100;
+pub(crate) const ATTEMPTS: u32 = 100;
 
 /// What an append did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,8 +38,9 @@ impl Lake {
     /// **Whole or not at all** for each file, in ascending order of hours. A failure in between leaves the hours before;
     /// repeating the append adds the others.
     ///
-    /// Rows are sorted by prompt, version, time and id; files are compressed with zstd. Reads the id column of each hour
-    /// that is written to, so few large appends are cheaper than many small ones.
+    /// Rows are sorted by prompt, version, time and id; files are compressed with zstd. Reads the ids of each hour
+    /// that is written to, where they lie around the new ones, so few large appends are cheaper than many small ones;
+    /// many small ones are for [`Lake::land`].
     ///
     /// # Errors
     ///
@@ -70,13 +63,14 @@ impl Lake {
 
     /// Returns how many of the records were written.
     async fn append_hour(&self, hour: Partition, records: &[&Invocation]) -> Result<u64, LakeError> {
-        let mut known = HashSet::new();
+        let wanted: Ids = records.iter().map(|record| record.invocation_id).collect();
+        let mut known: HashSet<Uuid> = HashSet::new();
         let mut files_read = HashSet::new();
         for _ in 0..ATTEMPTS {
             let files = self.files(&hour.folder()).await?;
             for file in &files {
                 if files_read.insert(file.location.clone()) {
-                    self.read_ids(file, &mut known).await?;
+                    known.extend(self.ids_among(file, &wanted).await?);
                 }
             }
             let mut chosen = HashSet::new();
@@ -89,47 +83,11 @@ impl Lake {
                 return Ok(0);
             }
             missing.sort_by_key(|record| (&record.prompt_id, record.prompt_version, record.time, record.invocation_id));
-            let bytes = encode(&missing).map_err(|error| LakeError::Execution(error.to_string()))?;
             let number = files.iter().filter_map(|file| number_of(&file.location)).max().unwrap_or(0) + 1;
-            if self.create(&hour.file(number), bytes).await? {
+            if self.create(&hour.file(number), encode(&missing)?).await? {
                 return Ok(missing.len() as u64);
             }
         }
         Err(LakeError::Contended { place: hour.to_string(), attempts: ATTEMPTS })
     }
-
-    /// Creates a file; returns false when there is one of this name.
-    async fn create(&self, file: &Path, bytes: Bytes) -> Result<bool, LakeError> {
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        match self.store.put_opts(file, bytes.into(), options).await {
-            Ok(_) => Ok(true),
-            // An answer that was lost and a request sent again look like another writer, too: the ids will tell.
-            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(false),
-            Err(error) => Err(LakeError::store("write", file.as_ref(), error)),
-        }
-    }
-
-    async fn read_ids(&self, file: &ObjectMeta, ids: &mut HashSet<Uuid>) -> Result<(), LakeError> {
-        let builder = file::open(&self.store, file).await?;
-        let mask = ProjectionMask::columns(builder.parquet_schema(), ["invocation_id"]);
-        let mut batches = builder.with_projection(mask).build().map_err(|error| file::unreadable(file, error))?;
-        while let Some(batch) = batches.next().await {
-            let batch = batch.map_err(|error| file::unreadable(file, error))?;
-            let column: &StringArray = Columns(&batch)
-                .get("invocation_id")
-                .map_err(|error| LakeError::Corrupt { file: file.location.to_string(), source: error.into() })?;
-            // What is no UUID was written by another tool and equals no id of ours.
-            ids.extend(column.iter().flatten().filter_map(|id| id.parse::<Uuid>().ok()));
-        }
-        Ok(())
-    }
-}
-
-/// Makes the bytes of a file. The same records give the same bytes.
-fn encode(records: &[&Invocation]) -> Result<Bytes, ArrowError> {
-    let batch = to_batch(records)?;
-    let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
-    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties))?;
-    writer.write(&batch)?;
-    Ok(writer.into_inner()?.into())
 }

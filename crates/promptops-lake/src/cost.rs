@@ -12,6 +12,7 @@ use crate::filter::Filter;
 use crate::group_by::{GroupBy, Kind};
 use crate::lake::Lake;
 use crate::pricing;
+use crate::query::collect;
 use crate::rows::Columns;
 
 /// What one group of calls cost, US dollars.
@@ -91,11 +92,12 @@ impl Lake {
             count(col(PRICED)).alias(WITH_PRICE),
             sum(col(ASSUMED)).alias("sum_assumed"),
         ];
-        let rows = self.filtered(filter).await?.select(columns).and_then(|rows| rows.aggregate(keys, numbers));
-        let rows = match rows {
-            Ok(rows) => self.collect(rows).await?,
-            Err(error) => return Err(self.explain(error).await),
-        };
+        let rows = self
+            .reading(async |context| {
+                let rows = self.filtered(context, filter).await?.select(columns.clone())?;
+                collect(rows.aggregate(keys.clone(), numbers.clone())?).await
+            })
+            .await?;
         let mut found: BTreeMap<Vec<Option<String>>, CostRow> = BTreeMap::new();
         for batch in rows.batches().iter().filter(|batch| batch.num_rows() > 0) {
             let columns = Columns(batch);

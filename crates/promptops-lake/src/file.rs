@@ -15,6 +15,9 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 use crate::error::LakeError;
 
+/// What is read of a file at first, so that its footer takes one request.
+const FOOTER_BYTES: usize = 64 << 10;
+
 /// Reads the footer of a file and prepares to read its rows.
 pub(crate) async fn open(
     store: &Arc<dyn ObjectStore>,
@@ -58,7 +61,8 @@ impl AsyncFileReader for FileReader {
     fn get_metadata<'a>(&'a mut self, _options: Option<&'a ArrowReaderOptions>) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
         async move {
             let size = self.file.size;
-            ParquetMetaDataReader::new().load_and_finish(self, size).await.map(Arc::new)
+            let reader = ParquetMetaDataReader::new().with_prefetch_hint(Some(FOOTER_BYTES));
+            reader.load_and_finish(self, size).await.map(Arc::new)
         }
         .boxed()
     }

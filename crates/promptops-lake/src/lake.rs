@@ -1,6 +1,7 @@
 //! The lake: where it is and how its files are listed and read.
 
 use std::fmt;
+use std::fs::File;
 use std::path::{Path as FilePath, absolute};
 use std::sync::Arc;
 
@@ -11,11 +12,10 @@ use object_store::prefix::PrefixStore;
 use object_store::{ObjectMeta, ObjectStore};
 use promptops_store::{StoreError, StoreOptions, open_backend};
 
-use crate::error::LakeError;
+use crate::error::{Cause, LakeError};
 use crate::file;
 use crate::owners::PromptOwners;
 use crate::pricing::Prices;
-use crate::schema::TABLE;
 
 /// A folder of invocation records, on disk or in an object store.
 ///
@@ -29,6 +29,8 @@ pub struct Lake {
     pub(crate) owners: Arc<PromptOwners>,
     pub(crate) prices: Arc<Prices>,
     pub(crate) memory_limit: usize,
+    /// The folder, of a lake on a local disk.
+    pub(crate) disk: Option<Path>,
 }
 
 /// Bytes that one question may take before it sorts and groups on the disk, unless another limit is set.
@@ -52,6 +54,7 @@ impl Lake {
             owners: Arc::default(),
             prices: Arc::default(),
             memory_limit: MEMORY_LIMIT,
+            disk: None,
         }
     }
 
@@ -69,7 +72,10 @@ impl Lake {
             return Self::open_folder(&options.base_dir.join(url));
         }
         match open_backend(url, options) {
-            Ok((store, prefix)) => Ok(Self::new(store, prefix, url)),
+            Ok((store, prefix)) => {
+                let disk = url.starts_with("file://").then(|| prefix.clone());
+                Ok(Self { disk, ..Self::new(store, prefix, url) })
+            }
             Err(StoreError::InvalidUrl { url, reason } | StoreError::InvalidSettings { url, reason }) => {
                 Err(LakeError::InvalidUrl { url, reason })
             }
@@ -79,8 +85,7 @@ impl Lake {
 
     /// Takes the lake in a local folder, which need not exist.
     ///
-    /// Files survive the death of the process at any point; they are not synced to the disk, so a power failure may lose
-    /// those of the last seconds.
+    /// Files survive the death of the process at any point, and are synced before a write is told to be done.
     ///
     /// # Errors
     ///
@@ -94,7 +99,7 @@ impl Lake {
         // A folder that is reached through links is the same lake; one that does not exist yet has none.
         let resolved = folder.canonicalize().or_else(|_| absolute(folder)).map_err(|_| invalid("not a path"))?;
         let prefix = Path::from_absolute_path(&resolved).map_err(|_| invalid("the path has characters that cannot be stored"))?;
-        Ok(Self::new(Arc::new(LocalFileSystem::new()), prefix, &shown))
+        Ok(Self { disk: Some(prefix.clone()), ..Self::new(Arc::new(LocalFileSystem::new()), prefix, &shown) })
     }
 
     /// Takes who owns the prompts of the records, which [`crate::GroupBy::Owner`] groups by, [`crate::Filter::owner`] asks
@@ -135,26 +140,38 @@ impl Lake {
         Ok(files)
     }
 
-    /// Refuses a lake with an empty file, which a power failure can leave. The query engine would skip it in silence.
-    pub(crate) async fn refuse_empty_files(&self) -> Result<(), LakeError> {
-        let files = self.files(&Path::from(TABLE)).await?;
-        match files.iter().find(|file| file.size == 0) {
-            None => Ok(()),
-            Some(file) => Err(LakeError::Corrupt { file: file.location.to_string(), source: "the file is empty".into() }),
-        }
+    /// Syncs a file of a local disk and its folder, so that neither is lost with the power.
+    pub(crate) async fn sync(&self, file: &Path) -> Result<(), LakeError> {
+        let Some(root) = &self.disk else { return Ok(()) };
+        let path = Path::from_iter(root.parts().chain(file.parts()));
+        let synced = tokio::task::spawn_blocking(move || {
+            let path = LocalFileSystem::new().path_to_filesystem(&path)?;
+            File::open(&path)?.sync_all()?;
+            // Other systems have no way to sync a folder.
+            if cfg!(unix)
+                && let Some(folder) = path.parent()
+            {
+                File::open(folder)?.sync_all()
+            } else {
+                Ok(())
+            }
+        });
+        let failed = |source: Cause| LakeError::Store { action: "sync", place: file.to_string(), source };
+        synced.await.map_err(|error| failed(error.into()))?.map_err(|error: std::io::Error| failed(error.into()))
     }
 
     /// Finds the file that cannot be read, by reading all of them.
     pub(crate) async fn first_unreadable(&self) -> Result<Option<LakeError>, LakeError> {
-        for file in self.files(&Path::from(TABLE)).await? {
-            if let Err(error) = self.read_through(&file).await {
+        let snapshot = self.snapshot().await?;
+        for file in snapshot.settled.iter().chain(&snapshot.landed) {
+            if let Err(error) = self.read_through(file).await {
                 return Ok(Some(error));
             }
         }
         Ok(None)
     }
 
-    async fn read_through(&self, file: &ObjectMeta) -> Result<(), LakeError> {
+    pub(crate) async fn read_through(&self, file: &ObjectMeta) -> Result<(), LakeError> {
         let mut rows = file::open(&self.store, file).await?.build().map_err(|error| file::unreadable(file, error))?;
         while let Some(batch) = rows.next().await {
             batch.map_err(|error| file::unreadable(file, error))?;

@@ -3,28 +3,40 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::array::{BooleanArray, new_null_array};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{DataType, Field, SchemaRef};
+use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use datafusion::common::DFSchema;
+use datafusion::datasource::MemTable;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use datafusion::error::DataFusionError;
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::memory_pool::FairSpillPool;
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::functions::core::expr_fn::get_field;
+use datafusion::functions::datetime::expr_fn::{date_part, to_char};
 use datafusion::logical_expr::GetFieldAccess;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawFieldAccessExpr};
-use datafusion::prelude::{DataFrame, Expr, SessionConfig, SessionContext, cast, col};
+use datafusion::prelude::{DataFrame, Expr, SessionConfig, SessionContext, cast, col, lit};
+use futures::StreamExt;
+use object_store::ObjectMeta;
+use parquet::errors::ParquetError;
 use url::Url;
 
 use crate::answer::Answer;
 use crate::error::{Failure, LakeError, classify};
+use crate::file;
+use crate::ids::Waiting;
 use crate::lake::Lake;
 use crate::owners;
-use crate::pricing::{self, Prices};
+use crate::partition::LANDING;
+use crate::pricing;
 use crate::schema::{TABLE, schema};
+use crate::snapshot::{ListedStore, READ_ATTEMPTS, is_gone};
 
 /// Name of the view of invocations with what they cost by the present prices.
 const PRICED_VIEW: &str = "priced_invocations";
@@ -53,8 +65,7 @@ impl Lake {
     /// [`LakeError::Query`] when the statement cannot be answered; [`LakeError::Corrupt`] with the file that cannot be
     /// read; otherwise as the store fails.
     pub async fn query(&self, sql: &str) -> Result<QueryResult, LakeError> {
-        let rows = self.rows(sql).await?;
-        self.collect(rows).await
+        self.reading(async |context| collect(context.sql_with_options(sql, only_reading()).await?).await).await
     }
 
     /// Answers one SQL `SELECT` as [`Lake::query`] does, and gives the rows as they are found.
@@ -63,36 +74,31 @@ impl Lake {
     ///
     /// [`LakeError::Query`] when the statement cannot be answered; otherwise as the store fails.
     pub async fn ask(&self, sql: &str) -> Result<Answer, LakeError> {
-        match self.rows(sql).await?.execute_stream().await {
-            Ok(batches) => Ok(Answer { lake: self.clone(), batches }),
-            Err(error) => Err(self.explain(error).await),
-        }
+        let begin = async |context: &SessionContext| context.sql_with_options(sql, only_reading()).await?.execute_stream().await;
+        let batches = self.reading(begin).await?;
+        Ok(Answer { lake: self.clone(), batches })
     }
 
-    async fn rows(&self, sql: &str) -> Result<DataFrame, LakeError> {
-        let context = self.context()?;
-        self.refuse_empty_files().await?;
-        let only_reading = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        match context.sql_with_options(sql, only_reading).await {
-            Ok(rows) => Ok(rows),
-            Err(error) => Err(self.explain(error).await),
-        }
-    }
-
-    /// Returns the table for a query that is built here.
-    pub(crate) async fn table(&self) -> Result<DataFrame, LakeError> {
-        self.refuse_empty_files().await?;
-        match self.context()?.table(TABLE).await {
-            Ok(table) => Ok(table),
-            Err(error) => Err(self.explain(error).await),
-        }
-    }
-
-    pub(crate) async fn collect(&self, rows: DataFrame) -> Result<QueryResult, LakeError> {
-        let schema = Arc::clone(rows.schema().inner());
-        match rows.collect().await {
-            Ok(batches) => Ok(QueryResult { schema, batches }),
-            Err(error) => Err(self.explain(error).await),
+    /// Reads from one snapshot of the lake, and from a later one when a file was gone before it was read.
+    pub(crate) async fn reading<T>(
+        &self,
+        read: impl AsyncFn(&SessionContext) -> datafusion::error::Result<T>,
+    ) -> Result<T, LakeError> {
+        let mut attempt = 1;
+        loop {
+            let answer = match self.context().await {
+                Ok(context) => read(&context).await,
+                Err(error) if attempt < READ_ATTEMPTS && is_gone(&error) => {
+                    attempt += 1;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            match answer {
+                Ok(answer) => return Ok(answer),
+                Err(error) if attempt < READ_ATTEMPTS && is_gone(&error) => attempt += 1,
+                Err(error) => return Err(self.explain(error).await),
+            }
         }
     }
 
@@ -109,22 +115,117 @@ impl Lake {
         }
     }
 
-    fn context(&self) -> Result<SessionContext, LakeError> {
-        // Plain strings instead of views, so that rows come back in the types of the schema.
-        let config = SessionConfig::new()
-            .set_bool("datafusion.execution.parquet.schema_force_view_types", false)
-            .with_information_schema(true);
-        let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(self.memory_limit))).build_arc();
-        let runtime = runtime.map_err(|error| LakeError::Execution(error.strip_backtrace()))?;
-        let mut context = SessionContext::new_with_config_rt(config, runtime);
-        let url = Url::parse(ENGINE_URL).expect("a constant URL");
-        context.register_object_store(&url, Arc::clone(&self.store));
+    /// Prepares queries of the lake as it is now.
+    async fn context(&self) -> Result<SessionContext, LakeError> {
+        let failed = |error: DataFusionError| LakeError::Execution(error.strip_backtrace());
+        let snapshot = self.snapshot().await?;
+        let waiting = self.waiting(&snapshot.landed, &snapshot.settled).await?;
+        let landed = self.landed_rows(&waiting).await?;
+        let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(self.memory_limit)));
+        let mut context = engine(runtime.build().map_err(failed)?, 0);
         context.register_udf(owners::function(&self.owners));
-        let planned = context.register_expr_planner(Arc::new(MapAccess));
-        let prepared = planned.and_then(|()| register_table(&context, &self.prices));
-        prepared.map_err(|error| LakeError::Execution(error.strip_backtrace()))?;
+        self.register(&mut context, snapshot.settled, landed).map_err(failed)?;
         Ok(context)
     }
+
+    /// Makes a table of the files of the hours and of landed rows.
+    pub(crate) fn register(
+        &self,
+        context: &mut SessionContext,
+        settled: Vec<ObjectMeta>,
+        landed: LandedRows,
+    ) -> datafusion::error::Result<()> {
+        let url = Url::parse(ENGINE_URL).expect("a constant URL");
+        let files = settled.into_iter().chain(landed.whole).collect();
+        context.register_object_store(&url, Arc::new(ListedStore { store: Arc::clone(&self.store), files }));
+        context.register_expr_planner(Arc::new(MapAccess))?;
+        let mut table = settled_table(context)?;
+        if landed.has_whole {
+            table = table.union(landed_table(context)?)?;
+        }
+        if !landed.parts.is_empty() {
+            let rows = MemTable::try_new(schema(), vec![landed.parts])?;
+            table = table.union(with_folders(context.read_table(Arc::new(rows))?)?)?;
+        }
+        let mut columns = record_columns();
+        columns.extend(["day", "hour"].map(col));
+        columns.extend(pricing::columns(&self.prices));
+        context.register_table(PRICED_VIEW, table.clone().select(columns)?.into_view())?;
+        context.register_table(TABLE, table.into_view())?;
+        Ok(())
+    }
+
+    /// Takes apart which landed rows count: files of which all rows do, which are read when they are wanted, and the rows of the
+    /// others, of which there are few: those that were sent to two servers, or landed again after their compaction.
+    pub(crate) async fn landed_rows(&self, waiting: &[Waiting]) -> Result<LandedRows, LakeError> {
+        let mut landed = LandedRows::default();
+        for one in waiting.iter().filter(|one| one.new_rows() > 0) {
+            if one.new_rows() == one.counts.len() as u64 {
+                landed.whole.push(one.file.clone());
+                landed.has_whole = true;
+            } else {
+                landed.parts.extend(self.counting_rows(one).await?);
+            }
+        }
+        Ok(landed)
+    }
+
+    async fn counting_rows(&self, waiting: &Waiting) -> Result<Vec<RecordBatch>, LakeError> {
+        let unreadable = |error: ParquetError| file::unreadable(&waiting.file, error);
+        let mut batches = file::open(&self.store, &waiting.file).await?.build().map_err(unreadable)?;
+        let mut parts = Vec::new();
+        let mut row = 0;
+        while let Some(batch) = batches.next().await {
+            let batch = batch.map_err(unreadable)?;
+            let counts = BooleanArray::from(waiting.counts[row..row + batch.num_rows()].to_vec());
+            row += batch.num_rows();
+            let part = filter_record_batch(&batch, &counts).and_then(|batch| in_schema(&batch));
+            parts.push(part.map_err(|error| unreadable(error.into()))?);
+        }
+        Ok(parts)
+    }
+}
+
+/// The rows of landed files that count.
+#[derive(Debug, Default)]
+pub(crate) struct LandedRows {
+    /// Files of which every row counts.
+    whole: Vec<ObjectMeta>,
+    has_whole: bool,
+    /// Rows of the other files.
+    parts: Vec<RecordBatch>,
+}
+
+/// What a statement may do.
+fn only_reading() -> SQLOptions {
+    SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false)
+}
+
+/// Collects the rows of a table.
+pub(crate) async fn collect(rows: DataFrame) -> datafusion::error::Result<QueryResult> {
+    let schema = Arc::clone(rows.schema().inner());
+    Ok(QueryResult { schema, batches: rows.collect().await? })
+}
+
+/// Begins a session of the query engine; with 0 `partitions`, one for each core.
+pub(crate) fn engine(runtime: RuntimeEnv, partitions: usize) -> SessionContext {
+    // Plain strings instead of views, so that rows come back in the types of the schema.
+    let mut config = SessionConfig::new()
+        .set_bool("datafusion.execution.parquet.schema_force_view_types", false)
+        .with_information_schema(true);
+    if partitions > 0 {
+        config = config.with_target_partitions(partitions);
+    }
+    SessionContext::new_with_config_rt(config, Arc::new(runtime))
+}
+
+/// Brings the columns of a file into the order of the schema; those that it has not are null.
+fn in_schema(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let column = |field: &Arc<Field>| match batch.column_by_name(field.name()) {
+        Some(column) => arrow::compute::cast(column, field.data_type()),
+        None => Ok(new_null_array(field.data_type(), batch.num_rows())),
+    };
+    RecordBatch::try_new(schema(), schema().fields().iter().map(column).collect::<Result<_, _>>()?)
 }
 
 /// Lets `scores['judge']` name an entry of a map, as in Athena; the engine brings it only with its functions for lists.
@@ -144,25 +245,44 @@ impl ExprPlanner for MapAccess {
     }
 }
 
-/// Registers the files as a table whose hour is a number.
+/// Returns the files of the hours as a table whose hour is a number.
 ///
 /// The engine finds the folder of `hour = 5` by writing the number as `5`, and there is only `hour=05`: it would answer
 /// with no rows. So the engine sees the folder's text, and the number is computed from it.
-fn register_table(context: &SessionContext, prices: &Arc<Prices>) -> Result<(), DataFusionError> {
-    let options = ListingOptions::new(Arc::new(ParquetFormat::default()))
-        .with_file_extension(".parquet")
-        .with_table_partition_cols(vec![("day".to_owned(), DataType::Utf8), ("hour".to_owned(), DataType::Utf8)]);
-    let location = ListingTableUrl::parse(format!("{ENGINE_URL}/{TABLE}/"))?;
-    let config = ListingTableConfig::new(location).with_listing_options(options).with_schema(schema());
-    let files = context.read_table(Arc::new(ListingTable::try_new(config)?))?;
-    let mut columns: Vec<Expr> = schema().fields().iter().map(|field| col(field.name().as_str())).collect();
+fn settled_table(context: &SessionContext) -> datafusion::error::Result<DataFrame> {
+    let options =
+        parquet_files().with_table_partition_cols(vec![("day".to_owned(), DataType::Utf8), ("hour".to_owned(), DataType::Utf8)]);
+    let mut columns = record_columns();
     columns.push(col("day"));
     columns.push(cast(col("hour"), DataType::Int32).alias("hour"));
-    let table = files.select(columns.clone())?;
-    columns.extend(pricing::columns(prices));
-    context.register_table(PRICED_VIEW, table.clone().select(columns)?.into_view())?;
-    context.register_table(TABLE, table.into_view())?;
-    Ok(())
+    listed(context, TABLE, options)?.select(columns)
+}
+
+/// Returns the landed files as a table with the same columns.
+fn landed_table(context: &SessionContext) -> datafusion::error::Result<DataFrame> {
+    with_folders(listed(context, LANDING, parquet_files())?)
+}
+
+/// Adds the columns that are folders once the records are in their hours.
+fn with_folders(table: DataFrame) -> datafusion::error::Result<DataFrame> {
+    let mut columns = record_columns();
+    columns.push(to_char(col("time"), lit("%Y-%m-%d")).alias("day"));
+    columns.push(cast(date_part(lit("hour"), col("time")), DataType::Int32).alias("hour"));
+    table.select(columns)
+}
+
+fn parquet_files() -> ListingOptions {
+    ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension(".parquet")
+}
+
+fn listed(context: &SessionContext, folder: &str, options: ListingOptions) -> datafusion::error::Result<DataFrame> {
+    let location = ListingTableUrl::parse(format!("{ENGINE_URL}/{folder}/"))?;
+    let config = ListingTableConfig::new(location).with_listing_options(options).with_schema(schema());
+    context.read_table(Arc::new(ListingTable::try_new(config)?))
+}
+
+fn record_columns() -> Vec<Expr> {
+    schema().fields().iter().map(|field| col(field.name().as_str())).collect()
 }
 
 impl QueryResult {

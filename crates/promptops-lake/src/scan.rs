@@ -1,13 +1,15 @@
 //! Records back out of the lake.
 
 use datafusion::logical_expr::SortExpr;
-use datafusion::prelude::{DataFrame, Expr, col, lit, starts_with};
+use datafusion::prelude::{DataFrame, Expr, SessionContext, col, lit, starts_with};
 use promptops_telemetry::{Invocation, Uuid};
 
 use crate::error::LakeError;
 use crate::filter::Filter;
 use crate::lake::Lake;
+use crate::query::{QueryResult, collect};
 use crate::rows::from_batch;
+use crate::schema::TABLE;
 
 impl Lake {
     /// Returns the records that fit, by time and id. They are all held in memory.
@@ -16,8 +18,10 @@ impl Lake {
     ///
     /// [`LakeError::Corrupt`] with the file that cannot be read; otherwise as the store fails.
     pub async fn scan(&self, filter: &Filter) -> Result<Vec<Invocation>, LakeError> {
-        let table = self.filtered(filter).await?;
-        self.records(table.sort(by_time())).await
+        let result = self
+            .reading(async |context| collect(self.filtered(context, filter).await?.sort(by_time())?).await)
+            .await?;
+        records(&result)
     }
 
     /// Returns the latest records that fit, at most `limit`, the oldest of them first.
@@ -26,11 +30,14 @@ impl Lake {
     ///
     /// As [`Lake::scan`].
     pub async fn latest(&self, filter: &Filter, limit: usize) -> Result<Vec<Invocation>, LakeError> {
-        let table = self.filtered(filter).await?;
-        let sorted = table
-            .sort(vec![col("time").sort(false, false), col("invocation_id").sort(false, false)])
-            .and_then(|table| table.limit(0, Some(limit)));
-        let mut records = self.records(sorted).await?;
+        let result = self
+            .reading(async |context| {
+                let table = self.filtered(context, filter).await?;
+                let table = table.sort(vec![col("time").sort(false, false), col("invocation_id").sort(false, false)])?;
+                collect(table.limit(0, Some(limit))?).await
+            })
+            .await?;
+        let mut records = records(&result)?;
         records.reverse();
         Ok(records)
     }
@@ -46,9 +53,11 @@ impl Lake {
         let lower = id.to_ascii_lowercase();
         let named =
             col("response_id").eq(lit(id)).or(col("trace_id").eq(lit(&lower))).or(starts_with(col("invocation_id"), lit(lower)));
-        let found = self.table().await?.filter(named);
-        let sorted = found.and_then(|table| table.sort(by_time())).and_then(|table| table.limit(0, Some(limit)));
-        self.records(sorted).await
+        let find = async |context: &SessionContext| {
+            let found = context.table(TABLE).await?.filter(named.clone())?;
+            collect(found.sort(by_time())?.limit(0, Some(limit))?).await
+        };
+        records(&self.reading(find).await?)
     }
 
     /// Returns the records of these invocations and of those that they caused, by time.
@@ -59,32 +68,29 @@ impl Lake {
     pub async fn related(&self, ids: &[Uuid]) -> Result<Vec<Invocation>, LakeError> {
         let ids: Vec<Expr> = ids.iter().map(|id| lit(id.to_string())).collect();
         let related = col("invocation_id").in_list(ids.clone(), false).or(col("parent_invocation").in_list(ids, false));
-        let found = self.table().await?.filter(related).and_then(|table| table.sort(by_time()));
-        self.records(found).await
+        let find = async |context: &SessionContext| {
+            let found = context.table(TABLE).await?.filter(related.clone())?;
+            collect(found.sort(by_time())?).await
+        };
+        records(&self.reading(find).await?)
     }
 
     /// Returns the rows of the table that fit.
-    pub(crate) async fn filtered(&self, filter: &Filter) -> Result<DataFrame, LakeError> {
-        let table = self.table().await?;
-        let Some(condition) = filter.condition(&self.owners) else { return Ok(table) };
-        match table.filter(condition) {
-            Ok(table) => Ok(table),
-            Err(error) => Err(self.explain(error).await),
+    pub(crate) async fn filtered(&self, context: &SessionContext, filter: &Filter) -> datafusion::error::Result<DataFrame> {
+        let table = context.table(TABLE).await?;
+        match filter.condition(&self.owners) {
+            Some(condition) => table.filter(condition),
+            None => Ok(table),
         }
     }
+}
 
-    async fn records(&self, table: datafusion::error::Result<DataFrame>) -> Result<Vec<Invocation>, LakeError> {
-        let table = match table {
-            Ok(table) => table,
-            Err(error) => return Err(self.explain(error).await),
-        };
-        let result = self.collect(table).await?;
-        let mut records = Vec::with_capacity(result.row_count());
-        for batch in result.batches() {
-            records.extend(from_batch(batch)?);
-        }
-        Ok(records)
+fn records(result: &QueryResult) -> Result<Vec<Invocation>, LakeError> {
+    let mut records = Vec::with_capacity(result.row_count());
+    for batch in result.batches() {
+        records.extend(from_batch(batch)?);
     }
+    Ok(records)
 }
 
 fn by_time() -> Vec<SortExpr> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use arrow::array::{Array, Float64Array, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray};
 use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, Utc};
+use datafusion::error::DataFusionError;
 use datafusion::prelude::{Expr, col};
 use futures::StreamExt;
 
@@ -102,22 +103,15 @@ impl Lake {
         let mut columns: Vec<Expr> =
             ["time", "status", "latency_ms", "input_tokens", "output_tokens", "cached_tokens", "cost_usd"].map(col).into();
         columns.extend(group_by.iter().enumerate().map(|(place, group)| group.column(&self.owners).alias(alias(place))));
-        let selected = match self.filtered(filter).await?.select(columns) {
-            Ok(rows) => rows.execute_stream().await,
-            Err(error) => Err(error),
-        };
-        let mut batches = match selected {
-            Ok(batches) => batches,
-            Err(error) => return Err(self.explain(error).await),
-        };
-        let mut groups: BTreeMap<Vec<Key>, Group> = BTreeMap::new();
-        while let Some(batch) = batches.next().await {
-            match batch {
-                Ok(batch) => add_batch(&mut groups, &batch, group_by)?,
-                Err(error) => return Err(self.explain(error).await),
+        self.reading(async |context| {
+            let mut groups = BTreeMap::new();
+            let mut batches = self.filtered(context, filter).await?.select(columns.clone())?.execute_stream().await?;
+            while let Some(batch) = batches.next().await {
+                add_batch(&mut groups, &batch?, group_by).map_err(|error| DataFusionError::External(error.into()))?;
             }
-        }
-        Ok(groups)
+            Ok(groups)
+        })
+        .await
     }
 }
 

@@ -4,7 +4,7 @@
 
 pub mod odcs;
 pub mod openlineage;
-mod yaml;
+pub mod yaml;
 
 use std::collections::BTreeMap;
 

@@ -85,11 +85,17 @@ struct CallFacts {
     at: SystemTime,
 }
 
+/// What the clock says.
+#[expect(clippy::disallowed_methods, reason = "a program that is run by hand sends what happens now")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
 impl CallFacts {
     fn new(numbers: &mut Numbers) -> Self {
         let (input_tokens, output_tokens) = (50 + numbers.below(850), 5 + numbers.below(295));
         let latency_us = 100_000 + numbers.below(3_900_000);
-        let at = SystemTime::now() - Duration::from_micros(numbers.below(10_000_000));
+        let at = now() - Duration::from_micros(numbers.below(10_000_000));
         Self { prompt: numbers.below(50), latency_us, input_tokens, output_tokens, at }
     }
 
@@ -239,7 +245,7 @@ async fn main() -> Result<(), Failure> {
     };
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
     let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: {content_type}\r\n{headers}");
-    let seed = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos() as u64;
+    let seed = now().duration_since(UNIX_EPOCH)?.as_nanos() as u64;
     let mut numbers = Numbers(seed | 1);
     let bodies: Vec<Body> = (0..BODIES).map(|_| make(records, &mut numbers)).collect();
     let bytes = bodies.iter().map(|body| body.bytes.len()).sum::<usize>() / (BODIES * records);

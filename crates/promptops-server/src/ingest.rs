@@ -214,6 +214,7 @@ impl Recording {
 
     async fn ship_one(&self, segment: &Segment, records: &[Invocation]) -> Result<(), NotStored> {
         let new = self.lake.store(records).await?;
+        self.metrics.invocations.count(records);
         self.metrics.shipped.inc_by(new);
         self.metrics.shipped_again.inc_by((records.len() as u64).saturating_sub(new));
         self.with_log(|log| log.remove(segment)).unwrap_or(Ok(())).map_err(|error| NotStored(error.into()))

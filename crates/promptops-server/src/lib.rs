@@ -16,6 +16,7 @@ mod conditional;
 mod guard;
 mod ingest;
 mod inventory;
+mod invocation_metrics;
 mod json;
 mod key_ring;
 mod mcp;

@@ -4,6 +4,8 @@ use prometheus::{
     Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
+use crate::invocation_metrics::InvocationMetrics;
+
 /// Upper bounds of the classes of latency, in seconds: a remembered object takes tens of microseconds, a deploy seconds.
 const SECONDS: [f64; 14] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1., 5., 30.];
 
@@ -37,6 +39,8 @@ pub(crate) struct Metrics {
     pub(crate) shipping_failures: IntCounter,
     /// Bytes of invocations on the disk that the lake does not have.
     pub(crate) spooled_bytes: IntGauge,
+    /// What was recorded, by prompt.
+    pub(crate) invocations: InvocationMetrics,
     cache_bytes: IntGauge,
     cache_objects: IntGauge,
     /// Objects that were read from the store to be shown.
@@ -87,6 +91,7 @@ impl Metrics {
             cache_objects: gauge("object_cache_objects", "Remembered objects.")?,
             store_reads: counter("store_object_reads_total", "Objects read from the store to be shown.")?,
             store_failures: counter("store_object_read_failures_total", "Reads of objects to be shown that failed.")?,
+            invocations: InvocationMetrics::new(&registry)?,
             registry,
             requests,
             seconds,

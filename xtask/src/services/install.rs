@@ -55,6 +55,46 @@ pub(super) fn npm_packages(checkout: &Checkout, name: &str, packages: &[&str]) -
     Ok(installed)
 }
 
+/// Builds a program whose sources are a module of Go in this repository; returns where it is.
+pub(super) fn own_go_program(checkout: &Checkout, sources: &str, name: &str) -> Result<PathBuf> {
+    ensure_there(checkout, "go", "version")?;
+    let program = folder(checkout).join("programs").join(name).with_extension(std::env::consts::EXE_EXTENSION);
+    // Go knows by itself what it has built before.
+    let mut build = checkout.command("go");
+    build.args(["build", "-trimpath", "-o"]).arg(&program).arg(".").current_dir(checkout.root.join(sources));
+    build.env("CGO_ENABLED", "0").env("GOTOOLCHAIN", "local").env("GOFLAGS", "-mod=readonly");
+    quietly(&mut build).with_context(|| format!("cannot build `{sources}`; go fetches what it needs from its module proxy"))?;
+    Ok(program)
+}
+
+/// Unpacks a package of Debian, or finds the one unpacked before; returns its folder. Nothing of the system is changed, and no service started.
+pub(super) fn debian_package(checkout: &Checkout, package: &str) -> Result<PathBuf> {
+    let unpacked = folder(checkout).join("programs").join(format!("debian-{package}"));
+    if unpacked.is_dir() {
+        return Ok(unpacked);
+    }
+    ensure_there(checkout, "apt-get", "--version")?;
+    ensure_there(checkout, "dpkg-deb", "--version")?;
+    // Unpacked beside and renamed, so that one left half-done is not taken for the whole.
+    let unfinished = unpacked.with_extension("unfinished");
+    remove_folder(&unfinished)?;
+    std::fs::create_dir_all(&unfinished).with_context(|| format!("cannot make `{}`", unfinished.display()))?;
+    let download = || quietly(checkout.command("apt-get").args(["download", "--quiet", package]).current_dir(&unfinished));
+    if download().is_err() {
+        // A machine that never asked has no list of packages.
+        quietly(checkout.command("apt-get").args(["update", "--quiet"]))
+            .context("apt-get cannot update its lists; that takes root")?;
+        download().with_context(|| format!("cannot download the package `{package}` of Debian"))?;
+    }
+    let files = std::fs::read_dir(&unfinished)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<PathBuf>>>()?;
+    let [file] = files.as_slice() else { bail!("apt-get left {} files of `{package}`", files.len()) };
+    quietly(checkout.command("dpkg-deb").arg("--extract").arg(file).arg(&unfinished))
+        .with_context(|| format!("cannot unpack `{}`", file.display()))?;
+    std::fs::remove_file(file)?;
+    std::fs::rename(&unfinished, &unpacked).with_context(|| format!("cannot name `{}`", unpacked.display()))?;
+    Ok(unpacked)
+}
+
 fn package_folder(installed: &Path, package: &str) -> PathBuf {
     installed.join("node_modules").join(package)
 }

@@ -66,6 +66,17 @@ impl Programs {
             Some(folder) => programs.found.push((variable, folder.join("dist/index.js"))),
             None => programs.missing.push(format!("{package}: see above; its tests are skipped")),
         }
+        match step("prometheus of Debian", || install::debian_package(checkout, "prometheus")) {
+            Some(folder) => {
+                programs.found.push(("PROMPTOPS_TEST_PROMETHEUS", folder.join("usr/bin/prometheus")));
+                programs.found.push(("PROMPTOPS_TEST_PROMTOOL", folder.join("usr/bin/promtool")));
+            }
+            None => programs.missing.push("prometheus: see above; its tests are skipped".to_owned()),
+        }
+        match step("Grafana's schema of dashboards", || install::own_go_program(checkout, "tests/grafana", "grafana-schema")) {
+            Some(program) => programs.found.push(("PROMPTOPS_TEST_GRAFANA_SCHEMA", program)),
+            None => programs.missing.push("Grafana's schema: see above; its tests are skipped".to_owned()),
+        }
         let (variable, name, packages) = EXPORTERS;
         match step(name, || install::npm_packages(checkout, name, &packages)) {
             Some(folder) => programs.found.push((variable, folder)),

@@ -105,10 +105,12 @@ async fn serve(
 /// Returns how invocations are recorded.
 #[cfg(feature = "lake")]
 fn ingest(arguments: &Arguments, context: &Context, project: &Project) -> Outcome<Ingest> {
-    let lake = Arc::new(lake_access::Recorded(lake_access::open(context, project)?));
+    let lake = lake_access::open(context, project)?;
+    lake_access::keep_in_order(lake.clone(), project.config.lake.retention_days)
+        .map_err(|error| Failure::io("start the thread that compacts", &context.directory, error))?;
     let folder = arguments.record_log.as_ref().map(|folder| context.directory.join(folder));
     let log = IngestSettings::new(folder.unwrap_or_else(|| project.root.join(".promptops").join("log")));
-    Ok(Ingest { log, lake, spans: Keep { content: arguments.record_content } })
+    Ok(Ingest { log, lake: Arc::new(lake_access::Recorded(lake)), spans: Keep { content: arguments.record_content } })
 }
 
 /// Returns what reads the rules, once they were read well.

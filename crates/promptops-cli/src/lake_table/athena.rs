@@ -207,12 +207,12 @@ fn saved(statements: &Statements) -> impl Iterator<Item = (String, &Statement)> 
 }
 
 /// Writes a text in which Terraform finds nothing to fill in.
-pub(crate) fn literal(text: &str) -> String {
+pub fn literal(text: &str) -> String {
     text.replace("${", "$${").replace("%{", "%%{")
 }
 
 /// Turns `cost-by-owner` into `CostByOwner`: names of resources are letters and digits.
-fn camel(name: &str) -> String {
+pub fn camel(name: &str) -> String {
     name.split(|character: char| !character.is_ascii_alphanumeric())
         .flat_map(|word| {
             let mut letters = word.chars();

@@ -57,9 +57,9 @@ impl Names {
 
     fn cost_by_owner(&self) -> String {
         format!(
-            "SELECT\n  coalesce(owned.owner, 'unknown') AS owner,\n  calls.day,\n  count(*) AS calls,\n  \
-             sum(calls.cost_usd) AS cost_usd\nFROM {} AS calls\nLEFT JOIN {} AS owned ON calls.prompt_id = owned.prompt_id\n\
-             WHERE calls.{}\nGROUP BY coalesce(owned.owner, 'unknown'), calls.day\nORDER BY calls.day DESC, cost_usd DESC",
+            "SELECT\n  coalesce(owned.owner, 'unknown') AS owner,\n  invocation.day,\n  count(*) AS calls,\n  \
+             sum(invocation.cost_usd) AS cost_usd\nFROM {} AS invocation\nLEFT JOIN {} AS owned ON invocation.prompt_id = owned.prompt_id\n\
+             WHERE invocation.{}\nGROUP BY coalesce(owned.owner, 'unknown'), invocation.day\nORDER BY invocation.day DESC, cost_usd DESC",
             self.calls,
             self.owners,
             self.since(30),
@@ -92,7 +92,7 @@ impl Names {
             "WITH ranked AS (\n  SELECT\n    *,\n    dense_rank() OVER (PARTITION BY prompt_id ORDER BY prompt_version DESC) AS place\n  \
              FROM {}\n  WHERE {}\n    AND prompt_version IS NOT NULL\n)\nSELECT\n  prompt_id,\n  prompt_version,\n  count(*) AS calls,\n  \
              CAST(count_if(status = 'error') AS double) / count(*) AS error_share,\n  {} AS latency_p95_ms,\n  \
-             avg(cost_usd) AS cost_per_call_usd,\n  avg(CASE WHEN valid THEN 1.0 WHEN NOT valid THEN 0.0 END) AS valid_share\n\
+             avg(cost_usd) AS cost_per_call_usd,\n  avg(CASE WHEN valid THEN 1E0 WHEN NOT valid THEN 0E0 END) AS valid_share\n\
              FROM ranked\nWHERE place <= 2\nGROUP BY prompt_id, prompt_version\nORDER BY prompt_id, prompt_version DESC",
             self.calls,
             self.since(30),
@@ -102,10 +102,10 @@ impl Names {
 
     fn silent(&self) -> String {
         format!(
-            "SELECT\n  calls.prompt_id,\n  coalesce(owned.owner, 'unknown') AS owner,\n  max(calls.time) AS last,\n  \
-             count(*) AS calls\nFROM {} AS calls\nLEFT JOIN {} AS owned ON calls.prompt_id = owned.prompt_id\nWHERE calls.{}\n\
-             GROUP BY calls.prompt_id, coalesce(owned.owner, 'unknown')\nHAVING max(calls.time) < {}\n\
-             ORDER BY last DESC, calls.prompt_id",
+            "SELECT\n  invocation.prompt_id,\n  coalesce(owned.owner, 'unknown') AS owner,\n  max(invocation.time) AS last,\n  \
+             count(*) AS calls\nFROM {} AS invocation\nLEFT JOIN {} AS owned ON invocation.prompt_id = owned.prompt_id\nWHERE invocation.{}\n\
+             GROUP BY invocation.prompt_id, coalesce(owned.owner, 'unknown')\nHAVING max(invocation.time) < {}\n\
+             ORDER BY last DESC, invocation.prompt_id",
             self.calls,
             self.owners,
             self.since(30),

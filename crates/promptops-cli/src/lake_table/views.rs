@@ -91,13 +91,13 @@ fn priced(table: &LakeTable, dialect: Dialect, known: &KnownPrompts) -> Statemen
         .collect();
     let prices = format!("(VALUES\n{}\n) AS {{}} (model, input, cached, cache_write, output, reasoning)", rows.join(",\n"));
     let price = |column: &str| format!("coalesce(answered.{column}, asked.{column})");
-    let cached = "least(coalesce(calls.cached_tokens, 0), calls.input_tokens)";
-    let written = format!("least(coalesce(calls.cache_write_tokens, 0), calls.input_tokens - {cached})");
-    let reasoning = "least(coalesce(calls.reasoning_tokens, 0), calls.output_tokens)";
+    let cached = "least(coalesce(invocation.cached_tokens, 0), invocation.input_tokens)";
+    let written = format!("least(coalesce(invocation.cache_write_tokens, 0), invocation.input_tokens - {cached})");
+    let reasoning = "least(coalesce(invocation.reasoning_tokens, 0), invocation.output_tokens)";
     let query = format!(
-        "SELECT\n  calls.*,\n  (\n    (calls.input_tokens - {cached} - {written}) * {}\n    + {cached} * {}\n    + {written} * {}\n    \
-         + (calls.output_tokens - {reasoning}) * {}\n    + {reasoning} * {}\n  ) / 1E6 AS priced_usd\n\
-         FROM {} AS calls\nLEFT JOIN {} ON calls.responded_model = answered.model\nLEFT JOIN {} ON calls.requested_model = asked.model",
+        "SELECT\n  invocation.*,\n  (\n    (invocation.input_tokens - {cached} - {written}) * {}\n    + {cached} * {}\n    + {written} * {}\n    \
+         + (invocation.output_tokens - {reasoning}) * {}\n    + {reasoning} * {}\n  ) / 1E6 AS priced_usd\n\
+         FROM {} AS invocation\nLEFT JOIN {} ON invocation.responded_model = answered.model\nLEFT JOIN {} ON invocation.requested_model = asked.model",
         price("input"),
         price("cached"),
         price("cache_write"),

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 /// Writes a document, with a final newline.
-pub(super) fn to_text(value: &Value) -> String {
+pub fn to_text(value: &Value) -> String {
     let mut text = String::new();
     block(value, 0, &mut text);
     text

@@ -11,7 +11,8 @@ use crate::table_arguments::{TableArguments, known_prompts, name, script};
 
 /// Write schema, table, views and queries of the lake for Trino's Hive connector.
 ///
-/// The folders of the lake are projected, which takes `hive.partition-projection-enabled=true` in the properties of the catalog.
+/// The folders of the lake are projected, which takes `hive.partition-projection-enabled=true` in the properties of the catalog; and
+/// `hive.ignore-absent-partitions=true`, because hours without a call have no folder.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
