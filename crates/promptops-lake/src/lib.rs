@@ -34,9 +34,11 @@
 mod append;
 mod compact;
 mod error;
+mod exact_sum;
 mod expire;
 mod file;
 mod filter;
+mod groups;
 mod ids;
 mod lake;
 mod land;
