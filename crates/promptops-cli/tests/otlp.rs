@@ -40,10 +40,16 @@ impl Running {
         Self { child, url }
     }
 
-    /// Starts a server that records, with its log in a file of the project.
-    fn server(project: &Project, more: &[&str]) -> Self {
-        let mut command = project.promptops(["serve", "--trust-loopback", "--record", "--listen", "127.0.0.1:0"]);
-        command.args(more).stderr(File::create(project.path("server.log")).unwrap());
+    /// Starts a server that records.
+    fn server(project: &Project) -> Self {
+        Self::server_at(project, "127.0.0.1:0", &["--log", "events"])
+    }
+
+    /// Starts a server that records at an address, and adds what it logs to a file of the project.
+    fn server_at(project: &Project, address: &str, more: &[&str]) -> Self {
+        let mut command = project.promptops(["serve", "--trust-loopback", "--record", "--listen", address]);
+        let log = File::options().create(true).append(true).open(project.path("server.log")).unwrap();
+        command.args(more).stderr(log);
         Self::start(command)
     }
 
@@ -110,7 +116,7 @@ const BY_SERVICE: &str = "SELECT service, environment, count(*) AS calls, sum(in
 fn sdks_of_python_and_node_send_in_every_protocol() {
     let Some(node) = given("PROMPTOPS_TEST_OTLP_EXPORTERS") else { return };
     let project = served();
-    let server = Running::server(&project, &[]);
+    let server = Running::server(&project);
     for (protocol, url) in [("grpc", server.address()), ("http", &server.url)] {
         let Some(mut send) = python("send.py") else { return };
         succeed(send.args([protocol, url, &format!("python-{protocol}"), "2", "50"]));
@@ -137,7 +143,7 @@ fn sdks_of_python_and_node_send_in_every_protocol() {
 #[test]
 fn instrumented_clients_are_recorded_as_the_convention_of_each_library_says() {
     let project = served();
-    let server = Running::server(&project, &[]);
+    let server = Running::server(&project);
     let model = Running::start(project.promptops(["offline-model", "serve", "--port", "0"]));
     for library in ["openllmetry", "openinference"] {
         let Some(mut call) = python("instrumented.py") else { return };
@@ -198,12 +204,13 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// A server that lets two requests a second in refuses most of what a Collector sends; it comes back until everything is taken.
+/// A server that lets two requests a second in refuses most of what a Collector sends, and is killed in the middle. The Collector
+/// comes back until everything is taken; it sends everything in two protocols, and what was not answered again.
 #[test]
-fn the_collector_relays_in_both_protocols_and_comes_back_when_it_is_told_to_wait() {
+fn the_collector_comes_back_and_every_span_counts_once() {
     let Some(program) = given("PROMPTOPS_TEST_OTELCOL") else { return };
     let project = served();
-    let server = Running::server(&project, &["--rate-limit", "2"]);
+    let server = Running::server_at(&project, "127.0.0.1:0", &["--rate-limit", "2"]);
     let (grpc, http) = (free_port(), free_port());
     project.write("collector.yaml", collector_configuration(grpc, http, &server));
     let mut command = Command::new(program);
@@ -217,15 +224,23 @@ fn the_collector_relays_in_both_protocols_and_comes_back_when_it_is_told_to_wait
         let Some(mut send) = python("send.py") else { return };
         succeed(send.args([protocol, &url, "relayed", "4", "25"]));
     }
-    let log = || std::fs::read_to_string(project.path("server.log")).unwrap();
     let answered = |path: &str, status: u16| {
         let (path, status) = (format!("\"path\":\"{path}\""), format!("\"status\":{status}"));
-        log().lines().filter(|line| line.contains(&path) && line.contains(&status)).count()
+        let log = std::fs::read_to_string(project.path("server.log")).unwrap();
+        log.lines().filter(|line| line.contains(&path) && line.contains(&status)).count()
     };
     let paths = ["/v1/traces", "/opentelemetry.proto.collector.trace.v1.TraceService/Export"];
+    wait_until("the Collector is not told to wait", || {
+        paths.iter().all(|path| answered(path, 200) >= 1 && answered(path, 429) >= 1)
+    });
+    let (address, before) = (server.address().to_owned(), answered(paths[0], 200) + answered(paths[1], 200));
+    // Its child is killed, and knows nothing of an end.
+    drop(server);
+    assert!(before < 16, "everything was taken before it was killed");
+    let server = Running::server_at(&project, &address, &["--rate-limit", "2"]);
     wait_until("the Collector does not come back", || {
-        let is_idle = query(&project, "SELECT count(*) AS calls FROM invocations").contains("| 200 ");
-        is_idle && paths.iter().all(|path| answered(path, 200) >= 4 && answered(path, 429) >= 1)
+        let taken = paths.iter().map(|path| answered(path, 200)).sum::<usize>();
+        taken >= 16 && query(&project, "SELECT count(*) AS calls FROM invocations").contains("| 200 ")
     });
     drop(collector);
     server.end();
