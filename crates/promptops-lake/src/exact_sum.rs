@@ -1,9 +1,10 @@
 //! A sum that does not depend on the order of what is added.
 
 /// One of the units in which a sum is kept, 2⁻⁸⁰ dollars.
+#[expect(clippy::cast_precision_loss, reason = "a power of two")]
 const UNIT: f64 = 1.0 / (1_u128 << 80) as f64;
 /// Values from here on are kept apart, so that 2²⁷ smaller ones fit in, and any number of the size of costs.
-const LARGE: f64 = (1 << 20) as f64;
+const LARGE: f64 = 1_048_576.0;
 
 /// A sum of finite numbers.
 ///
