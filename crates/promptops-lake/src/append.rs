@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashSet};
 use promptops_telemetry::{Invocation, Uuid};
 
 use crate::error::LakeError;
-use crate::ids::Ids;
 use crate::lake::Lake;
 use crate::partition::{Partition, number_of};
 use crate::rows::check;
@@ -63,7 +62,8 @@ impl Lake {
 
     /// Returns how many of the records were written.
     async fn append_hour(&self, hour: Partition, records: &[&Invocation]) -> Result<u64, LakeError> {
-        let wanted: Ids = records.iter().map(|record| record.invocation_id).collect();
+        let mut wanted: Vec<Uuid> = records.iter().map(|record| record.invocation_id).collect();
+        wanted.sort_unstable();
         let mut known: HashSet<Uuid> = HashSet::new();
         let mut files_read = HashSet::new();
         for _ in 0..ATTEMPTS {

@@ -17,8 +17,8 @@ use crate::ids::Waiting;
 use crate::lake::Lake;
 use crate::partition::{Partition, number_of};
 use crate::query::engine;
-use crate::schema::{TABLE, UTC};
-use crate::snapshot::{READ_ATTEMPTS, is_gone};
+use crate::schema::{TABLE, UTC, schema};
+use crate::snapshot::{READ_ATTEMPTS, Snapshot, is_gone};
 use crate::write::FileBuilder;
 
 /// Hours that one compaction puts in order; the others are left to the next. It bounds what a clock that jumps about can cause.
@@ -37,7 +37,7 @@ pub struct CompactSettings {
 
 impl Default for CompactSettings {
     fn default() -> Self {
-        Self { settle: TimeDelta::minutes(10), file_bytes: 128 << 20, sort_bytes: 128 << 20 }
+        Self { settle: TimeDelta::minutes(10), file_bytes: 64 << 20, sort_bytes: 64 << 20 }
     }
 }
 
@@ -81,15 +81,16 @@ impl Lake {
     pub async fn compact(&self, now: DateTime<Utc>, settings: Option<CompactSettings>) -> Result<Compacted, LakeError> {
         self.remove_leftovers(now)?;
         let mut total = Compacted::default();
+        let mut hours = BTreeSet::new();
         for attempt in 1.. {
-            match self.compact_once(now, settings, &mut total).await {
+            match self.compact_once(now, settings, &mut total, &mut hours).await {
                 // Another compaction was here first.
                 Err(error) if attempt < READ_ATTEMPTS && is_gone(&error) => {}
                 Err(error) => return Err(error),
                 Ok(()) => break,
             }
         }
-        Ok(total)
+        Ok(Compacted { hours: hours.len() as u64, ..total })
     }
 
     async fn compact_once(
@@ -97,23 +98,43 @@ impl Lake {
         now: DateTime<Utc>,
         settings: Option<CompactSettings>,
         total: &mut Compacted,
+        hours: &mut BTreeSet<Partition>,
     ) -> Result<(), LakeError> {
-        let snapshot = self.snapshot().await?;
-        if snapshot.landed.is_empty() {
-            return Ok(());
+        let Snapshot { landed, mut settled } = self.snapshot().await?;
+        (total.waiting, total.ahead, total.newer) = (0, 0, 0);
+        for slice in slices(&landed, settings.unwrap_or_default().file_bytes) {
+            let files_before = total.files;
+            self.compact_slice(slice, &settled, now, settings, total, hours).await?;
+            if total.files > files_before {
+                settled = self.files(&Path::from(TABLE)).await?;
+            }
         }
-        let waiting = self.waiting(&snapshot.landed, &snapshot.settled).await?;
+        Ok(())
+    }
+
+    /// Compacts as if nothing else had landed.
+    async fn compact_slice(
+        &self,
+        landed: &[ObjectMeta],
+        settled: &[ObjectMeta],
+        now: DateTime<Utc>,
+        settings: Option<CompactSettings>,
+        total: &mut Compacted,
+        hours: &mut BTreeSet<Partition>,
+    ) -> Result<(), LakeError> {
+        let waiting = self.waiting(landed, settled).await?;
         let (newer, waiting): (Vec<Waiting>, Vec<Waiting>) = waiting.into_iter().partition(|file| file.is_newer);
-        let has_files: BTreeSet<Partition> =
-            snapshot.settled.iter().filter_map(|file| Partition::of_file(&file.location)).collect();
+        let has_files: BTreeSet<Partition> = settled.iter().filter_map(|file| Partition::of_file(&file.location)).collect();
         let due = due_hours(&waiting, &has_files, now, settings);
         for hour in &due {
-            let (files, records) = self.compact_hour(*hour, &waiting, &snapshot.settled, settings.unwrap_or_default()).await?;
-            total.hours += u64::from(files > 0);
+            let (files, records) = self.compact_hour(*hour, &waiting, settled, settings.unwrap_or_default()).await?;
+            if files > 0 {
+                hours.insert(*hour);
+            }
             total.files += files;
             total.records += records;
         }
-        (total.waiting, total.ahead, total.newer) = (0, 0, newer.len() as u64);
+        total.newer += newer.len() as u64;
         for file in &waiting {
             // Each hour is in order, or none of its records in this file counted.
             if file.hours.iter().all(|(hour, new)| *new == 0 || due.contains(hour)) {
@@ -173,9 +194,26 @@ impl Lake {
             .build()
             .map_err(|error| LakeError::Execution(error.strip_backtrace()))?;
         let mut context = engine(runtime, 1);
-        self.register(&mut context, Vec::new(), landed).map_err(|error| LakeError::Execution(error.strip_backtrace()))?;
+        self.register(&mut context, &schema(), Vec::new(), landed)
+            .map_err(|error| LakeError::Execution(error.strip_backtrace()))?;
         Ok(context)
     }
+}
+
+/// Cuts what landed into parts that are compacted one after the other, each about as large as a file: it bounds the memory when much
+/// waits. A record that is in two parts is found in its hour by the second.
+fn slices(landed: &[ObjectMeta], bytes: u64) -> impl Iterator<Item = &[ObjectMeta]> {
+    let mut rest = landed;
+    std::iter::from_fn(move || {
+        let mut size = 0;
+        let end = rest.iter().position(|file| {
+            size += file.size;
+            size >= bytes
+        });
+        let (slice, after) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
+        rest = after;
+        (!slice.is_empty()).then_some(slice)
+    })
 }
 
 /// Chooses the hours that are put in order now.

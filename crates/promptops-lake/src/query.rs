@@ -84,9 +84,18 @@ impl Lake {
         &self,
         read: impl AsyncFn(&SessionContext) -> datafusion::error::Result<T>,
     ) -> Result<T, LakeError> {
+        self.reading_in(&schema(), read).await
+    }
+
+    /// Reads as [`Lake::reading`] does, rows in these types.
+    pub(crate) async fn reading_in<T>(
+        &self,
+        types: &SchemaRef,
+        read: impl AsyncFn(&SessionContext) -> datafusion::error::Result<T>,
+    ) -> Result<T, LakeError> {
         let mut attempt = 1;
         loop {
-            let answer = match self.context().await {
+            let answer = match self.context(types).await {
                 Ok(context) => read(&context).await,
                 Err(error) if attempt < READ_ATTEMPTS && is_gone(&error) => {
                     attempt += 1;
@@ -116,7 +125,7 @@ impl Lake {
     }
 
     /// Prepares queries of the lake as it is now.
-    async fn context(&self) -> Result<SessionContext, LakeError> {
+    async fn context(&self, types: &SchemaRef) -> Result<SessionContext, LakeError> {
         let failed = |error: DataFusionError| LakeError::Execution(error.strip_backtrace());
         let snapshot = self.snapshot().await?;
         let waiting = self.waiting(&snapshot.landed, &snapshot.settled).await?;
@@ -124,7 +133,7 @@ impl Lake {
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(self.memory_limit)));
         let mut context = engine(runtime.build().map_err(failed)?, 0);
         context.register_udf(owners::function(&self.owners));
-        self.register(&mut context, snapshot.settled, landed).map_err(failed)?;
+        self.register(&mut context, types, snapshot.settled, landed).map_err(failed)?;
         Ok(context)
     }
 
@@ -132,6 +141,7 @@ impl Lake {
     pub(crate) fn register(
         &self,
         context: &mut SessionContext,
+        types: &SchemaRef,
         settled: Vec<ObjectMeta>,
         landed: LandedRows,
     ) -> datafusion::error::Result<()> {
@@ -139,12 +149,13 @@ impl Lake {
         let files = settled.into_iter().chain(landed.whole).collect();
         context.register_object_store(&url, Arc::new(ListedStore { store: Arc::clone(&self.store), files }));
         context.register_expr_planner(Arc::new(MapAccess))?;
-        let mut table = settled_table(context)?;
+        let mut table = settled_table(context, types)?;
         if landed.has_whole {
-            table = table.union(landed_table(context)?)?;
+            table = table.union(landed_table(context, types)?)?;
         }
         if !landed.parts.is_empty() {
-            let rows = MemTable::try_new(schema(), vec![landed.parts])?;
+            let parts = landed.parts.iter().map(|part| in_types(part, types)).collect::<Result<_, _>>()?;
+            let rows = MemTable::try_new(Arc::clone(types), vec![parts])?;
             table = table.union(with_folders(context.read_table(Arc::new(rows))?)?)?;
         }
         let mut columns = record_columns();
@@ -179,7 +190,7 @@ impl Lake {
             let batch = batch.map_err(unreadable)?;
             let counts = BooleanArray::from(waiting.counts[row..row + batch.num_rows()].to_vec());
             row += batch.num_rows();
-            let part = filter_record_batch(&batch, &counts).and_then(|batch| in_schema(&batch));
+            let part = filter_record_batch(&batch, &counts);
             parts.push(part.map_err(|error| unreadable(error.into()))?);
         }
         Ok(parts)
@@ -219,13 +230,13 @@ pub(crate) fn engine(runtime: RuntimeEnv, partitions: usize) -> SessionContext {
     SessionContext::new_with_config_rt(config, Arc::new(runtime))
 }
 
-/// Brings the columns of a file into the order of the schema; those that it has not are null.
-fn in_schema(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+/// Brings the columns of a file into the types and the order of the table; those that it has not are null.
+fn in_types(batch: &RecordBatch, types: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let column = |field: &Arc<Field>| match batch.column_by_name(field.name()) {
         Some(column) => arrow::compute::cast(column, field.data_type()),
         None => Ok(new_null_array(field.data_type(), batch.num_rows())),
     };
-    RecordBatch::try_new(schema(), schema().fields().iter().map(column).collect::<Result<_, _>>()?)
+    RecordBatch::try_new(Arc::clone(types), types.fields().iter().map(column).collect::<Result<_, _>>()?)
 }
 
 /// Lets `scores['judge']` name an entry of a map, as in Athena; the engine brings it only with its functions for lists.
@@ -249,18 +260,18 @@ impl ExprPlanner for MapAccess {
 ///
 /// The engine finds the folder of `hour = 5` by writing the number as `5`, and there is only `hour=05`: it would answer
 /// with no rows. So the engine sees the folder's text, and the number is computed from it.
-fn settled_table(context: &SessionContext) -> datafusion::error::Result<DataFrame> {
+fn settled_table(context: &SessionContext, types: &SchemaRef) -> datafusion::error::Result<DataFrame> {
     let options =
         parquet_files().with_table_partition_cols(vec![("day".to_owned(), DataType::Utf8), ("hour".to_owned(), DataType::Utf8)]);
     let mut columns = record_columns();
     columns.push(col("day"));
     columns.push(cast(col("hour"), DataType::Int32).alias("hour"));
-    listed(context, TABLE, options)?.select(columns)
+    listed(context, TABLE, options, types)?.select(columns)
 }
 
 /// Returns the landed files as a table with the same columns.
-fn landed_table(context: &SessionContext) -> datafusion::error::Result<DataFrame> {
-    with_folders(listed(context, LANDING, parquet_files())?)
+fn landed_table(context: &SessionContext, types: &SchemaRef) -> datafusion::error::Result<DataFrame> {
+    with_folders(listed(context, LANDING, parquet_files(), types)?)
 }
 
 /// Adds the columns that are folders once the records are in their hours.
@@ -275,9 +286,14 @@ fn parquet_files() -> ListingOptions {
     ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension(".parquet")
 }
 
-fn listed(context: &SessionContext, folder: &str, options: ListingOptions) -> datafusion::error::Result<DataFrame> {
+fn listed(
+    context: &SessionContext,
+    folder: &str,
+    options: ListingOptions,
+    types: &SchemaRef,
+) -> datafusion::error::Result<DataFrame> {
     let location = ListingTableUrl::parse(format!("{ENGINE_URL}/{folder}/"))?;
-    let config = ListingTableConfig::new(location).with_listing_options(options).with_schema(schema());
+    let config = ListingTableConfig::new(location).with_listing_options(options).with_schema(Arc::clone(types));
     context.read_table(Arc::new(ListingTable::try_new(config)?))
 }
 

@@ -210,8 +210,14 @@ pub(crate) struct Columns<'a>(pub(crate) &'a RecordBatch);
 
 impl<'a> Columns<'a> {
     pub(crate) fn get<T: Array + 'static>(&self, name: &str) -> Result<&'a T, LakeError> {
-        let column = self.0.column_by_name(name).and_then(|column| column.as_any().downcast_ref::<T>());
-        column.ok_or_else(|| LakeError::Execution(format!("column `{name}` of table `{TABLE}` is missing or of another type")))
+        let column = self.any(name)?.as_any().downcast_ref::<T>();
+        column.ok_or_else(|| LakeError::Execution(format!("column `{name}` of table `{TABLE}` is of another type")))
+    }
+
+    /// Returns a column of any type.
+    pub(crate) fn any(&self, name: &str) -> Result<&'a ArrayRef, LakeError> {
+        let column = self.0.column_by_name(name);
+        column.ok_or_else(|| LakeError::Execution(format!("column `{name}` of table `{TABLE}` is missing")))
     }
 
     fn text(

@@ -18,9 +18,7 @@ impl Lake {
     ///
     /// [`LakeError::Corrupt`] with the file that cannot be read; otherwise as the store fails.
     pub async fn scan(&self, filter: &Filter) -> Result<Vec<Invocation>, LakeError> {
-        let result = self
-            .reading(async |context| collect(self.filtered(context, filter).await?.sort(by_time())?).await)
-            .await?;
+        let result = self.reading(async |context| collect(self.filtered(context, filter).await?.sort(by_time())?).await).await?;
         records(&result)
     }
 

@@ -56,3 +56,15 @@ pub(crate) fn score_name() -> Field {
 pub(crate) fn score_value() -> Field {
     Field::new("value", DataType::Float64, false)
 }
+
+/// Returns the same columns with texts as views: a reader of a file takes them from its dictionary without copying each.
+pub(crate) fn schema_of_views() -> SchemaRef {
+    static VIEWS: LazyLock<SchemaRef> = LazyLock::new(|| {
+        let view = |field: &Arc<Field>| match field.data_type() {
+            DataType::Utf8 => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View)),
+            _ => Arc::clone(field),
+        };
+        Arc::new(Schema::new(SCHEMA.fields().iter().map(view).collect::<Fields>()))
+    });
+    Arc::clone(&VIEWS)
+}

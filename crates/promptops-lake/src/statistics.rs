@@ -1,19 +1,22 @@
 //! Counts, shares, percentiles and sums of groups of records.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::thread::available_parallelism;
 
-use arrow::array::{Array, Float64Array, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray};
-use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, Utc};
 use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::{Expr, col};
 use futures::StreamExt;
+use tokio::task::JoinSet;
 
 use crate::error::LakeError;
 use crate::filter::Filter;
-use crate::group_by::{GroupBy, Kind};
+use crate::group_by::GroupBy;
+use crate::groups::{Group, Groups, Key};
 use crate::lake::Lake;
-use crate::rows::Columns;
+use crate::schema::schema_of_views;
 
 /// Statistics of one group of records.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,14 +75,13 @@ impl Lake {
     /// Computes statistics of the records that fit, one row for each group, sorted by group (unknown first, versions as
     /// numbers). Without `group_by` all records are one group; where no record fits there is no row.
     ///
-    /// Sums of costs do not depend on the order of the files. Memory grows by 16 bytes for each record.
+    /// Files are read on all cores; sums of costs do not depend on their order. Memory grows by 8 bytes for each record.
     ///
     /// # Errors
     ///
     /// [`LakeError::Corrupt`] with the file that cannot be read; otherwise as the store fails.
     pub async fn statistics(&self, filter: &Filter, group_by: &[GroupBy]) -> Result<Vec<StatisticsRow>, LakeError> {
-        let groups = self.groups(filter, group_by).await?;
-        Ok(groups.into_iter().map(|(keys, group)| group.row(keys, group_by)).collect())
+        rows(self.groups(filter, group_by).await?, group_by).await
     }
 
     /// Computes statistics as [`Lake::statistics`] does, and those of all groups together, in one pass.
@@ -90,29 +92,37 @@ impl Lake {
     pub async fn statistics_with_total(&self, filter: &Filter, group_by: &[GroupBy]) -> Result<Statistics, LakeError> {
         let groups = self.groups(filter, group_by).await?;
         let mut total = Group::default();
-        let mut rows = Vec::with_capacity(groups.len());
-        for (keys, group) in groups {
-            total.add(&group);
-            rows.push(group.row(keys, group_by));
-        }
-        let total = (total.count > 0).then(|| total.row(Vec::new(), &[]));
-        Ok(Statistics { rows, total })
+        groups.values().for_each(|group| total.merge(group.clone()));
+        let total = (total.count > 0).then(|| row(Vec::new(), total, &[]));
+        Ok(Statistics { rows: rows(groups, group_by).await?, total })
     }
 
     async fn groups(&self, filter: &Filter, group_by: &[GroupBy]) -> Result<BTreeMap<Vec<Key>, Group>, LakeError> {
         let mut columns: Vec<Expr> =
             ["time", "status", "latency_ms", "input_tokens", "output_tokens", "cached_tokens", "cost_usd"].map(col).into();
         columns.extend(group_by.iter().enumerate().map(|(place, group)| group.column(&self.owners).alias(alias(place))));
-        self.reading(async |context| {
-            let mut groups = BTreeMap::new();
-            let mut batches = self.filtered(context, filter).await?.select(columns.clone())?.execute_stream().await?;
-            while let Some(batch) = batches.next().await {
-                add_batch(&mut groups, &batch?, group_by).map_err(|error| DataFusionError::External(error.into()))?;
+        self.reading_in(&schema_of_views(), async |context| {
+            let rows = self.filtered(context, filter).await?.select(columns.clone())?;
+            let mut threads = JoinSet::new();
+            for batches in rows.execute_stream_partitioned().await? {
+                threads.spawn(counted(batches, Groups::by((0..group_by.len()).map(alias))));
             }
-            Ok(groups)
+            let mut all = BTreeMap::new();
+            while let Some(groups) = threads.join_next().await {
+                groups.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))??.merge_into(&mut all);
+            }
+            Ok(all)
         })
         .await
     }
+}
+
+/// Counts what one thread reads.
+async fn counted(mut batches: SendableRecordBatchStream, mut groups: Groups) -> datafusion::error::Result<Groups> {
+    while let Some(batch) = batches.next().await {
+        groups.add(&batch?).map_err(|error| DataFusionError::External(error.into()))?;
+    }
+    Ok(groups)
 }
 
 /// The name of a group's column inside the query; the record's columns have others.
@@ -120,184 +130,112 @@ fn alias(place: usize) -> String {
     format!("group_{place}")
 }
 
-/// What one group has in common in one respect; numbers sort as numbers.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
-    Unknown,
-    /// A number, or a time in microseconds since 1970.
-    Number(i64),
-    Text(String),
-}
-
-/// A group while it grows.
-#[derive(Debug, Default)]
-struct Group {
-    count: u64,
-    errors: u64,
-    latencies: Vec<f64>,
-    costs: Vec<f64>,
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    cached_tokens: Option<u64>,
-    /// First and last time, microseconds since 1970.
-    times: Option<(i64, i64)>,
-}
-
-fn add_batch(groups: &mut BTreeMap<Vec<Key>, Group>, batch: &RecordBatch, group_by: &[GroupBy]) -> Result<(), LakeError> {
-    let columns = Columns(batch);
-    let times: &TimestampMicrosecondArray = columns.get("time")?;
-    let statuses: &StringArray = columns.get("status")?;
-    let latencies: &Float64Array = columns.get("latency_ms")?;
-    let costs: &Float64Array = columns.get("cost_usd")?;
-    let input_tokens: &Int64Array = columns.get("input_tokens")?;
-    let output_tokens: &Int64Array = columns.get("output_tokens")?;
-    let cached_tokens: &Int64Array = columns.get("cached_tokens")?;
-    let keys =
-        group_by.iter().enumerate().map(|(place, group)| keys(&columns, place, *group)).collect::<Result<Vec<Vec<Key>>, _>>()?;
-    for row in 0..batch.num_rows() {
-        let key: Vec<Key> = keys.iter().map(|column| column[row].clone()).collect();
-        let group = groups.entry(key).or_default();
-        let time = times.value(row);
-        let (first, last) = group.times.unwrap_or((time, time));
-        group.times = Some((first.min(time), last.max(time)));
-        group.count += 1;
-        group.errors += u64::from(statuses.value(row) == "error");
-        group.latencies.extend(latencies.is_valid(row).then(|| latencies.value(row)));
-        group.costs.extend(costs.is_valid(row).then(|| costs.value(row)));
-        add_tokens(&mut group.input_tokens, input_tokens, row);
-        add_tokens(&mut group.output_tokens, output_tokens, row);
-        add_tokens(&mut group.cached_tokens, cached_tokens, row);
+/// Shows groups, on all cores.
+async fn rows(groups: BTreeMap<Vec<Key>, Group>, group_by: &[GroupBy]) -> Result<Vec<StatisticsRow>, LakeError> {
+    let threads = available_parallelism().map_or(1, NonZero::get);
+    let mut groups: Vec<(Vec<Key>, Group)> = groups.into_iter().collect();
+    let each = groups.len().div_ceil(threads).max(1);
+    let mut work = Vec::new();
+    while !groups.is_empty() {
+        let rest = groups.split_off(each.min(groups.len()));
+        let part = std::mem::replace(&mut groups, rest);
+        let group_by = group_by.to_vec();
+        let show = move || part.into_iter().map(|(keys, group)| row(keys, group, &group_by)).collect::<Vec<_>>();
+        work.push(tokio::task::spawn_blocking(show));
     }
-    Ok(())
+    let mut rows = Vec::new();
+    for part in work {
+        rows.extend(part.await.map_err(|error| LakeError::Execution(error.to_string()))?);
+    }
+    Ok(rows)
 }
 
-fn keys(columns: &Columns<'_>, place: usize, group: GroupBy) -> Result<Vec<Key>, LakeError> {
-    let name = alias(place);
-    let number = |value: Option<i64>| value.map_or(Key::Unknown, Key::Number);
-    Ok(match group.kind() {
-        Kind::Number => {
-            let column: &Int32Array = columns.get(&name)?;
-            column.iter().map(|value| number(value.map(i64::from))).collect()
-        }
-        Kind::Time => {
-            let column: &TimestampMicrosecondArray = columns.get(&name)?;
-            column.iter().map(number).collect()
-        }
-        Kind::Text => {
-            let column: &StringArray = columns.get(&name)?;
-            column.iter().map(|value| value.map_or(Key::Unknown, |text| Key::Text(text.to_owned()))).collect()
-        }
-    })
-}
-
-fn add_tokens(sum: &mut Option<u64>, column: &Int64Array, row: usize) {
-    if column.is_valid(row) {
-        let tokens = u64::try_from(column.value(row)).unwrap_or(0);
-        *sum = Some(sum.unwrap_or(0).saturating_add(tokens));
+#[expect(clippy::cast_precision_loss, reason = "a share of more than 2^53 records is still right to 15 digits")]
+fn row(keys: Vec<Key>, mut group: Group, group_by: &[GroupBy]) -> StatisticsRow {
+    let (first, last) = group.times.unwrap_or_default();
+    let time = |micros| DateTime::from_timestamp_micros(micros).unwrap_or_default();
+    StatisticsRow {
+        group: keys.into_iter().zip(group_by).map(|(key, group)| text(key, *group)).collect(),
+        count: group.count,
+        errors: group.errors,
+        error_share: group.errors as f64 / group.count as f64,
+        latency_ms: LatencyPercentiles::of(&mut group.latencies),
+        input_tokens: group.input_tokens,
+        output_tokens: group.output_tokens,
+        cached_tokens: group.cached_tokens,
+        with_cost: group.costs.count(),
+        cost_usd: group.costs.total(),
+        first: time(first),
+        last: time(last),
     }
 }
 
-impl Group {
-    fn add(&mut self, other: &Self) {
-        let tokens = |sum: &mut Option<u64>, tokens: Option<u64>| {
-            if let Some(tokens) = tokens {
-                *sum = Some(sum.unwrap_or(0).saturating_add(tokens));
-            }
-        };
-        self.count += other.count;
-        self.errors += other.errors;
-        self.latencies.extend_from_slice(&other.latencies);
-        self.costs.extend_from_slice(&other.costs);
-        tokens(&mut self.input_tokens, other.input_tokens);
-        tokens(&mut self.output_tokens, other.output_tokens);
-        tokens(&mut self.cached_tokens, other.cached_tokens);
-        self.times = match (self.times, other.times) {
-            (Some((first, last)), Some((begin, end))) => Some((first.min(begin), last.max(end))),
-            (own, others) => own.or(others),
-        };
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "a share of more than 2^53 records is still right to 15 digits")]
-    fn row(mut self, keys: Vec<Key>, group_by: &[GroupBy]) -> StatisticsRow {
-        self.latencies.sort_unstable_by(f64::total_cmp);
-        self.costs.sort_unstable_by(f64::total_cmp);
-        let (first, last) = self.times.unwrap_or_default();
-        let time = |micros| DateTime::from_timestamp_micros(micros).unwrap_or_default();
-        StatisticsRow {
-            group: keys.into_iter().zip(group_by).map(|(key, group)| key.into_text(*group)).collect(),
-            count: self.count,
-            errors: self.errors,
-            error_share: self.errors as f64 / self.count as f64,
-            latency_ms: (!self.latencies.is_empty()).then(|| LatencyPercentiles {
-                p50: percentile(&self.latencies, 0.50),
-                p95: percentile(&self.latencies, 0.95),
-                p99: percentile(&self.latencies, 0.99),
-            }),
-            input_tokens: self.input_tokens,
-            output_tokens: self.output_tokens,
-            cached_tokens: self.cached_tokens,
-            with_cost: self.costs.len() as u64,
-            cost_usd: (!self.costs.is_empty()).then(|| sum(&self.costs)),
-            first: time(first),
-            last: time(last),
-        }
+fn text(key: Key, group: GroupBy) -> Option<String> {
+    match key {
+        Key::Unknown => None,
+        Key::Number(number) => Some(group.text(number)),
+        Key::Text(text) => Some(text),
     }
 }
 
-impl Key {
-    fn into_text(self, group: GroupBy) -> Option<String> {
-        match self {
-            Self::Unknown => None,
-            Self::Number(number) => Some(group.text(number)),
-            Self::Text(text) => Some(text),
-        }
+impl LatencyPercentiles {
+    /// Returns the percentiles of values, whose order it changes; `None` without a value.
+    fn of(values: &mut [f64]) -> Option<Self> {
+        let mut ranked = 0;
+        let mut next = |share| percentile(values, share, &mut ranked);
+        Some(Self { p50: next(0.50)?, p95: next(0.95)?, p99: next(0.99)? })
     }
 }
 
-/// Percentile of sorted values, of which there is at least one; see [`LatencyPercentiles`].
+/// Percentile by selection, without sorting; see [`LatencyPercentiles`]. Values before `ranked` are none above those after it, and
+/// the share is not below that of the call before.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "ranks are far below 2^53 and not negative"
 )]
-fn percentile(sorted: &[f64], share: f64) -> f64 {
-    let rank = (sorted.len() - 1) as f64 * share;
+fn percentile(values: &mut [f64], share: f64, ranked: &mut usize) -> Option<f64> {
+    let rank = values.len().checked_sub(1)? as f64 * share;
     let below = rank.floor() as usize;
-    let above = (below + 1).min(sorted.len() - 1);
-    sorted[below] + (rank - rank.floor()) * (sorted[above] - sorted[below])
-}
-
-/// Sum with Neumaier's compensation, so that a million small costs add up to the cent.
-fn sum(values: &[f64]) -> f64 {
-    let mut sum = 0.0_f64;
-    let mut lost = 0.0_f64;
-    for value in values {
-        let next = sum + value;
-        lost += if sum.abs() >= value.abs() { (sum - next) + value } else { (value - next) + sum };
-        sum = next;
-    }
-    sum + lost
+    let unranked = values.get_mut(*ranked..)?;
+    let (_, at, after) = unranked.select_nth_unstable_by(below - *ranked, f64::total_cmp);
+    *ranked = below;
+    let above = after.iter().copied().min_by(f64::total_cmp).unwrap_or(*at);
+    Some(*at + (rank - rank.floor()) * (above - *at))
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn one(values: &[f64], share: f64) -> Option<f64> {
+        percentile(&mut values.to_vec(), share, &mut 0)
+    }
 
     #[test]
     fn percentiles_of_definition_7() {
         // numpy.percentile([1, 2, 4, 8], [50, 95, 99]) = [3.0, 7.4, 7.88]
-        let values = [1.0, 2.0, 4.0, 8.0];
+        let values = [4.0, 2.0, 8.0, 1.0];
         for (share, expected) in [(0.0, 1.0), (0.5, 3.0), (0.95, 7.4), (0.99, 7.88), (1.0, 8.0)] {
-            assert!((percentile(&values, share) - expected).abs() < 1e-12, "{share}");
+            assert!((one(&values, share).unwrap() - expected).abs() < 1e-12, "{share}");
         }
-        assert_eq!(percentile(&[5.0], 0.99), 5.0);
+        assert_eq!(one(&[5.0], 0.99), Some(5.0));
+        assert_eq!(one(&[], 0.99), None);
     }
 
-    #[test]
-    fn sums_do_not_lose_small_values() {
-        assert_eq!(sum(&[1.0, 1e100, 1.0, -1e100]), 2.0);
-        assert_eq!(sum(&[0.1; 10]), 1.0);
-        assert_eq!(sum(&[]), 0.0);
+    proptest! {
+        #[test]
+        fn selection_finds_what_sorting_does(values in prop::collection::vec(0_u32..50, 1..300)) {
+            let values: Vec<f64> = values.into_iter().map(f64::from).collect();
+            let mut sorted = values.clone();
+            sorted.sort_unstable_by(f64::total_cmp);
+            let found = LatencyPercentiles::of(&mut values.clone()).unwrap();
+            prop_assert_eq!([0.50, 0.95, 0.99].map(|share| one(&sorted, share).unwrap()), [found.p50, found.p95, found.p99]);
+            let middle = sorted[(values.len() - 1) / 2].midpoint(sorted[values.len() / 2]);
+            prop_assert!((found.p50 - middle).abs() < 1e-9);
+        }
     }
 }

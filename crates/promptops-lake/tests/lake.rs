@@ -146,10 +146,7 @@ async fn an_empty_lake_is_an_empty_table() {
     assert_eq!(csv(&lake, "SELECT count(*) AS n FROM invocations").await, "n\n0\n");
     let result = lake.query("SELECT time, prompt_id, day, hour FROM invocations").await.unwrap();
     assert_eq!(result.row_count(), 0);
-    assert_eq!(
-        result.to_table().unwrap(),
-        "+------+-----------+-----+------+\n| time | prompt_id | day | hour |\n+------+-----------+-----+------+\n+------+-----------+-----+------+"
-    );
+    assert_eq!(csv(&lake, "SELECT time, prompt_id, day, hour FROM invocations").await, "time,prompt_id,day,hour\n");
     assert_eq!(lake.scan(&Filter::default()).await.unwrap(), []);
     assert_eq!(lake.statistics(&Filter::default(), &[GroupBy::Model]).await.unwrap(), []);
     assert_eq!(lake.append(&[]).await.unwrap(), Appended::default());
@@ -417,15 +414,6 @@ async fn sql_reaches_every_kind_of_column() {
     let mut json = Vec::new();
     lake.query("SELECT scores, label FROM invocations ORDER BY time").await.unwrap().write_json_lines(&mut json).unwrap();
     assert_eq!(String::from_utf8(json).unwrap(), "{\"scores\":{\"judge\":0.25,\"é\":-1.0},\"label\":\"label é\\n1\"}\n{}\n");
-    assert_eq!(
-        lake.query("SELECT time, latency_ms FROM invocations ORDER BY time").await.unwrap().to_table().unwrap(),
-        "+-----------------------------+------------+\n\
-         | time                        | latency_ms |\n\
-         +-----------------------------+------------+\n\
-         | 2026-05-01T12:00:00.123456Z | 0.1        |\n\
-         | 2026-05-01T12:00:01Z        |            |\n\
-         +-----------------------------+------------+"
-    );
 }
 
 #[tokio::test]

@@ -37,7 +37,7 @@ impl IngestSettings {
     /// Returns the usual settings for a log in this folder.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder, segment_bytes: 32 << 20, segment_age: Duration::from_secs(5), queue_bytes: 64 << 20, spool_bytes: 4 << 30 }
+        Self { folder, segment_bytes: 8 << 20, segment_age: Duration::from_secs(5), queue_bytes: 64 << 20, spool_bytes: 4 << 30 }
     }
 }
 
