@@ -116,7 +116,7 @@ impl Setup {
             Some(folder) => prepared.keeping_results(folder),
             None => prepared,
         };
-        let prices = self.price.map(|price| ("m".to_owned(), price)).into_iter().collect();
+        let prices = self.price.clone().map(|price| ("m".to_owned(), price)).into_iter().collect();
         let done = AtomicUsize::new(0);
         let settings = Settings {
             client,

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from os import PathLike
 from types import TracebackType
 from typing import Any, Literal, final, overload
