@@ -137,11 +137,11 @@ mod tests {
         let mut table = QueryTable::new(columns(&[("input", false), ("calls", true), ("label", false)]), Some(34));
         let rows = [row(&["a rather long text\nof two lines", "12345678901", "billing"]), row(&["b", "", ""])];
         insta::assert_snapshot!(table.page(&rows, &Printer::plain()), @r"
-        input                calls  label
-        a rather lon…  12345678901  billing
-        b                        -  -
+        input               calls  label
+        a rather lo…  12345678901  billing
+        b                       -  -
         ");
-        insta::assert_snapshot!(table.page(&[row(&["c", "1", "a label that is long"])], &Printer::plain()), @"c                        1  a labe…");
+        insta::assert_snapshot!(table.page(&[row(&["c", "1", "a label that is long"])], &Printer::plain()), @"c                       1  a labe…");
     }
 
     #[test]
