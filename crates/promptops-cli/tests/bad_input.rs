@@ -785,8 +785,8 @@ fn a_store_that_does_not_answer() {
     exit: 6
     ----- stdout -----
     ----- stderr -----
-    error: the store of the lake failed to list `invocations`
-      cause: Generic S3 error: Error performing list request: Error performing GET http://127.0.0.1:[PORT]/records?list-type=2&prefix=lake%2Finvocations%2F in [TIME], after 5 retries, max_retries: 5, retry_timeout: 30s  - HTTP error: error sending request
+    error: the store of the lake failed to list `landing`
+      cause: Generic S3 error: Error performing list request: Error performing GET http://127.0.0.1:[PORT]/records?list-type=2&prefix=lake%2Flanding%2F in [TIME], after 5 retries, max_retries: 5, retry_timeout: 30s  - HTTP error: error sending request
       cause: client error (Connect)
       cause: tcp connect error
       cause: Connection refused (os error [N])
