@@ -221,7 +221,7 @@ fn prices_come_from_a_dated_table_with_a_source() {
     assert_snapshot!(project.run([&import[..], &["--dry-run"]].concat()), @r"
     exit: 0
     ----- stdout -----
-    prices.json: would hold the prices of 2 models of 2026-11-26
+    prices.json: would take over the prices of 2 models of 2026-11-26
     ----- stderr -----
     ");
     assert!(!project.path("prices.json").exists());
@@ -234,12 +234,12 @@ fn prices_come_from_a_dated_table_with_a_source() {
     assert_snapshot!(std::fs::read_to_string(project.path("prices.json")).unwrap(), @r#"
     {
     "version": 1,
-    "date": "2026-11-26",
-    "source": "LiteLLM's model_prices_and_context_window.json",
-    "digest": "sha256:1d6eb54121d734d48d550657d9d2ad2964e95f8bccbb4a84eaac2262d759d466",
+    "sources": [
+    {"date":"2026-11-26","source":"LiteLLM's model_prices_and_context_window.json","digest":"sha256:1d6eb54121d734d48d550657d9d2ad2964e95f8bccbb4a84eaac2262d759d466"}
+    ],
     "models": {
-    "gpt-4o-2024-08-06": {"input":2.5,"output":10.0,"cached_input":1.25,"batch_input":1.25,"batch_output":5.0},
-    "gpt-4o-mini": {"input":0.15,"output":0.6}
+    "gpt-4o-2024-08-06": [{"from":"2026-11-26","price":{"input":2.5,"output":10.0,"cached_input":1.25,"tiers":{"batch":{"input":1.25,"output":5.0}}}}],
+    "gpt-4o-mini": [{"from":"2026-11-26","price":{"input":0.15,"output":0.6}}]
     }
     }
     "#);
@@ -250,8 +250,9 @@ fn prices_come_from_a_dated_table_with_a_source() {
       input         2.5
       cached input  1.25
       output        10
-      batch input   1.25
-      batch output  5
+      tier batch
+        input         1.25
+        output        5
     source: LiteLLM's model_prices_and_context_window.json, 2026-11-26
     ----- stderr -----
     ");
@@ -267,8 +268,8 @@ fn prices_come_from_a_dated_table_with_a_source() {
     exit: 0
     ----- stdout -----
     gpt-4o-2024-08-06: input 2.5 → 2, output 10
-    models: 1 new, 1 gone
-    prices.json: would hold the prices of 2 models of 2026-12-01
+    models: 1 new, 1 no longer named, whose last prices stay
+    prices.json: would take over the prices of 2 models of 2026-12-01
     ----- stderr -----
     ");
 
