@@ -103,7 +103,7 @@ fn python(script_name: &str) -> Option<Command> {
 }
 
 fn query(project: &Project, sql: &str) -> String {
-    let run = project.run(["query", sql]);
+    let run = project.run(["query", "--format", "csv", sql]);
     assert_eq!(run.exit, 0, "{}", run.stderr);
     run.stdout
 }
@@ -128,15 +128,12 @@ fn sdks_of_python_and_node_send_in_every_protocol() {
     }
     server.end();
     assert_snapshot!(query(&project, BY_SERVICE), @r"
-    +-------------+-------------+-------+-------+--------+---------------------+------------------+---------+-------+
-    | service     | environment | calls | input | traces | what                | prompt           | source  | timed |
-    +-------------+-------------+-------+-------+--------+---------------------+------------------+---------+-------+
-    | node-grpc   |             | 50    | 6225  | 50     | openai gpt-5.2 chat | support.intent@2 | send.js | 50    |
-    | node-http   |             | 50    | 6225  | 50     | openai gpt-5.2 chat | support.intent@2 | send.js | 50    |
-    | node-proto  |             | 50    | 6225  | 50     | openai gpt-5.2 chat | support.intent@2 | send.js | 50    |
-    | python-grpc | test        | 100   | 12450 | 2      | openai gpt-5.2 chat | support.intent@2 | send.py | 100   |
-    | python-http | test        | 100   | 12450 | 2      | openai gpt-5.2 chat | support.intent@2 | send.py | 100   |
-    +-------------+-------------+-------+-------+--------+---------------------+------------------+---------+-------+
+    service,environment,calls,input,traces,what,prompt,source,timed
+    node-grpc,,50,6225,50,openai gpt-5.2 chat,support.intent@2,send.js,50
+    node-http,,50,6225,50,openai gpt-5.2 chat,support.intent@2,send.js,50
+    node-proto,,50,6225,50,openai gpt-5.2 chat,support.intent@2,send.js,50
+    python-grpc,test,100,12450,2,openai gpt-5.2 chat,support.intent@2,send.py,100
+    python-http,test,100,12450,2,openai gpt-5.2 chat,support.intent@2,send.py,100
     ");
 }
 
@@ -154,24 +151,18 @@ fn instrumented_clients_are_recorded_as_the_convention_of_each_library_says() {
                 fingerprint, input_tokens AS input, output_tokens AS output, finish_reason AS finish, source, input IS NULL AS no_content \
                 FROM invocations ORDER BY service, time";
     assert_snapshot!(query(&project, told), @r"
-    +---------------+--------+----------------------+-----------+----------+-----------------------+-----------------------+----------------------+-------+--------+--------+-----------------------------------------+------------+
-    | service       | status | error_type           | operation | provider | requested             | responded             | fingerprint          | input | output | finish | source                                  | no_content |
-    +---------------+--------+----------------------+-----------+----------+-----------------------+-----------------------+----------------------+-------+--------+--------+-----------------------------------------+------------+
-    | openinference | ok     |                      | chat      | openai   | offline-small-2026-01 | offline-small-2026-01 |                      | 17    | 5      | stop   | openinference.instrumentation.openai    | true       |
-    | openinference | error  | openai.NotFoundError | chat      | openai   | no-such-model         |                       |                      |       |        |        | openinference.instrumentation.openai    | true       |
-    | openllmetry   | ok     |                      | chat      | openai   | offline-small-2026-01 | offline-small-2026-01 | offline-classifier-1 | 17    | 5      | stop   | opentelemetry.instrumentation.openai.v1 | true       |
-    | openllmetry   | error  | NotFoundError        | chat      | openai   | no-such-model         |                       |                      |       |        |        | opentelemetry.instrumentation.openai.v1 | true       |
-    +---------------+--------+----------------------+-----------+----------+-----------------------+-----------------------+----------------------+-------+--------+--------+-----------------------------------------+------------+
+    service,status,error_type,operation,provider,requested,responded,fingerprint,input,output,finish,source,no_content
+    openinference,ok,,chat,openai,offline-small-2026-01,offline-small-2026-01,,17,5,stop,openinference.instrumentation.openai,true
+    openinference,error,openai.NotFoundError,chat,openai,no-such-model,,,,,,openinference.instrumentation.openai,true
+    openllmetry,ok,,chat,openai,offline-small-2026-01,offline-small-2026-01,offline-classifier-1,17,5,stop,opentelemetry.instrumentation.openai.v1,true
+    openllmetry,error,NotFoundError,chat,openai,no-such-model,,,,,,opentelemetry.instrumentation.openai.v1,true
     ");
     // Both say the same parameters, each in its own way.
     let hashes =
         "SELECT count(parameters_hash) AS calls, count(DISTINCT parameters_hash) AS hashes FROM invocations WHERE status = 'ok'";
     assert_snapshot!(query(&project, hashes), @r"
-    +-------+--------+
-    | calls | hashes |
-    +-------+--------+
-    | 2     | 1      |
-    +-------+--------+
+    calls,hashes
+    2,1
     ");
 }
 
@@ -240,15 +231,12 @@ fn the_collector_comes_back_and_every_span_counts_once() {
     let server = Running::server_at(&project, &address, &["--rate-limit", "2"]);
     wait_until("the Collector does not come back", || {
         let taken = paths.iter().map(|path| answered(path, 200)).sum::<usize>();
-        taken >= 16 && query(&project, "SELECT count(*) AS calls FROM invocations").contains("| 200 ")
+        taken >= 16 && query(&project, "SELECT count(*) AS calls FROM invocations") == "calls\n200\n"
     });
     drop(collector);
     server.end();
     assert_snapshot!(query(&project, BY_SERVICE), @r"
-    +---------+-------------+-------+-------+--------+---------------------+------------------+---------+-------+
-    | service | environment | calls | input | traces | what                | prompt           | source  | timed |
-    +---------+-------------+-------+-------+--------+---------------------+------------------+---------+-------+
-    | relayed | test        | 200   | 22400 | 8      | openai gpt-5.2 chat | support.intent@2 | send.py | 200   |
-    +---------+-------------+-------+-------+--------+---------------------+------------------+---------+-------+
+    service,environment,calls,input,traces,what,prompt,source,timed
+    relayed,test,200,22400,8,openai gpt-5.2 chat,support.intent@2,send.py,200
     ");
 }

@@ -135,7 +135,6 @@ impl GroupBy {
     }
 
     /// Returns the names of the groups of time between two moments, those of both included; none for what is no time.
-    #[must_use]
     pub fn times_between(self, from: DateTime<Utc>, to: DateTime<Utc>) -> impl Iterator<Item = String> {
         let day = |time: DateTime<Utc>| time.with_time(NaiveTime::MIN).single();
         let unit = match self {
