@@ -13,6 +13,7 @@ use crate::failure::Outcome;
 
 /// Bring in and look at the records of calls.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one is read when the program starts, and there is no other")]
 pub enum Command {
     Import(import::Arguments),
     Show(show::Arguments),

@@ -185,7 +185,7 @@ async fn look_up(registry: &Registry, record: &Invocation, trace: &mut TraceV1) 
 /// Returns who owned the version at a time: metadata may change without a new version.
 async fn owner_at(registry: &Registry, published: &VersionRecord, time: DateTime<Utc>) -> Outcome<String> {
     let changes = registry.metadata_changes(published).await.map_err(failure)?;
-    let last = changes.into_iter().filter(|change| change.published.time <= time).next_back();
+    let last = changes.into_iter().rfind(|change| change.published.time <= time);
     Ok(last.map_or_else(|| published.metadata.owner.clone(), |change| change.metadata.owner))
 }
 

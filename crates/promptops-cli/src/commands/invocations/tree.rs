@@ -68,13 +68,10 @@ async fn gather(lake: &Lake, arguments: &Arguments) -> Outcome<(Vec<Invocation>,
         (Some(id), _, _) => {
             let one = find(lake, id).await?;
             let mut records = vec![one.clone()];
-            for filter in [
-                one.trace_id.map(|trace_id| Filter { trace_id: Some(trace_id), ..Filter::default() }),
-                one.session.map(|session| Filter { session: Some(session), ..Filter::default() }),
-            ] {
-                if let Some(filter) = filter {
-                    records.extend(lake.latest(&filter, MOST).await.map_err(lake_access::failure)?);
-                }
+            let same_trace = one.trace_id.map(|trace_id| Filter { trace_id: Some(trace_id), ..Filter::default() });
+            let same_session = one.session.map(|session| Filter { session: Some(session), ..Filter::default() });
+            for filter in [same_trace, same_session].into_iter().flatten() {
+                records.extend(lake.latest(&filter, MOST).await.map_err(lake_access::failure)?);
             }
             records
         }
@@ -126,9 +123,13 @@ fn line(record: &Invocation, missing: &BTreeSet<Uuid>) -> String {
 fn summary(totals: &Totals) -> String {
     let calls = if totals.invocations == 1 { "1 invocation".to_owned() } else { format!("{} invocations", totals.invocations) };
     let mut text = format!(
-        "{calls}, {} failed: {:.0} ms of calls, {} → {} tokens, {:.6} USD",
-        totals.errors, totals.latency_ms, totals.input_tokens, totals.output_tokens, totals.cost_usd
+        "{calls}, {} failed: {:.0} ms of calls, {} → {} tokens",
+        totals.errors, totals.latency_ms, totals.input_tokens, totals.output_tokens
     );
+    // What nobody knows is not nothing.
+    if totals.without_cost < totals.invocations {
+        text.push_str(&format!(", {:.6} USD", totals.cost_usd));
+    }
     if totals.without_cost > 0 {
         text.push_str(&format!("; {} without a cost", totals.without_cost));
     }
