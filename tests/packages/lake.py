@@ -22,15 +22,14 @@ tags: [support]
 template: Hello.
 """
 PRICES = {
+    "gpt-4o": {"input": 2.5, "output": 10.0, "cached_input": 1.25},
+    "gpt-4o-2024-08-06": {"input": 2.0, "output": 8.0, "cached_input": 1.0, "cache_write": 3.0, "reasoning": 9.0},
+    "another": {"input": 1.0, "output": 1.0},
+}
+PRICE_TABLE = {
     "version": 1,
-    "date": "2026-11-01",
-    "source": "a test",
-    "digest": "sha256:" + "0" * 64,
-    "models": {
-        "gpt-4o": {"input": 2.5, "output": 10.0, "cached_input": 1.25},
-        "gpt-4o-2024-08-06": {"input": 2.0, "output": 8.0, "cached_input": 1.0, "cache_write": 3.0, "reasoning": 9.0},
-        "another": {"input": 1.0, "output": 1.0},
-    },
+    "sources": [{"date": "2026-11-01", "source": "a test", "digest": "sha256:" + "0" * 64}],
+    "models": {model: [{"from": "2026-11-01", "price": price}] for model, price in PRICES.items()},
 }
 RECORDS = 4000
 
@@ -84,7 +83,7 @@ class Lake:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(PROMPT.format(id=prompt, owner=json.dumps(owner)))
         (folder / "promptops.toml").write_text(f'[lake]\nurl = "{url}"\n\n[environments.prod]\n')
-        (folder / "prices.json").write_text(json.dumps(PRICES))
+        (folder / "prices.json").write_text(json.dumps(PRICE_TABLE))
         self.records = records(datetime.now(timezone.utc))
         (folder / "spool.jsonl").write_text("".join(json.dumps(record) + "\n" for record in self.records))
         self.promptops("invocations", "import", "spool.jsonl")

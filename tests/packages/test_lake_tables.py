@@ -39,7 +39,7 @@ def close(one: float | None, other: float | None) -> bool:
 
 def priced(record: dict[str, Any]) -> float | None:
     """Returns what a record costs by the table, computed apart from the view."""
-    price = PRICES["models"].get(record.get("responded_model", record["requested_model"]))
+    price = PRICES.get(record.get("responded_model", record["requested_model"]))
     if price is None or "input_tokens" not in record:
         return None
     plain = record["input_tokens"] - record["cached_tokens"]
