@@ -13,6 +13,7 @@ __all__ = [
     "configure",
     "current_invocation",
     "dropped",
+    "end",
     "flush",
     "load_prompt",
     "load_prompt_async",
