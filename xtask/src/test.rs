@@ -42,7 +42,15 @@ pub(crate) fn run(checkout: &Checkout) -> Result<Outcome> {
         if tally.setup(built).is_some() {
             tally.add(counted("Python tests", || python_tests::run(checkout, python, &services)));
             run_on_other_pythons(checkout, python, &services, &mut tally);
-            let command = tally.setup(step("Package tests: build the wheel of the command", || python.build_command(checkout)));
+            let command = tally.setup(step("Package tests: build the wheel of the command", || {
+                // The wheel's command is built without the lake, and lies where the tests look for the one that has it.
+                let binary = checkout.target.join("debug").join("promptops").with_extension(std::env::consts::EXE_EXTENSION);
+                let kept = binary.with_extension("with-lake");
+                std::fs::copy(&binary, &kept)?;
+                python.build_command(checkout)?;
+                std::fs::remove_file(&binary)?;
+                Ok(std::fs::rename(&kept, &binary)?)
+            }));
             let packages = tally.setup(step("Package tests: environment", || Python::for_packages(checkout)));
             if let (Some(()), Some(packages)) = (command, packages) {
                 tally.add(counted("Package tests", || package_tests::run(checkout, &packages, python, &programs)));
