@@ -51,6 +51,50 @@ enum Exporter {
     Grpc { channel: Channel, metadata: MetadataMap, is_zipped: bool, patience: Duration },
 }
 
+/// A request of one signal, and how it is sent and answered.
+trait Export: Message + Clone {
+    type Answer: Message + Default;
+
+    /// Asks the service of the signal.
+    async fn call(channel: Channel, is_zipped: bool, request: Request<Self>) -> Result<Response<Self::Answer>, Status>;
+
+    /// Returns how much of the request was not taken, where the answer says so.
+    fn rejected(answer: Self::Answer) -> Option<i64>;
+
+    /// Returns how much of the request was not taken, where the body of an answer says so.
+    fn rejected_in(body: &[u8]) -> Option<i64> {
+        Self::rejected(Self::Answer::decode(body).ok()?)
+    }
+}
+
+impl Export for ExportTraceServiceRequest {
+    type Answer = ExportTraceServiceResponse;
+
+    async fn call(channel: Channel, is_zipped: bool, request: Request<Self>) -> Result<Response<Self::Answer>, Status> {
+        let client = TraceServiceClient::new(channel);
+        let mut client = if is_zipped { client.send_compressed(CompressionEncoding::Gzip) } else { client };
+        client.export(request).await
+    }
+
+    fn rejected(answer: Self::Answer) -> Option<i64> {
+        answer.partial_success.map(|partial| partial.rejected_spans)
+    }
+}
+
+impl Export for ExportMetricsServiceRequest {
+    type Answer = ExportMetricsServiceResponse;
+
+    async fn call(channel: Channel, is_zipped: bool, request: Request<Self>) -> Result<Response<Self::Answer>, Status> {
+        let client = MetricsServiceClient::new(channel);
+        let mut client = if is_zipped { client.send_compressed(CompressionEncoding::Gzip) } else { client };
+        client.export(request).await
+    }
+
+    fn rejected(answer: Self::Answer) -> Option<i64> {
+        answer.partial_success.map(|partial| partial.rejected_data_points)
+    }
+}
+
 impl OtlpCarrier {
     pub(crate) fn new(settings: OtlpSettings, store_options: StoreOptions, clock: Clock, tell: &Tell) -> Self {
         let sender = Sender { resource: settings.resource.clone(), generation: settings.generation };
@@ -89,51 +133,17 @@ impl OtlpCarrier {
         Ok(())
     }
 
-    fn send_spans(&self, request: &ExportTraceServiceRequest, deadline: Option<Instant>) -> Sent {
-        let (Some(runtime), Some(exporter)) = (&self.runtime, &self.traces) else { return Sent::Taken { rejected: 0 } };
+    /// Sends a request of one signal; where the settings do not name that signal, there is nobody to take it.
+    fn send<E: Export>(&self, request: &E, exporter: Option<&Exporter>, deadline: Option<Instant>) -> Sent {
+        let (Some(runtime), Some(exporter)) = (&self.runtime, exporter) else { return Sent::Taken { rejected: 0 } };
         let patience = exporter.patience(deadline);
         runtime.block_on(async {
             match exporter {
-                Exporter::Http { .. } => {
-                    exporter
-                        .post(request.encode_to_vec(), patience, |body| {
-                            let partial = ExportTraceServiceResponse::decode(body).ok()?.partial_success?;
-                            Some((partial.rejected_spans, partial.error_message))
-                        })
-                        .await
-                }
+                Exporter::Http { .. } => exporter.post(request.encode_to_vec(), patience, E::rejected_in).await,
                 Exporter::Grpc { channel, is_zipped, .. } => {
-                    let mut client = TraceServiceClient::new(channel.clone());
-                    if *is_zipped {
-                        client = client.send_compressed(CompressionEncoding::Gzip);
-                    }
-                    let answer = tokio::time::timeout(patience, client.export(exporter.request(request.clone()))).await;
-                    sent(answer, |response| response.partial_success.map(|partial| partial.rejected_spans))
-                }
-            }
-        })
-    }
-
-    fn send_metrics(&self, request: &ExportMetricsServiceRequest, deadline: Option<Instant>) -> Sent {
-        let (Some(runtime), Some(exporter)) = (&self.runtime, &self.metrics) else { return Sent::Taken { rejected: 0 } };
-        let patience = exporter.patience(deadline);
-        runtime.block_on(async {
-            match exporter {
-                Exporter::Http { .. } => {
-                    exporter
-                        .post(request.encode_to_vec(), patience, |body| {
-                            let partial = ExportMetricsServiceResponse::decode(body).ok()?.partial_success?;
-                            Some((partial.rejected_data_points, partial.error_message))
-                        })
-                        .await
-                }
-                Exporter::Grpc { channel, is_zipped, .. } => {
-                    let mut client = MetricsServiceClient::new(channel.clone());
-                    if *is_zipped {
-                        client = client.send_compressed(CompressionEncoding::Gzip);
-                    }
-                    let answer = tokio::time::timeout(patience, client.export(exporter.request(request.clone()))).await;
-                    sent(answer, |response| response.partial_success.map(|partial| partial.rejected_data_points))
+                    let request = exporter.request(request.clone());
+                    let answer = tokio::time::timeout(patience, E::call(channel.clone(), *is_zipped, request)).await;
+                    sent(answer, E::rejected)
                 }
             }
         })
@@ -147,7 +157,7 @@ impl OtlpCarrier {
         }
         let now = (self.clock)();
         let request = self.histograms.export(&self.sender, now);
-        match self.send_metrics(&request, patience.deadline()) {
+        match self.send(&request, self.metrics.as_ref(), patience.deadline()) {
             Sent::Taken { .. } => {
                 self.histograms.sent(now);
                 self.metric_retry.succeeded();
@@ -180,7 +190,7 @@ impl Carrier for OtlpCarrier {
         }
         let request = export_spans(batch, &self.sender);
         loop {
-            match self.send_spans(&request, patience.deadline()) {
+            match self.send(&request, self.traces.as_ref(), patience.deadline()) {
                 Sent::Taken { rejected } => {
                     self.trace_retry.succeeded();
                     return rejected;
@@ -255,8 +265,8 @@ impl Exporter {
         request
     }
 
-    /// Posts a message once; `partial` reads how much of it was rejected, and why.
-    async fn post(&self, message: Vec<u8>, patience: Duration, partial: impl Fn(&[u8]) -> Option<(i64, String)>) -> Sent {
+    /// Posts a message once; `rejected` reads out of the answer how much was not taken.
+    async fn post(&self, message: Vec<u8>, patience: Duration, rejected: impl Fn(&[u8]) -> Option<i64>) -> Sent {
         let Self::Http { connection, path, headers, is_zipped, .. } = self else { return Sent::Taken { rejected: 0 } };
         let body = if *is_zipped { zipped(&message) } else { message };
         match connection.post_once(Post { path, headers, body: body.into(), patience }).await {
@@ -264,8 +274,8 @@ impl Exporter {
                 let reason = format!("the receiver answered {}", answer.status);
                 match answer.status {
                     200..300 => {
-                        let rejected = partial(&answer.body).map_or(0, |(rejected, _)| rejected);
-                        Sent::Taken { rejected: u64::try_from(rejected).unwrap_or(0) }
+                        let rejected = rejected(&answer.body).and_then(|count| u64::try_from(count).ok());
+                        Sent::Taken { rejected: rejected.unwrap_or(0) }
                     }
                     429 | 502 | 503 | 504 => Sent::Later { reason, pause },
                     _ => Sent::Refused { reason, fewer_may_pass: false },
