@@ -170,6 +170,21 @@ pub struct Invocation {
     pub output: Option<String>,
 }
 
+/// Names the counts of a record, in either of its forms, with their values.
+macro_rules! counts {
+    ($record:expr) => {
+        [
+            ("input_tokens", $record.input_tokens),
+            ("output_tokens", $record.output_tokens),
+            ("cached_tokens", $record.cached_tokens),
+            ("cache_write_tokens", $record.cache_write_tokens),
+            ("reasoning_tokens", $record.reasoning_tokens),
+            ("output_length", $record.output_length),
+        ]
+    };
+}
+pub(crate) use counts;
+
 impl Invocation {
     /// Creates a successful invocation of which only time and id are known.
     #[must_use]
@@ -249,15 +264,7 @@ impl Invocation {
     /// # Errors
     /// [`OutOfRange`] for the first such value.
     pub fn check_range(&self) -> Result<(), OutOfRange> {
-        let counts = [
-            ("input_tokens", self.input_tokens),
-            ("output_tokens", self.output_tokens),
-            ("cached_tokens", self.cached_tokens),
-            ("cache_write_tokens", self.cache_write_tokens),
-            ("reasoning_tokens", self.reasoning_tokens),
-            ("output_length", self.output_length),
-        ];
-        check_range(self.time, self.prompt_version, counts)
+        check_range(self.time, self.prompt_version, counts!(self))
     }
 }
 

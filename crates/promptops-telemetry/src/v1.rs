@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::import::quoted;
-use crate::record::{Invocation, OutOfRange, Status, check_range};
+use crate::record::{Invocation, OutOfRange, Status, check_range, counts};
 
 /// The number that `schema_version` carries.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -263,15 +263,7 @@ impl<Text> InvocationV1<Text> {
     /// # Errors
     /// [`OutOfRange`] for the first such value.
     pub fn check_range(&self) -> Result<(), OutOfRange> {
-        let counts = [
-            ("input_tokens", self.input_tokens),
-            ("output_tokens", self.output_tokens),
-            ("cached_tokens", self.cached_tokens),
-            ("cache_write_tokens", self.cache_write_tokens),
-            ("reasoning_tokens", self.reasoning_tokens),
-            ("output_length", self.output_length),
-        ];
-        check_range(self.time, self.prompt_version, counts)
+        check_range(self.time, self.prompt_version, counts!(self))
     }
 }
 
