@@ -6,11 +6,15 @@ use promptops_telemetry::v1::InvocationV1;
 use promptops_telemetry::{Invocation, Uuid};
 use serde::Serialize;
 
+/// How deep a tree is shown. What a deeper invocation caused stands beside it: a sender that writes a chain without end shall not exhaust the
+/// stack of who looks.
+const DEEPEST: usize = 100;
+
 /// An invocation and those that it caused, by time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Branch {
     /// The invocation.
-    pub record: Invocation,
+    pub record: Box<Invocation>,
     /// What it caused.
     pub children: Vec<Branch>,
 }
@@ -35,7 +39,7 @@ pub struct Totals {
 }
 
 /// Puts invocations under those that caused them. A root is one whose parent is none or not among them; of invocations that cause one
-/// another in a circle, which only a broken sender writes, the first is taken as a root.
+/// another in a circle, which only a broken sender writes, the first is taken as a root, and so is what hangs deeper than a tree is shown.
 pub fn grow(records: Vec<Invocation>) -> Vec<Branch> {
     let mut records: BTreeMap<Uuid, Invocation> = records.into_iter().map(|record| (record.invocation_id, record)).collect();
     let mut order: Vec<_> = records.values().map(|record| (record.time, record.invocation_id)).collect();
@@ -52,20 +56,28 @@ pub fn grow(records: Vec<Invocation>) -> Vec<Branch> {
             _ => roots.push(*id),
         }
     }
-    let mut branches: Vec<Branch> = roots.into_iter().filter_map(|id| branch(id, &mut records, &children)).collect();
-    // What is left hangs in circles.
+    let mut branches: Vec<Branch> = roots.into_iter().filter_map(|id| branch(id, 0, &mut records, &children)).collect();
+    // What is left hangs in circles, or too deep.
     for (_, id) in order {
-        branches.extend(branch(id, &mut records, &children));
+        branches.extend(branch(id, 0, &mut records, &children));
     }
     branches.sort_by_key(|branch| (branch.record.time, branch.record.invocation_id));
     branches
 }
 
-/// Takes an invocation and what hangs under it out of the records; nothing when it was taken before.
-fn branch(id: Uuid, records: &mut BTreeMap<Uuid, Invocation>, children: &BTreeMap<Uuid, Vec<Uuid>>) -> Option<Branch> {
-    let record = records.remove(&id)?;
+/// Takes an invocation and what hangs under it out of the records; nothing when it was taken before, or hangs too deep.
+fn branch(
+    id: Uuid,
+    depth: usize,
+    records: &mut BTreeMap<Uuid, Invocation>,
+    children: &BTreeMap<Uuid, Vec<Uuid>>,
+) -> Option<Branch> {
+    if depth == DEEPEST {
+        return None;
+    }
+    let record = Box::new(records.remove(&id)?);
     let below = children.get(&id).into_iter().flatten();
-    let children = below.filter_map(|child| branch(*child, records, children)).collect();
+    let children = below.filter_map(|child| branch(*child, depth + 1, records, children)).collect();
     Some(Branch { record, children })
 }
 
@@ -100,7 +112,7 @@ pub struct BranchV1 {
 
 impl From<&Branch> for BranchV1 {
     fn from(branch: &Branch) -> Self {
-        Self { invocation: InvocationV1::from(&branch.record), children: branch.children.iter().map(Self::from).collect() }
+        Self { invocation: InvocationV1::from(&*branch.record), children: branch.children.iter().map(Self::from).collect() }
     }
 }
 
@@ -153,6 +165,16 @@ mod tests {
         let totals = Totals::of(&grow(records));
         assert_eq!((totals.invocations, totals.without_cost), (5, 1));
         assert!((totals.cost_usd - 2.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_chain_without_end_is_shown_in_pieces() {
+        let chain: Vec<_> = (1..=20_000).map(|number| record(number, Some(number - 1))).collect();
+        let trees = grow(chain);
+        assert_eq!(trees.len(), 20_000 / DEEPEST);
+        assert_eq!(Totals::of(&trees).invocations, 20_000);
+        let longest = draw(&trees, &|record| record.invocation_id.as_u128().to_string()).lines().map(str::len).max();
+        assert!(longest.unwrap() < 1_000, "{longest:?}");
     }
 
     #[test]
