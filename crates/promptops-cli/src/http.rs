@@ -156,32 +156,44 @@ pub fn who(settings: &Settings) -> String {
     }
 }
 
-/// Serves until the process is told to end.
-pub async fn serve(listener: TcpListener, registry: Registry, settings: Settings) -> Outcome<Exit> {
-    let served = promptops_server::serve(listener, registry, settings, told_to_end()).await;
+/// Serves until `end`.
+pub async fn serve(
+    listener: TcpListener,
+    registry: Registry,
+    settings: Settings,
+    end: impl Future<Output = ()> + Send + 'static,
+) -> Outcome<Exit> {
+    let served = promptops_server::serve(listener, registry, settings, end).await;
     served.map_err(|error| Failure::from_error(Exit::Unavailable, error))?;
     Ok(Exit::Success)
 }
 
-/// Completes when the process is told to end.
-pub async fn told_to_end() {
-    let interrupted = async {
-        // Without a handler for the signal the process ends all the same.
-        let _ = tokio::signal::ctrl_c().await;
-    };
+/// Completes when the process is told to end, from the call of this function on: whoever reads that a server answers may end it at
+/// once. To be called in a runtime.
+pub fn told_to_end() -> impl Future<Output = ()> + Send + 'static {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
 
-        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                () = interrupted => {}
-                _ = terminated.recv() => {}
+        let heard = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+        async move {
+            // Without a handler for a signal the process ends all the same.
+            match heard {
+                [Ok(mut interrupted), Ok(mut terminated)] => {
+                    tokio::select! {
+                        _ = interrupted.recv() => {}
+                        _ = terminated.recv() => {}
+                    }
+                }
+                _ => std::future::pending().await,
             }
-            return;
         }
     }
-    interrupted.await;
+    #[cfg(not(unix))]
+    async {
+        // Without a handler for the signal the process ends all the same.
+        let _ = tokio::signal::ctrl_c().await;
+    }
 }
 
 /// Tells the time, UTC.

@@ -99,8 +99,9 @@ fn listen(arguments: &Arguments, address: SocketAddr, sinks: Vec<Arc<dyn Sink>>,
         settings.agents = Some(arguments.agents.settings(prompts, sinks, context));
         settings.serves_registry = false;
         let (listener, url) = http::bind(address, &settings).await?;
+        let end = http::told_to_end();
         context.printer.line(format!("agents find the prompts of {} at {url}/mcp, {}", registry.url(), http::who(&settings)));
-        http::serve(listener, registry, settings).await
+        http::serve(listener, registry, settings, end).await
     })
 }
 

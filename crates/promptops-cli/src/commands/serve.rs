@@ -96,10 +96,11 @@ async fn serve(
     let prompts = AgentPrompts::Environments { registry: registry.clone(), default: arguments.agents.env.clone() };
     settings.agents = Some(arguments.agents.settings(prompts, sinks, context));
     let (listener, url) = http::bind(arguments.listen, &settings).await?;
+    let end = http::told_to_end();
     let who = http::who(&settings);
     let records = if settings.ingest.is_some() { "; it records invocations, OTLP too" } else { "" };
     context.printer.line(format!("the registry {} answers at {url}, {who}{records}", registry.url()));
-    http::serve(listener, registry, settings).await
+    http::serve(listener, registry, settings, end).await
 }
 
 /// Returns how invocations are recorded.
