@@ -1,6 +1,5 @@
 //! SQL over the table of invocations.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::{BooleanArray, new_null_array};
@@ -318,32 +317,5 @@ impl QueryResult {
     #[must_use]
     pub fn row_count(&self) -> usize {
         self.batches.iter().map(RecordBatch::num_rows).sum()
-    }
-
-    /// Writes the rows as CSV with a header row; null is empty, times are RFC 3339 in UTC.
-    ///
-    /// # Errors
-    ///
-    /// [`LakeError::Execution`] when writing fails or a column is a list or a map, which CSV has not.
-    pub fn write_csv(&self, output: impl Write) -> Result<(), LakeError> {
-        let mut writer = arrow::csv::Writer::new(output);
-        let empty = RecordBatch::new_empty(Arc::clone(&self.schema));
-        for batch in std::iter::once(&empty).chain(&self.batches) {
-            writer.write(batch).map_err(|error| LakeError::Execution(error.to_string()))?;
-        }
-        Ok(())
-    }
-
-    /// Writes the rows as one JSON object on each line; null members are left out, times are RFC 3339 in UTC.
-    ///
-    /// # Errors
-    ///
-    /// [`LakeError::Execution`] when writing fails or a column has a type that JSON has not.
-    pub fn write_json_lines(&self, output: impl Write) -> Result<(), LakeError> {
-        let mut writer = arrow::json::LineDelimitedWriter::new(output);
-        for batch in &self.batches {
-            writer.write(batch).map_err(|error| LakeError::Execution(error.to_string()))?;
-        }
-        writer.finish().map_err(|error| LakeError::Execution(error.to_string()))
     }
 }

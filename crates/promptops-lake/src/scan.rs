@@ -1,5 +1,6 @@
 //! Records back out of the lake.
 
+use chrono::{DateTime, TimeDelta};
 use datafusion::logical_expr::SortExpr;
 use datafusion::prelude::{DataFrame, Expr, SessionContext, col, lit, starts_with};
 use promptops_telemetry::{Invocation, Uuid};
@@ -43,16 +44,29 @@ impl Lake {
     /// Returns the records that an id names: an `invocation_id` or the beginning of one, a provider's `response_id`, or a
     /// `trace_id`; by time, at most `limit`.
     ///
+    /// A whole `invocation_id` of UUID version 7 says when it was made, and is looked for around that time first; for anything else,
+    /// and when it is not there, every file is read.
+    ///
     /// # Errors
     ///
     /// As [`Lake::scan`].
     pub async fn find(&self, id: &str, limit: usize) -> Result<Vec<Invocation>, LakeError> {
         // As the lake writes ids; a provider's own stands as it is.
         let lower = id.to_ascii_lowercase();
+        if let Some(window) = made_within(&lower) {
+            let found = self.matching(&window, col("invocation_id").eq(lit(&lower)), limit).await?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
         let named =
             col("response_id").eq(lit(id)).or(col("trace_id").eq(lit(&lower))).or(starts_with(col("invocation_id"), lit(lower)));
+        self.matching(&Filter::default(), named, limit).await
+    }
+
+    async fn matching(&self, window: &Filter, named: Expr, limit: usize) -> Result<Vec<Invocation>, LakeError> {
         let find = async |context: &SessionContext| {
-            let found = context.table(TABLE).await?.filter(named.clone())?;
+            let found = self.filtered(context, window).await?.filter(named.clone())?;
             collect(found.sort(by_time())?.limit(0, Some(limit))?).await
         };
         records(&self.reading(find).await?)
@@ -81,6 +95,15 @@ impl Lake {
             None => Ok(table),
         }
     }
+}
+
+/// Returns the time around which an invocation with this id was, where the id is one that says so.
+fn made_within(id: &str) -> Option<Filter> {
+    // A record has the time of its call's beginning, and its id is made with it or soon after.
+    const AROUND: TimeDelta = TimeDelta::hours(1);
+    let (seconds, nanoseconds) = Uuid::try_parse(id).ok()?.get_timestamp()?.to_unix();
+    let made = DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanoseconds)?;
+    Some(Filter { since: made.checked_sub_signed(AROUND), until: made.checked_add_signed(AROUND), ..Filter::default() })
 }
 
 fn records(result: &QueryResult) -> Result<Vec<Invocation>, LakeError> {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use object_store::memory::InMemory;
-use promptops_lake::{CompactSettings, Compacted, Filter, GroupBy, Lake};
+use promptops_lake::{CompactSettings, Compacted, Filter, GroupBy, Lake, RowFormat};
 use promptops_telemetry::{Invocation, Uuid};
 
 fn time(text: &str) -> DateTime<Utc> {
@@ -56,9 +56,9 @@ async fn what_is_landed_is_read_at_once_and_counts_once() {
         assert!(lake.land(&[noon(2), noon(4), noon(6)]).await.unwrap(), "half of it is elsewhere already");
         assert_eq!(ids(&lake).await, [5, 1, 2, 3, 4, 6]);
 
-        let count = lake.query("SELECT day, hour, count(*) AS n FROM invocations GROUP BY 1, 2 ORDER BY 1").await.unwrap();
+        let count = lake.ask("SELECT day, hour, count(*) AS n FROM invocations GROUP BY 1, 2 ORDER BY 1").await.unwrap();
         let mut csv = Vec::new();
-        count.write_csv(&mut csv).unwrap();
+        count.write(RowFormat::Csv, &mut csv).await.unwrap();
         assert_eq!(String::from_utf8(csv).unwrap(), "day,hour,n\n1999-12-31,23,1\n2026-05-01,12,5\n");
         let rows = lake.statistics(&Filter::default(), &[GroupBy::Day]).await.unwrap();
         assert_eq!(rows.iter().map(|row| row.count).collect::<Vec<_>>(), [1, 5]);
@@ -115,9 +115,9 @@ async fn rows_are_sorted_and_files_have_the_right_size() {
     assert!((2..=8).contains(&done.files), "{done:?}");
     let rows = lake.query("SELECT prompt_id, invocation_id FROM invocations WHERE hour = 12").await.unwrap();
     assert_eq!(rows.row_count(), 10_000);
-    let first = lake.query("SELECT count(DISTINCT invocation_id) AS n FROM invocations").await.unwrap();
+    let first = lake.ask("SELECT count(DISTINCT invocation_id) AS n FROM invocations").await.unwrap();
     let mut text = Vec::new();
-    first.write_csv(&mut text).unwrap();
+    first.write(RowFormat::Csv, &mut text).await.unwrap();
     assert_eq!(text, b"n\n10000\n");
 }
 

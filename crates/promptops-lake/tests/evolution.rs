@@ -12,7 +12,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::schema::printer::print_schema;
-use promptops_lake::{Filter, GroupBy, Lake};
+use promptops_lake::{Filter, GroupBy, Lake, RowFormat};
 use promptops_telemetry::import::Import;
 use promptops_telemetry::{Invocation, Uuid};
 use tempfile::TempDir;
@@ -49,7 +49,7 @@ fn new(number: u128) -> Invocation {
 
 async fn csv(lake: &Lake, sql: &str) -> String {
     let mut text = Vec::new();
-    lake.query(sql).await.unwrap().write_csv(&mut text).unwrap();
+    lake.ask(sql).await.unwrap().write(RowFormat::Csv, &mut text).await.unwrap();
     String::from_utf8(text).unwrap()
 }
 

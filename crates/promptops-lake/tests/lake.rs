@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use object_store::memory::InMemory;
-use promptops_lake::{Appended, Filter, GroupBy, Lake, LakeError, PromptOwners};
+use promptops_lake::{Appended, Filter, GroupBy, Lake, LakeError, PromptOwners, RowFormat};
 use promptops_store::StoreOptions;
 use promptops_telemetry::{Invocation, Status, Uuid};
 use tempfile::TempDir;
@@ -98,7 +98,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 async fn csv(lake: &Lake, sql: &str) -> String {
     let mut text = Vec::new();
-    lake.query(sql).await.unwrap().write_csv(&mut text).unwrap();
+    lake.ask(sql).await.unwrap().write(RowFormat::Csv, &mut text).await.unwrap();
     String::from_utf8(text).unwrap()
 }
 
@@ -412,8 +412,29 @@ async fn sql_reaches_every_kind_of_column() {
     );
     assert!(csv(&lake, "SHOW TABLES").await.contains("public,invocations,VIEW"));
     let mut json = Vec::new();
-    lake.query("SELECT scores, label FROM invocations ORDER BY time").await.unwrap().write_json_lines(&mut json).unwrap();
+    let answer = lake.ask("SELECT scores, label FROM invocations ORDER BY time").await.unwrap();
+    answer.write(RowFormat::JsonLines, &mut json).await.unwrap();
     assert_eq!(String::from_utf8(json).unwrap(), "{\"scores\":{\"judge\":0.25,\"é\":-1.0},\"label\":\"label é\\n1\"}\n{}\n");
+}
+
+#[tokio::test]
+async fn sorting_goes_to_the_disk_where_memory_does_not_suffice() {
+    const BYTES: usize = 300;
+    let record = |number: u128| {
+        // Of a text that counts backwards, the order of the records is the wrong one everywhere.
+        let session = format!("{:0BYTES$}", 1_000_000 - number);
+        Invocation { session: Some(session), ..invocation(number, "2026-05-01T12:00:00Z") }
+    };
+    let lake = memory_lake().with_memory_limit(32 << 20);
+    for part in 0..16 {
+        let records: Vec<_> = (part * 10_000..(part + 1) * 10_000).map(record).collect();
+        lake.append(&records).await.unwrap();
+    }
+    let sorted = csv(&lake, "SELECT session FROM invocations ORDER BY session").await;
+    assert!(sorted.len() > 160_000 * BYTES, "more than the memory that it may take");
+    let lines: Vec<_> = sorted.lines().skip(1).collect();
+    assert_eq!(lines.len(), 160_000);
+    assert!(lines.is_sorted());
 }
 
 #[tokio::test]
@@ -567,4 +588,22 @@ async fn records_are_found_by_any_of_their_ids() {
     assert_eq!(found("%").await, []);
     assert_eq!(lake.related(&[parent.invocation_id]).await.unwrap(), [parent, child]);
     assert_eq!(lake.related(&[]).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn an_id_that_says_its_time_is_looked_for_there_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open_folder(folder.path()).unwrap();
+    // 2026-05-01T12:00:00Z and three milliseconds.
+    let id = |last: u8| format!("019de368-f603-7000-8000-0000000000{last:02x}").parse::<Uuid>().unwrap();
+    let then = Invocation::new(time("2026-05-01T12:00:00.003Z"), id(1));
+    let stamped_late = Invocation::new(time("2026-05-03T12:00:00Z"), id(2));
+    lake.append(&[then.clone(), stamped_late.clone()]).await.unwrap();
+    assert_eq!(lake.find(&id(1).to_string(), 10).await.unwrap(), std::slice::from_ref(&then));
+    assert_eq!(lake.find(&id(2).to_string(), 10).await.unwrap(), [stamped_late], "its clock was wrong, and it is found");
+
+    let other = files(folder.path()).into_iter().find(|path| path.to_string_lossy().contains("2026-05-03")).unwrap();
+    std::fs::write(other, "no Parquet").unwrap();
+    assert_eq!(lake.find(&id(1).to_string().to_uppercase(), 10).await.unwrap(), [then], "no other hour is read");
+    assert!(matches!(lake.find("019de368", 10).await.unwrap_err(), LakeError::Corrupt { .. }));
 }

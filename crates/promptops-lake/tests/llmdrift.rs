@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use chrono::{DateTime, Utc};
-use promptops_lake::{Appended, Filter, GroupBy, Lake, StatisticsRow};
+use promptops_lake::{Appended, Filter, GroupBy, Lake, RowFormat, StatisticsRow};
 use promptops_telemetry::Invocation;
 use promptops_telemetry::import::{ColumnMapping, Import};
 use serde_json::Value;
@@ -79,7 +79,7 @@ fn compare(rows: &[StatisticsRow], expected: &Value) {
 
 async fn json(lake: &Lake, sql: &str) -> Vec<Value> {
     let mut lines = Vec::new();
-    lake.query(sql).await.unwrap().write_json_lines(&mut lines).unwrap();
+    lake.ask(sql).await.unwrap().write(RowFormat::JsonLines, &mut lines).await.unwrap();
     String::from_utf8(lines).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
