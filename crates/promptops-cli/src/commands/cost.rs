@@ -29,7 +29,7 @@ pub struct Arguments {
     /// Price by this table in place of the project's; `promptops prices import` writes such files.
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
-    /// Take the prices of this moment for every call: `now`-prices of old calls are `--at 0h`.
+    /// Price every call as of this moment, as `--at 0h` for the prices of now.
     #[arg(long, value_name = "TIME")]
     at: Option<TimeArgument>,
     /// How rows are shown.
