@@ -8,16 +8,21 @@ pub mod calibration;
 pub mod expected;
 mod json_text;
 mod judging;
+pub(crate) mod sql_text;
 mod treebank;
+mod xml_text;
 
 pub mod bleu;
 pub mod command;
 pub mod contains;
 pub mod contains_json;
+pub mod contains_sql;
+pub mod contains_xml;
 pub mod cost;
 pub mod equals;
 pub mod finish_reason;
 pub mod gleu;
+pub mod html_valid;
 pub mod json_path;
 pub mod json_schema;
 pub mod json_valid;
@@ -32,10 +37,12 @@ pub mod refusal;
 pub mod regex;
 pub mod rouge_n;
 pub mod set;
+pub mod sql_valid;
 pub mod starts_with;
 pub mod tokens;
 pub mod tool_call;
 pub mod word_count;
+pub mod xml_valid;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -305,17 +312,20 @@ type Shared = Arc<dyn Settings>;
 type Read = fn(&str, &mut Fields<'_, '_>) -> Option<Shared>;
 
 /// The scorers, as eval files name them.
-const KINDS: [(&str, Read); 31] = [
+const KINDS: [(&str, Read); 36] = [
     ("bleu", |_, fields| share(bleu::Bleu::read(fields)?)),
     ("command", |_, fields| share(command::CommandSettings::read(fields)?)),
     ("contains", |kind, fields| share(contains::Contains::read(kind, fields)?)),
     ("contains-all", |kind, fields| share(contains::Contains::read(kind, fields)?)),
     ("contains-any", |kind, fields| share(contains::Contains::read(kind, fields)?)),
     ("contains-json", |_, fields| share(contains_json::ContainsJsonSettings::read(fields))),
+    ("contains-sql", |_, fields| share(contains_sql::ContainsSql::read(fields)?)),
+    ("contains-xml", |_, fields| share(contains_xml::ContainsXml::read(fields))),
     ("cost", |_, _| share(cost::Cost)),
     ("equals", |_, fields| share(equals::Equals::read(fields)?)),
     ("finish-reason", |_, fields| share(finish_reason::FinishReason::read(fields)?)),
     ("gleu", |_, fields| share(gleu::Gleu::read(fields)?)),
+    ("html-valid", |_, _| share(html_valid::HtmlValid)),
     ("icontains", |kind, fields| share(contains::Contains::read(kind, fields)?)),
     ("icontains-all", |kind, fields| share(contains::Contains::read(kind, fields)?)),
     ("icontains-any", |kind, fields| share(contains::Contains::read(kind, fields)?)),
@@ -333,10 +343,12 @@ const KINDS: [(&str, Read); 31] = [
     ("regex", |_, fields| share(regex::Regex::read(fields)?)),
     ("rouge-n", |_, fields| share(rouge_n::RougeN::read(fields)?)),
     ("set", |_, fields| share(set::Set::read(fields)?)),
+    ("sql-valid", |_, fields| share(sql_valid::SqlValid::read(fields)?)),
     ("starts-with", |_, fields| share(starts_with::StartsWith::read(fields)?)),
     ("tokens", |_, fields| share(tokens::Tokens::read(fields))),
     ("tool-call", |_, fields| share(tool_call::ToolCalls::read(fields)?)),
     ("word-count", |_, fields| share(word_count::WordCount::read(fields)?)),
+    ("xml-valid", |_, fields| share(xml_valid::XmlValid::read(fields))),
 ];
 
 fn share(settings: impl Settings + 'static) -> Option<Shared> {

@@ -223,5 +223,10 @@ fn a_judge_that_is_not_there_is_told_before_anything_is_asked() {
         panic!("findings")
     };
     let messages: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
-    assert_eq!(messages, ["there is no judge `quality.helpful@1`", "there is no judge `quality.better@1`"]);
+    assert_eq!(
+        messages,
+        ["helpful", "better"].map(|name| {
+            format!("there is no judge `quality.{name}@1`, neither in the project, nor in its history, nor in its registry")
+        })
+    );
 }

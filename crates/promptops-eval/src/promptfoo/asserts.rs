@@ -41,7 +41,7 @@ struct Expected {
 }
 
 /// Types that are judged here.
-const KNOWN: [&str; 30] = [
+const KNOWN: [&str; 35] = [
     "equals",
     "contains",
     "icontains",
@@ -54,6 +54,11 @@ const KNOWN: [&str; 30] = [
     "is-json",
     "contains-json",
     "contains-html",
+    "is-html",
+    "is-xml",
+    "contains-xml",
+    "is-sql",
+    "contains-sql",
     "is-refusal",
     "word-count",
     "levenshtein",
@@ -81,12 +86,10 @@ const CODE: [&str; 4] = ["javascript", "python", "ruby", "webhook"];
 const IGNORES_NOT: [&str; 3] = ["is-valid-function-call", "is-valid-openai-tools-call", "tool-call-f1"];
 
 /// Types of promptfoo that have no counterpart.
-const WITHOUT_COUNTERPART: [&str; 37] = [
+const WITHOUT_COUNTERPART: [&str; 32] = [
     "agent-rubric",
     "answer-relevance",
     "classifier",
-    "contains-sql",
-    "contains-xml",
     "context-faithfulness",
     "context-recall",
     "context-relevance",
@@ -95,10 +98,7 @@ const WITHOUT_COUNTERPART: [&str; 37] = [
     "g-eval",
     "guardrails",
     "human",
-    "is-html",
-    "is-sql",
     "is-valid-openai-function-call",
-    "is-xml",
     "max-score",
     "meteor",
     "model-graded-closedqa",
@@ -488,6 +488,11 @@ impl Assert {
             "bleu" => self.graded(json!({"type": "bleu", "value": texts(needed()?)?, "like": "promptfoo"}), 0.5)?,
             "gleu" => self.graded(json!({"type": "gleu", "value": texts(needed()?)?}), 0.5)?,
             "contains-html" => contains_html()?,
+            "is-html" => json!({"type": "html-valid"}),
+            "is-xml" => with_elements("xml-valid", expected)?,
+            "contains-xml" => with_elements("contains-xml", expected)?,
+            "is-sql" => in_dialect("sql-valid", expected)?,
+            "contains-sql" => in_dialect("contains-sql", expected)?,
             "is-valid-function-call" | "is-valid-openai-tools-call" => json!({"type": "tool-call"}),
             "tool-call-f1" => {
                 let names: Vec<String> = match needed()? {
@@ -548,6 +553,56 @@ fn contains_html() -> Result<Value, String> {
     };
     let signs = signs.into_iter().map(member).collect::<Result<Vec<Value>, String>>()?;
     Ok(json!({"type": "set", "of": signs, "threshold": 0.2}))
+}
+
+/// Writes a scorer of XML with the elements that must be there.
+fn with_elements(kind: &str, expected: Option<Value>) -> Result<Value, String> {
+    let names = |items: &[Value]| items.iter().map(text_of).collect::<Vec<String>>();
+    let elements = match expected {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::String(text)) => text.split(',').map(|name| name.trim().to_owned()).collect(),
+        Some(Value::Array(items)) => names(&items),
+        Some(Value::Object(fields)) if fields.is_empty() => Vec::new(),
+        Some(Value::Object(fields)) => match fields.get("requiredElements") {
+            Some(Value::Array(items)) => names(items),
+            _ => return Err("`value` names elements: a text, a list, or `requiredElements`".to_owned()),
+        },
+        Some(other) => return Err(format!("`value` names elements, and is not `{other}`")),
+    };
+    Ok(if elements.is_empty() { json!({"type": kind}) } else { json!({"type": kind, "elements": elements}) })
+}
+
+/// Writes a scorer of SQL, in the dialect of promptfoo's database and for its tables.
+fn in_dialect(kind: &str, expected: Option<Value>) -> Result<Value, String> {
+    let fields = match expected {
+        None | Some(Value::Null | Value::Bool(false)) => Map::new(),
+        Some(Value::Object(fields)) => fields,
+        Some(other) => return Err(format!("`value` is a mapping, not `{other}`")),
+    };
+    if fields.get("allowedColumns").is_some_and(|columns| !columns.is_null()) {
+        return Err(
+            "`allowedColumns` has no counterpart: whose a column is, promptfoo's parser decides by rules of its own".to_owned()
+        );
+    }
+    let database = fields.get("databaseType").and_then(Value::as_str).filter(|name| !name.is_empty()).unwrap_or("MySQL");
+    let dialect = match database.to_ascii_lowercase().as_str() {
+        "mysql" | "mariadb" => "mysql",
+        "postgresql" => "postgresql",
+        "bigquery" => "bigquery",
+        "hive" => "hive",
+        "redshift" => "redshift",
+        "snowflake" => "snowflake",
+        "sqlite" => "sqlite",
+        "transactsql" => "mssql",
+        _ => return Err(format!("the database `{database}` has no counterpart")),
+    };
+    let mut scorer = json!({"type": kind, "dialect": dialect, "like": "promptfoo"});
+    match fields.get("allowedTables") {
+        None | Some(Value::Null) => {}
+        Some(Value::Array(tables)) if !tables.is_empty() => scorer["tables"] = tables.iter().map(text_of).collect(),
+        Some(other) => return Err(format!("`allowedTables` is a list of tables, not `{other}`")),
+    }
+    Ok(scorer)
 }
 
 /// Returns a member without the names of metrics, which only a whole cell has.

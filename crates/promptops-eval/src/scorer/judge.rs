@@ -397,7 +397,10 @@ mod tests {
         let bench = bench(json!({"enum": ["a", "b"]}));
         let refused = |text: &str| bench.scorer(text).unwrap_err();
         assert!(refused("{type: judge, prompt: quality.helpful}").starts_with("`prompt` is no version of a prompt: "));
-        assert_eq!(refused("{type: judge, prompt: quality.other@1}"), "there is no judge `quality.other@1`");
+        assert_eq!(
+            refused("{type: judge, prompt: quality.other@1}"),
+            "there is no judge `quality.other@1`, neither in the project, nor in its history, nor in its registry"
+        );
         assert!(refused(TEXT).contains("needs `scores` or `range`"), "{}", refused(TEXT));
         let no_reference = refused("{type: judge, prompt: quality.helpful@2, range: [1, 5]}");
         assert_eq!(no_reference, "the variable `reference` of the judge `quality.helpful@2` has neither a column nor a default");

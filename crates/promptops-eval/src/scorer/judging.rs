@@ -50,7 +50,10 @@ impl JudgeSettings {
     /// Fits the judge to its prompt; `given` are the variables that the scorer itself fills.
     pub(crate) fn build(&self, building: &Building<'_>, given: &[&'static str]) -> Result<Judge, String> {
         let Some(subject) = building.judges.get(&self.prompt) else {
-            return Err(format!("there is no judge `{}`", self.prompt));
+            return Err(format!(
+                "there is no judge `{}`, neither in the project, nor in its history, nor in its registry",
+                self.prompt
+            ));
         };
         let declared = &subject.content.inputs;
         if let Some(name) = given.iter().find(|name| !declared.contains_key(**name)) {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{MAX_REPEATS, lake_slice::MAX_INVOCATIONS};
 use crate::scorer;
+use crate::scorer::sql_text::dialects;
 
 /// Returns the JSON Schema (2020-12) of eval files.
 pub fn schema() -> Value {
@@ -152,6 +153,14 @@ fn fields(kind: &str) -> (Map<String, Value>, Vec<&'static str>) {
                 fields.push(("ignore_case", ignore_case()));
             }
             (fields, vec![])
+        }
+        "contains-sql" | "sql-valid" => {
+            let dialect = json!({"enum": dialects(), "description": "What it must parse as."});
+            let tables = one_or_more("The only tables that may be named.");
+            (vec![("dialect", dialect), ("tables", tables), ("like", like())], vec![])
+        }
+        "contains-xml" | "xml-valid" => {
+            (vec![("elements", one_or_more("Elements that must be there, such as `order.item` and `order.@_id`."))], vec![])
         }
         "contains-json" => (vec![("schema", json!({"type": ["object", "boolean"], "description": "A JSON Schema."}))], vec![]),
         "contains-all" | "contains-any" => ([texts(), vec![("ignore_case", ignore_case())]].concat(), vec![]),
