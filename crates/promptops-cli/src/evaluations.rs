@@ -9,14 +9,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 use promptops_eval::client::retry::RetryPolicy;
 use promptops_eval::client::{ClientError, ErrorClass};
 use promptops_eval::compare::plan::ASSUMED_DISCORDANCE;
-use promptops_eval::dataset::{Dataset, DatasetError, Format, Source};
+use promptops_eval::dataset::{Columns, Dataset, DatasetError, Format, Source};
 use promptops_eval::recording::{self, Recording, Redaction, Replay};
 use promptops_eval::report::{self, v1, v1::Report};
 use promptops_eval::run::{Budget, Progress, Purse, Served, Settings};
 use promptops_eval::scorer::Judges;
 use promptops_eval::{EvalError, Prepared, Spec, Subject, Surroundings};
 use promptops_prompt::finding::{Finding, Severity};
-use promptops_prompt::{PromptId, RenderError};
+use promptops_prompt::{Closure, PromptId, PromptRef, RenderError};
+use promptops_registry::{Registry, RegistryError};
 use promptops_telemetry::price::PriceSource;
 
 use crate::closure::closure;
@@ -28,6 +29,7 @@ use crate::output::{a_a_report, eval_plan, human};
 use crate::project::{CONFIG_FILE, Project};
 use crate::proposal::{Proposal, Version};
 use crate::providers::{prices, routes};
+use crate::{registry_access, status_view};
 
 /// Options of every command that asks a model.
 #[derive(Debug, Clone, Args)]
@@ -180,6 +182,9 @@ pub fn run(
     if keeps_results && replay != ReplayChoice::Off && !options.prune_recordings {
         prepared = prepared.keeping_results(&results_folder(project));
     }
+    if let Some(standing) = standing(proposal, &file.dataset)? {
+        prepared = prepared.holding_to(standing);
+    }
     let recording = open_recording(project, path, replay)?;
     let subjects = [Some(&subject), baseline.as_ref()].into_iter().flatten();
     let models = file.models(subjects);
@@ -274,7 +279,7 @@ impl EvalFile {
         let texts = HashMap::from([(path.to_owned(), text)]);
         freeze(context, project, &spec)?;
         let dataset = read_dataset(project, &spec, &texts)?;
-        let judges = judges(proposal, &spec)?;
+        let judges = judges(context, project, proposal, &spec)?;
         let file = project.root.join(path);
         let folder = file.parent().unwrap_or(&project.root).to_owned();
         Ok(Self { spec, dataset, judges, folder, texts })
@@ -421,22 +426,78 @@ fn read_dataset(project: &Project, spec: &Spec, texts: &HashMap<String, String>)
     })
 }
 
+/// Tells of each case whether it stood at the base already, where the dataset did and all of its cases stand yet. Where some went away or
+/// changed, what the base measured by is not there to be held to, and the gate says so.
+fn standing(proposal: &Proposal, dataset: &Dataset) -> Result<Option<Vec<bool>>, Stopped> {
+    let Some(before) = proposal.base_file(&dataset.path)? else { return Ok(None) };
+    // A file that cannot be read at the base, or has changed under our hands, is told elsewhere.
+    let before = Dataset::read(&dataset.path, dataset.format, Source::of_bytes(&before), &Columns::default());
+    let standing = before.and_then(|before| Ok((dataset.standing(&before)?, before.len()))).ok();
+    Ok(standing.filter(|(standing, all)| standing.iter().filter(|stood| **stood).count() == *all).map(|(standing, _)| standing))
+}
+
 fn subject_of(version: &Version) -> Result<Subject, Stopped> {
-    Subject::new(version.prompt.reference(), &version.closure).map_err(|error: RenderError| {
-        let failure = Failure::new(Exit::Refused, format!("cannot compile `{}`: {error}", version.prompt.reference()));
+    compiled(&version.prompt.reference(), &version.closure)
+}
+
+fn compiled(reference: &PromptRef, closure: &Closure) -> Result<Subject, Stopped> {
+    Subject::new(reference.clone(), closure).map_err(|error: RenderError| {
+        let failure = Failure::new(Exit::Refused, format!("cannot compile `{reference}`: {error}"));
         Stopped::Failure(failure.hint("`promptops check` shows the place"))
     })
 }
 
-/// Returns the judges that an eval file names and that there are; the eval says which are missing.
-fn judges(proposal: &Proposal, spec: &Spec) -> Result<Judges, Stopped> {
+/// Returns the judges that an eval file names and that there are, in the project, its history or its registry; the eval says which are
+/// missing.
+fn judges(context: &Context, project: &Project, proposal: &Proposal, spec: &Spec) -> Result<Judges, Stopped> {
     let mut judges = Judges::new();
+    let mut elsewhere = Vec::new();
     for reference in spec.judges().into_keys() {
-        let Some(prompt) = proposal.find(reference) else { continue };
+        if proposal.find(reference).is_none() {
+            elsewhere.push(reference);
+            continue;
+        }
         let closure = closure(reference, &|reference| proposal.find(reference))?;
-        judges.insert(reference.clone(), Arc::new(subject_of(&Version { prompt: prompt.clone(), closure })?));
+        judges.insert(reference.clone(), Arc::new(compiled(reference, &closure)?));
+    }
+    if elsewhere.is_empty() {
+        return Ok(judges);
+    }
+    for (reference, closure) in context.block_on(published(context, project, &elsewhere))?? {
+        let judge = compiled(&reference, &closure)?;
+        judges.insert(reference, Arc::new(judge));
     }
     Ok(judges)
+}
+
+/// Returns those of some versions that the project's registry has, with their includes, held against their digests.
+async fn published(context: &Context, project: &Project, references: &[&PromptRef]) -> Outcome<Vec<(PromptRef, Closure)>> {
+    let store = registry_access::store(context, project)?;
+    let registry = match Registry::open(store).await {
+        Ok(registry) => registry,
+        // A project may do without one.
+        Err(RegistryError::NotInitialised { .. }) => return Ok(Vec::new()),
+        Err(error) => return Err(unreached(references, registry_access::failure(error))),
+    };
+    let mut found = Vec::new();
+    for reference in references {
+        let version =
+            registry.find_version(reference).await.map_err(|error| unreached(references, registry_access::failure(error)))?;
+        if version.is_some() {
+            let (_, closure) = registry.closure(reference).await.map_err(registry_access::failure)?;
+            found.push(((*reference).clone(), closure));
+        }
+    }
+    let statuses =
+        registry.statuses(found.iter().map(|(reference, _)| reference.clone())).await.map_err(registry_access::failure)?;
+    status_view::warn(context, &statuses);
+    Ok(found)
+}
+
+/// Says what a registry that cannot be read was asked for.
+fn unreached(references: &[&PromptRef], failure: Failure) -> Failure {
+    let names: Vec<String> = references.iter().map(|reference| format!("`{reference}`")).collect();
+    failure.hint(format!("the registry is asked for judges that the project and its history do not have: {}", names.join(", ")))
 }
 
 /// Turns an error of the evaluation into a failure of the command.

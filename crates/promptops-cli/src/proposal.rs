@@ -27,6 +27,7 @@ pub struct Proposal {
 /// The prompts that stand at the base revision, and all that came before.
 #[derive(Debug)]
 struct Base {
+    revision: BaseRevision,
     prompts: BTreeMap<PromptId, Prompt>,
     history: PromptHistory,
 }
@@ -52,10 +53,11 @@ impl Proposal {
             Err(failure) => return Err(failure),
         };
         let base = match base {
-            Some(revision) => Some(Base {
-                prompts: parse(BaseRevision::open(project, revision)?.prompt_files()?),
-                history: PromptHistory::read(project, revision, None)?,
-            }),
+            Some(name) => {
+                let revision = BaseRevision::open(project, name)?;
+                let prompts = parse(revision.prompt_files()?);
+                Some(Base { revision, prompts, history: PromptHistory::read(project, name, None)? })
+            }
             None => None,
         };
         Ok(Self { prompts, history, base })
@@ -77,6 +79,14 @@ impl Proposal {
     /// Tells whether there is a base to compare with.
     pub fn has_base(&self) -> bool {
         self.base.is_some()
+    }
+
+    /// Returns the bytes of a file at the base revision, by its path from the project's root; nothing without a base or such a file.
+    pub fn base_file(&self, path: &str) -> Outcome<Option<Vec<u8>>> {
+        match &self.base {
+            Some(base) => base.revision.file(path),
+            None => Ok(None),
+        }
     }
 
     /// Returns the version at the base revision, with its includes as they were there.

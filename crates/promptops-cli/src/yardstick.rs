@@ -3,13 +3,12 @@
 //! All eval files are looked at, not those of changed prompts alone: who lowers the bar today and changes the prompt tomorrow
 //! would else never be seen.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use promptops_eval::Spec;
 use promptops_eval::dataset::{Columns, Dataset, DatasetError, Format, Source};
 use promptops_eval::recording;
-use promptops_prompt::Digest;
 use promptops_prompt::yaml::{self, Kind};
 use serde_json::Value;
 
@@ -276,23 +275,9 @@ struct Rows {
 }
 
 impl Rows {
-    /// Compares by content, so that the order does not matter, and by the columns of `before`, so that a new one is no change.
     fn compare(before: &Dataset, now: &Dataset) -> Result<Self, DatasetError> {
-        let mut counts: HashMap<Digest, usize> = HashMap::new();
-        for row in before.rows() {
-            *counts.entry(Digest::of_json(&Value::Object(row?.values))).or_default() += 1;
-        }
-        let columns: BTreeSet<&str> = before.columns.iter().map(String::as_str).collect();
-        let mut new = 0;
-        for row in now.rows() {
-            let mut values = row?.values;
-            values.retain(|column, _| columns.contains(column.as_str()));
-            match counts.get_mut(&Digest::of_json(&Value::Object(values))).filter(|count| **count > 0) {
-                Some(count) => *count -= 1,
-                None => new += 1,
-            }
-        }
-        Ok(Self { lost: counts.values().sum(), new })
+        let stand = now.standing(before)?.into_iter().filter(|stood| *stood).count();
+        Ok(Self { lost: before.len() - stand, new: now.len() - stand })
     }
 }
 

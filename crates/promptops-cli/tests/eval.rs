@@ -225,6 +225,76 @@ fn recorded_answers_need_no_model_and_give_the_same_report() {
     assert_eq!(report["candidate"]["comparability_key"], report["parent"]["comparability_key"]);
 }
 
+/// A judge of its own repository, published to a registry that both name.
+#[test]
+fn a_judge_may_stand_in_the_registry_alone() {
+    let (team, judges, model) = (Project::new(), Project::new(), Model::start());
+    let registry = format!("file://{}", judges.path().join("registry").display());
+    judges.write(
+        "prompts/quality/clear.yaml",
+        "id: quality.clear\nversion: 1\nowner: research\npurpose: Judge answers\nmodel: offline-large-2026-01\n\
+         parameters: {temperature: 0}\ntags: [judge]\ninputs:\n  answer: {type: string}\noutput: {enum: [good, bad]}\n\
+         messages:\n  - role: system\n    content: |\n      {% include \"quality.labels@1\" %}\n  - role: user\n    content: \"{{ answer }}\"\n",
+    );
+    judges.write(
+        "prompts/quality/labels.yaml",
+        "id: quality.labels\nversion: 1\nowner: research\npurpose: Name the labels\nmodel: offline-large-2026-01\ntags: [judge]\n\
+         template: |\n  Answer with exactly one of: good, bad.\n  - good: billing, technical\n  - bad: anything else\n  Only the label.\n",
+    );
+    judges.commit("judges");
+    let with_registry = |arguments: &[&str]| {
+        [&["--registry", &registry], arguments].concat().iter().map(|text| (*text).to_owned()).collect::<Vec<_>>()
+    };
+    let run = |project: &Project, arguments: &[&str]| {
+        let arguments = with_registry(arguments);
+        project.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    team.write(
+        "evals/intents.yaml",
+        &format!("{EVAL}  - name: clarity\n    scorer: {{type: judge, prompt: quality.clear@1, scores: {{good: 1, bad: 0}}}}\n    margin: 0.1\n"),
+    );
+    team.commit("judge answers");
+    let nowhere = "there is no judge `quality.clear@1`, neither in the project, nor in its history, nor in its registry";
+
+    // No registry at all, and one without the judge.
+    assert!(run(&team, &["eval", "--url", &model.url]).stderr.contains(nowhere));
+    assert_eq!(run(&judges, &["registry", "init"]).exit, 0);
+    assert!(run(&team, &["eval", "--url", &model.url]).stderr.contains(nowhere));
+
+    let published = run(&judges, &["publish", "quality.clear"]);
+    assert_eq!(published.exit, 0, "{}", published.stderr);
+    let judged = run(&team, &["eval", "--url", &model.url, "--format", "json"]);
+    let clarity = |outcome: &Outcome| {
+        let metrics = outcome.json()["reports"][0]["metrics"].as_array().unwrap().clone();
+        metrics.into_iter().find(|metric| metric["name"] == "clarity").unwrap()
+    };
+    assert_eq!(judged.exit, 0, "{}{}", judged.stdout, judged.stderr);
+    assert_eq!(clarity(&judged)["candidate"]["estimate"], 1.0, "{}", judged.stdout);
+    let replayed = run(&team, &["eval", "--replay", "only", "--format", "json"]);
+    assert_eq!((replayed.exit, clarity(&replayed)), (0, clarity(&judged)), "{}", replayed.stderr);
+
+    let yanked = run(&judges, &["yank", "quality.clear@1", "--reason", "it praises everything"]);
+    assert_eq!(yanked.exit, 0, "{}", yanked.stderr);
+    let warned = run(&team, &["eval", "--replay", "only"]);
+    assert_eq!(warned.exit, 0, "{}", warned.stderr);
+    assert!(warned.stderr.contains("it praises everything"), "{}", warned.stderr);
+
+    // Content that was tampered with does not judge; a registry that is away is not taken for one without the judge.
+    for blob in walk(&judges.path().join("registry/blobs")) {
+        let text = std::fs::read_to_string(&blob).unwrap();
+        std::fs::write(&blob, text.replace("anything else", "nothing at all")).unwrap();
+    }
+    assert_eq!(run(&team, &["eval", "--replay", "only"]).exit, 7);
+    let away = team.run(&["--registry", "http://127.0.0.1:9", "eval", "--replay", "only"]);
+    assert_eq!(away.exit, 6, "{}", away.stderr);
+    assert!(away.stderr.contains("judges that the project and its history do not have: `quality.clear@1`"), "{}", away.stderr);
+}
+
+fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
 #[test]
 fn what_cannot_run_says_why_and_what_to_do() {
     let project = Project::new();

@@ -195,6 +195,39 @@ fn evals_of_prompts_that_stay_as_they_are_are_looked_at() {
 }
 
 #[test]
+fn easy_cases_that_come_with_a_version_hide_no_loss() {
+    let (project, model) = (project(), Model::start());
+    let rows = |numbers: std::ops::Range<u32>, hard: u32| -> String {
+        numbers.fold(String::new(), |rows, number| match number < hard {
+            true => format!("{rows}c{number},message {number} it crashes with errors,technical,\n"),
+            false => format!("{rows}c{number},message {number} about refunds and charges,billing,\n"),
+        })
+    };
+    let header = "id,message,intent,critical\n";
+    project.write("datasets/intents.csv", format!("{header}{}", rows(0..80, 10)));
+    project.commit("Another dataset");
+    // Version 2 does not know any more what is technical.
+    project.replace("prompts/support/intent.yaml", "version: 1", "version: 2\nparent: 1");
+    project.replace("prompts/support/intent.yaml", "errors, crashes, login", "unicorns");
+    let alone = said(&project, &["--url", &model.1]);
+    assert!(alone.starts_with("refused with 1\n") && alone.contains("worse than the parent"), "{alone}");
+
+    project.write("datasets/intents.csv", format!("{header}{}", rows(0..480, 10)));
+    insta::assert_snapshot!(said(&project, &["--url", &model.1]), @r"
+    refused with 1
+    reasons: `support.intent@2`: accuracy: regressed, 100.0% → 97.9%, difference -2.1 [-3.5, -1.2] of 480 cases, margin 5.0 (over the cases of the base alone (-12.5 points of 80 cases): worse than the parent; bring the new cases in a pull request of their own, before the version)
+    notes: recorded answers in `evals/recordings/intents.jsonl` come with the proposal
+    notes: 400 cases of the dataset `datasets/intents.csv` came with the proposal
+    ");
+    // Where they came before, they are the base's own, and the margin allows the loss.
+    project.git(["stash", "--quiet", "--", "prompts"]);
+    project.commit("More cases");
+    project.git(["stash", "pop", "--quiet"]);
+    let later = said(&project, &["--url", &model.1]);
+    assert!(later.starts_with("passed with 0"), "{later}");
+}
+
+#[test]
 fn a_bar_that_is_lowered_beside_a_change_is_told() {
     let project = project();
     let lowered = |old: &str, new: &str| {

@@ -4,8 +4,8 @@
 //! *pass* when it excludes a loss of the margin or more, *regressed* when it shows a loss beyond doubt and does not exclude that
 //! it is as large as the margin, otherwise *inconclusive*. A version passes when **every** guarded metric does; that needs no
 //! correction for their number. A metric is only called *regressed* when its loss still shows after Holm's correction, so that
-//! a version which is not worse is refused at most as often as [`ALARM`] says, however many metrics there are.
-//! A floor or ceiling and the cases that must pass are hard rules. Slices are scanned and warn; they do not decide.
+//! a version which is not worse is refused at most as often as [`ALARM`] says, however many metrics there are. Where cases came with the proposal, every metric is also held to the others alone: easy
+//! cases beside a loss do not hide it. A floor or ceiling and the cases that must pass are hard rules. Slices are scanned and warn; they do not decide.
 //!
 //! What could not be answered or judged for a reason outside the prompt is an error, neither a pass nor a fail: it stays out of
 //! the means. It may not decide either: the verdict is also computed as if all that is unknown of one side had been good and
@@ -20,6 +20,7 @@ mod must_pass;
 mod outcomes;
 pub mod plan;
 pub mod slices;
+mod standing;
 
 use promptops_stats::{Interval, PairedComparison, StatsError, holm};
 
@@ -195,6 +196,9 @@ pub struct Basis<'a> {
     /// Whether each case was drawn at random; the others were asked because they must pass, and are no part of any mean. None where
     /// all were drawn.
     pub drawn: Option<&'a [bool]>,
+    /// Whether each case stood at the base already, where others came with the proposal: metrics are held to these alone, too. None where
+    /// all stood there, or nothing is known of a base.
+    pub standing: Option<&'a [bool]>,
     /// The parts of the dataset to look at besides the whole.
     pub slices: &'a [Slice],
     /// The share of unknown answers above which there is no verdict.
@@ -210,13 +214,10 @@ pub struct Basis<'a> {
 /// # Errors
 /// [`EvalError::Statistics`].
 pub fn compare(basis: &Basis<'_>, candidate: &Outcomes, parent: Option<&Outcomes>) -> Result<Comparison, EvalError> {
-    let mut results = Vec::new();
-    for (index, metric) in basis.metrics.iter().enumerate() {
-        let sides = metric::Sides::new(basis, index, candidate, parent);
-        let result = sides.result();
-        results.push(result.map_err(|source| statistics(metric, source))?);
+    let mut results = results(basis, candidate, parent, None)?;
+    if let Some(standing) = basis.standing {
+        standing::hold(basis, &mut results, &self::results(basis, candidate, parent, Some(standing))?);
     }
-    name_culprits(basis.metrics, &mut results);
     let slices = match parent {
         Some(parent) => slices::compare(basis, candidate, parent)?,
         None => Vec::new(),
@@ -231,6 +232,26 @@ pub fn compare(basis: &Basis<'_>, candidate: &Outcomes, parent: Option<&Outcomes
     };
     let must_pass = (0..basis.heads.len()).filter(|case| basis.heads.must_pass(*case)).count();
     Ok(Comparison { metrics: results, slices, must_pass, must_pass_failures, errors, too_many_errors, verdict })
+}
+
+/// Returns what is said about each metric, over all cases or over those of `members`.
+fn results(
+    basis: &Basis<'_>,
+    candidate: &Outcomes,
+    parent: Option<&Outcomes>,
+    members: Option<&[bool]>,
+) -> Result<Vec<MetricResult>, EvalError> {
+    let mut results = Vec::new();
+    for (index, metric) in basis.metrics.iter().enumerate() {
+        let sides = metric::Sides::new(basis, index, candidate, parent);
+        let result = match members {
+            Some(members) => sides.of_members(members).result(),
+            None => sides.result(),
+        };
+        results.push(result.map_err(|source| statistics(metric, source))?);
+    }
+    name_culprits(basis.metrics, &mut results);
+    Ok(results)
 }
 
 fn statistics(metric: &Metric, source: StatsError) -> EvalError {

@@ -13,7 +13,7 @@ mod rows;
 mod source;
 mod yaml_rows;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
 
@@ -193,6 +193,30 @@ impl Dataset {
     /// Tells whether there is no case; never so of a dataset that was read.
     pub fn is_empty(&self) -> bool {
         self.heads.is_empty()
+    }
+
+    /// Tells of each case whether `before` has it, by its content, so that the order does not matter, and by the columns of `before`, so
+    /// that a new column is no change. A case that stands there once is found once.
+    ///
+    /// # Errors
+    /// As [`Dataset::rows`].
+    pub fn standing(&self, before: &Self) -> Result<Vec<bool>, DatasetError> {
+        let mut counts: HashMap<Digest, usize> = HashMap::new();
+        for row in before.rows() {
+            *counts.entry(Digest::of_json(&Value::Object(row?.values))).or_default() += 1;
+        }
+        let columns: BTreeSet<&str> = before.columns.iter().map(String::as_str).collect();
+        let mut standing = Vec::with_capacity(self.len());
+        for row in self.rows() {
+            let mut values = row?.values;
+            values.retain(|column, _| columns.contains(column.as_str()));
+            let count = counts.get_mut(&Digest::of_json(&Value::Object(values))).filter(|count| **count > 0);
+            standing.push(count.is_some());
+            if let Some(count) = count {
+                *count -= 1;
+            }
+        }
+        Ok(standing)
     }
 
     /// Reads every case again, in the order of the file. Reads the source once and holds one row at a time.

@@ -38,6 +38,8 @@ pub struct Prepared<'a> {
     pub scorers: Vec<Box<dyn Scorer>>,
     /// Where results of runs are kept, if they are.
     results: Option<Results>,
+    /// Whether each case stood at the base already; none where all did, or nothing is known of a base.
+    standing: Option<Vec<bool>>,
 }
 
 /// What an eval file refers to besides its dataset.
@@ -132,13 +134,26 @@ impl<'a> Prepared<'a> {
             findings = unknown_labels(spec, dataset, &scorers)?;
             findings.extend(spec.metrics.iter().zip(&scorers).filter_map(|(metric, scorer)| limits(spec, metric, scorer.unit())));
         }
-        if findings.is_empty() { Ok(Self { spec, dataset, scorers, results: None }) } else { Err(EvalError::Findings(findings)) }
+        if findings.is_empty() {
+            Ok(Self { spec, dataset, scorers, results: None, standing: None })
+        } else {
+            Err(EvalError::Findings(findings))
+        }
     }
 
     /// Keeps results of runs in a folder and takes that of the parent from there, where it is comparable.
     #[must_use]
     pub fn keeping_results(self, folder: &Path) -> Self {
         Self { results: Some(Results::in_folder(folder)), ..self }
+    }
+
+    /// Holds metrics to the cases that stood at the base alone, too; `standing` tells it of each case, in the order of the dataset.
+    ///
+    /// Where others came besides, all cases are asked: a run that stops early would have to stop for both.
+    #[must_use]
+    pub fn holding_to(self, standing: Vec<bool>) -> Self {
+        let has_new = standing.contains(&false) && standing.contains(&true);
+        Self { standing: has_new.then_some(standing), ..self }
     }
 
     /// Returns the digest of everything that turns answers into scores.
@@ -179,7 +194,9 @@ impl<'a> Prepared<'a> {
         let versions: Vec<&Subject> = [candidate].into_iter().chain(parent).collect();
         let (dataset, copies) = self.with_copies_together(&versions)?;
         let asked = match parent {
-            Some(parent) if self.spec.early_stop => self.ask_until_it_stands(&dataset, (candidate, parent), settings).await?,
+            Some(parent) if self.spec.early_stop && self.standing.is_none() => {
+                self.ask_until_it_stands(&dataset, (candidate, parent), settings).await?
+            }
             _ => self.ask_all(candidate, parent, settings).await?,
         };
         let asked_dataset = asked.dataset.or(match dataset {
@@ -191,7 +208,8 @@ impl<'a> Prepared<'a> {
         let (slices, too_many) = slices::read(dataset, &self.spec.slice_columns())?;
         let units = self.units();
         let (looks, drawn) = (asked.looks.as_ref(), asked.drawn.as_deref());
-        let basis = Basis { slices: &slices, looks, drawn, ..self.basis(&dataset.heads, &units) };
+        let standing = self.standing.as_deref();
+        let basis = Basis { slices: &slices, looks, drawn, standing, ..self.basis(&dataset.heads, &units) };
         let parent_outcomes = asked.parent.as_ref().map(|run| Outcomes::of(run, units.clone())).transpose()?;
         let comparison = compare(&basis, &Outcomes::of(&asked.candidate, units.clone())?, parent_outcomes.as_ref())?;
         let mut served = asked.candidate.served;
@@ -208,6 +226,14 @@ impl<'a> Prepared<'a> {
             notes.push(format!(
                 "{copies} of {} cases ask and expect what another does: they count as one with it",
                 self.dataset.len()
+            ));
+        }
+        if let Some(standing) = standing {
+            let new = standing.iter().filter(|stood| !**stood).count();
+            let early = if self.spec.early_stop { ", and all are asked" } else { "" };
+            notes.push(format!(
+                "{new} of {} cases came with the proposal: metrics are held to the others alone, too{early}",
+                standing.len()
             ));
         }
         Ok(Evaluation {
@@ -286,7 +312,17 @@ impl<'a> Prepared<'a> {
     fn basis<'b>(&'b self, heads: &'b dataset::Heads, units: &'b [Unit]) -> Basis<'b> {
         let max_error_share = self.spec.max_error_share;
         let metrics = &self.spec.metrics;
-        Basis { heads, metrics, units, drawn: None, slices: &[], max_error_share, looks: None, with_exact_tests: true }
+        Basis {
+            heads,
+            metrics,
+            units,
+            drawn: None,
+            standing: None,
+            slices: &[],
+            max_error_share,
+            looks: None,
+            with_exact_tests: true,
+        }
     }
 
     async fn ask_all(&self, candidate: &Subject, parent: Option<&Subject>, settings: &Settings<'_>) -> Result<Asked, EvalError> {

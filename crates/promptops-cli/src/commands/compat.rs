@@ -101,7 +101,7 @@ struct Found {
 
 /// Where versions come from.
 enum Source<'a> {
-    Git(Proposal),
+    Git(Box<Proposal>),
     Registry(&'a Context, Box<Registry>),
 }
 
@@ -136,7 +136,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Outcome<Exit> {
     let source = if arguments.published {
         Source::Registry(context, Box::new(context.block_on(open(context, &project))??))
     } else {
-        Source::Git(Proposal::read(&project, None)?)
+        Source::Git(Box::new(Proposal::read(&project, None)?))
     };
     let rule = policy.compatibility(&arguments.new.id);
     let level = arguments.level.unwrap_or(rule.level);

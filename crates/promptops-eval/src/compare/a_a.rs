@@ -86,7 +86,15 @@ pub fn measure(basis: &Basis<'_>, repeats: &[Outcomes], comparisons: u32, seed: 
             Split::Cases => pair_cases(&repeats[0], basis.heads, groups.clone(), &mut random),
         };
         let heads = heads.without_must_pass();
-        let basis = Basis { heads: &heads, metrics: &metrics, slices: &[], looks: None, with_exact_tests: false, ..*basis };
+        let basis = Basis {
+            heads: &heads,
+            metrics: &metrics,
+            standing: None,
+            slices: &[],
+            looks: None,
+            with_exact_tests: false,
+            ..*basis
+        };
         let comparison = compare(&basis, &candidate, Some(&parent))?;
         found.cases = heads.len();
         match comparison.verdict {

@@ -77,7 +77,7 @@ pub fn read(dataset: &Dataset, columns: &[String]) -> Result<(Vec<Slice>, Vec<St
 /// Compares every guarded metric on every slice that has cases enough for an interval.
 pub(super) fn compare(basis: &Basis<'_>, candidate: &Outcomes, parent: &Outcomes) -> Result<Vec<SliceResult>, EvalError> {
     // What holds at every moment holds for the whole only; on a slice there is one look, at the end.
-    let basis = Basis { looks: None, with_exact_tests: false, ..*basis };
+    let basis = Basis { standing: None, looks: None, with_exact_tests: false, ..*basis };
     let (mut results, mut values) = (Vec::new(), Vec::new());
     for (number, slice) in basis.slices.iter().enumerate() {
         for (index, metric) in basis.metrics.iter().enumerate().filter(|(_, metric)| metric.guarded) {

@@ -98,7 +98,17 @@ fn compare(
 }
 
 fn basis<'a>(heads: &'a Heads, metrics: &'a [Metric], units: &'a [Unit]) -> Basis<'a> {
-    Basis { heads, metrics, units, drawn: None, slices: &[], max_error_share: 0.2, looks: None, with_exact_tests: true }
+    Basis {
+        heads,
+        metrics,
+        units,
+        drawn: None,
+        standing: None,
+        slices: &[],
+        max_error_share: 0.2,
+        looks: None,
+        with_exact_tests: true,
+    }
 }
 
 /// A run of 200 cases of which those from `from` are bad.
@@ -416,6 +426,49 @@ fn an_answer_that_was_not_given_is_not_the_fastest() {
     let comparison = compare(&dataset(100), &[metric], &candidate, Some(&quantities(&values))).unwrap();
     assert_eq!(comparison.metrics[0].candidate.estimate, Some(500.0));
     assert_eq!(comparison.metrics[0].difference.unwrap().paired.unwrap().cases, 90);
+}
+
+#[test]
+fn easy_cases_that_come_with_a_version_do_not_hide_its_loss() {
+    // The first hundred cases stood before, and the rest are answered well by anybody.
+    let with_losses = |losses: usize, all: usize| -> Vec<Vec<Call>> {
+        (0..all).map(|index| vec![if index < losses { Bad } else { Good }]).collect()
+    };
+    let found = |losses: usize, all: usize, standing: Option<usize>, minimum| {
+        let (candidate, parent, dataset) = (run_of(&with_losses(losses, all)), run_of(&with_losses(0, all)), dataset(all));
+        let standing: Option<Vec<bool>> = standing.map(|count| (0..all).map(|case| case < count).collect());
+        let metrics = [metric(0.03, minimum)];
+        let basis = Basis { standing: standing.as_deref(), ..basis(&dataset.heads, &metrics, candidate.units()) };
+        let found = super::compare(&basis, &candidate, Some(&parent)).unwrap();
+        (found.metrics[0].verdict, found.metrics[0].reason.clone().unwrap_or_default())
+    };
+    assert_eq!(found(12, 100, None, None).0, MetricVerdict::Regressed);
+    assert_eq!(found(12, 1_000, None, None).0, MetricVerdict::Pass, "what is guarded against");
+    let way_out = "bring the new cases in a pull request of their own, before the version";
+    let reason = format!("over the cases of the base alone (-12.0 points of 100 cases): worse than the parent; {way_out}");
+    assert_eq!(found(12, 1_000, Some(100), None), (MetricVerdict::Regressed, reason));
+    // A loss that a hundred cases do not show beyond doubt is doubted.
+    let (verdict, reason) = found(4, 1_000, Some(100), None);
+    assert_eq!(verdict, MetricVerdict::Inconclusive);
+    assert!(reason.starts_with("over the cases of the base alone (-4.0 points of 100 cases): "), "{reason}");
+    // The limit holds over them, too.
+    let below = found(12, 1_000, Some(100), Some(0.9));
+    assert_eq!(below.0, MetricVerdict::BelowMinimum);
+    assert!(below.1.contains("below the minimum of 0.9"), "{below:?}");
+    // Too few cases at the base are what others are added for.
+    assert_eq!(found(0, 30, None, None).0, MetricVerdict::Inconclusive);
+    assert_eq!(found(0, 1_000, Some(30), None).0, MetricVerdict::Pass);
+    assert_eq!(found(1, 1_000, Some(100), None).0, MetricVerdict::Pass);
+    // New cases count as well: a loss among them is one.
+    let (candidate, parent, all) = (run_of(&bad_from(160)), run_of(&bad_from(200)), dataset(200));
+    let standing: Vec<bool> = (0..200).map(|case| case < 100).collect();
+    let metrics = [metric(0.03, None)];
+    let basis = Basis { standing: Some(&standing), ..basis(&all.heads, &metrics, candidate.units()) };
+    let found = super::compare(&basis, &candidate, Some(&parent)).unwrap();
+    assert_eq!(
+        (found.metrics[0].verdict, found.metrics[0].reason.as_deref()),
+        (MetricVerdict::Regressed, Some("worse than the parent"))
+    );
 }
 
 #[test]
