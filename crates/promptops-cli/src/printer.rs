@@ -85,6 +85,11 @@ impl Printer {
     /// A reader that went away, as `head` does, is no failure: the rest is dropped and the run goes on, so that its exit code
     /// is the same whether or not somebody read to the end. An answer that a full disk cut off ends the run.
     pub fn answer(&self, text: &str) {
+        self.answer_to_reader(text);
+    }
+
+    /// Writes a part of an answer that has no end of its own, as [`Printer::answer`] does; returns whether somebody reads.
+    pub fn answer_to_reader(&self, text: &str) -> bool {
         let mut stdout = std::io::stdout().lock();
         match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
@@ -92,7 +97,7 @@ impl Printer {
                 let _ = self.failure(&failure);
                 std::process::exit(failure.exit.code().into());
             }
-            _ => {}
+            written => written.is_ok(),
         }
     }
 

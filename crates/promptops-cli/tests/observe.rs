@@ -5,6 +5,8 @@
 mod support;
 
 use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 
 use insta::assert_snapshot;
 use support::Project;
@@ -480,6 +482,44 @@ fn the_latest_records() {
     ----- stderr -----
     "#);
     assert_eq!(project.run(["invocations", "tail", "--json"]).stdout.lines().count(), 4);
+}
+
+#[test]
+fn records_are_shown_as_they_come() {
+    let project = imported();
+    project.write("new.jsonl", [record(0, 1, "bil\\u001b[2Jling"), record(1, 2, "sales")].concat());
+    let follow = |arguments: &[&str]| {
+        let mut command = project.promptops(["invocations", "tail", "--follow", "--every", "1"]);
+        let mut child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        (child, lines)
+    };
+    let (mut for_people, mut text) = follow(&["-n", "1"]);
+    let (mut for_programs, mut json) = follow(&["-n", "1", "--json", "--prompt", "support.routing"]);
+    let first: Vec<String> = text.by_ref().take(2).collect();
+    assert!(first[0].starts_with("time (UTC)") && first[1].contains("gpt-4o-mini"), "{first:?}");
+    assert!(json.next().unwrap().contains("2026-05-02T08:00:00"));
+
+    assert_eq!(project.run(["invocations", "import", "new.jsonl"]).exit, 0);
+    let new: Vec<String> = text.by_ref().take(2).collect();
+    assert_eq!(
+        new,
+        [
+            r"2026-05-01 00:00:00  support.routing@2  -                       ok      bil\u{1b}[2Jling  201    -    -         -",
+            "2026-05-01 00:01:00  support.routing@2  -                       ok      sales             202    -    -         -",
+        ]
+    );
+    assert_eq!(json.by_ref().take(2).filter(|line| line.contains("019f0000-0000-7000-8000-00000000000")).count(), 2);
+
+    // It ends when nobody reads; who asks for something else is told so at once.
+    drop(json);
+    project.write("newer.jsonl", record(2, 3, "sales"));
+    assert_eq!(project.run(["invocations", "import", "newer.jsonl"]).exit, 0);
+    assert!(for_programs.wait().unwrap().success());
+    assert!(text.next().unwrap().contains("00:02:00"));
+    for_people.kill().unwrap();
+    for_people.wait().unwrap();
+    assert!(project.run(["invocations", "tail", "--every", "1"]).stderr.contains("--follow"));
 }
 
 #[test]

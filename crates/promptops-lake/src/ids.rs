@@ -102,6 +102,15 @@ impl Lake {
         Ok(waiting)
     }
 
+    /// Returns the ids of all rows of landed files.
+    pub(crate) async fn landed_ids(&self, landed: &[ObjectMeta]) -> Result<Ids, LakeError> {
+        let mut reads = Vec::with_capacity(landed.len());
+        for file in landed {
+            reads.push(async { Ok(self.rows_of(file, 0).await?.rows.into_iter().map(|row| row.id).collect::<Ids>()) });
+        }
+        stream::iter(reads).buffer_unordered(FILES_AT_ONCE).try_concat().await
+    }
+
     /// Returns which of the sorted rows of an hour its files hold.
     async fn ids_of(&self, rows: &[Row], files: &[&ObjectMeta]) -> Result<Ids, LakeError> {
         let mut wanted: Vec<Uuid> = rows.iter().map(|row| row.id).collect();

@@ -106,7 +106,7 @@ fn made_within(id: &str) -> Option<Filter> {
     Some(Filter { since: made.checked_sub_signed(AROUND), until: made.checked_add_signed(AROUND), ..Filter::default() })
 }
 
-fn records(result: &QueryResult) -> Result<Vec<Invocation>, LakeError> {
+pub(crate) fn records(result: &QueryResult) -> Result<Vec<Invocation>, LakeError> {
     let mut records = Vec::with_capacity(result.row_count());
     for batch in result.batches() {
         records.extend(from_batch(batch)?);
@@ -114,6 +114,6 @@ fn records(result: &QueryResult) -> Result<Vec<Invocation>, LakeError> {
     Ok(records)
 }
 
-fn by_time() -> Vec<SortExpr> {
+pub(crate) fn by_time() -> Vec<SortExpr> {
     vec![col("time").sort(true, false), col("invocation_id").sort(true, false)]
 }

@@ -16,12 +16,18 @@ pub enum Align {
 pub struct Table {
     columns: Vec<(String, Align)>,
     rows: Vec<Vec<String>>,
+    /// The widths of what was written already, of a table that is written in parts.
+    written: Option<Vec<usize>>,
 }
 
 impl Table {
     /// Returns a table with these columns.
     pub fn new(columns: &[(&str, Align)]) -> Self {
-        Self { columns: columns.iter().map(|(name, align)| ((*name).to_owned(), *align)).collect(), rows: Vec::new() }
+        Self {
+            columns: columns.iter().map(|(name, align)| ((*name).to_owned(), *align)).collect(),
+            rows: Vec::new(),
+            written: None,
+        }
     }
 
     /// Adds a row with one cell per column.
@@ -32,14 +38,36 @@ impl Table {
 
     /// Writes the table with a header and a final newline. Cells may carry colour.
     pub fn render(&self, printer: &Printer) -> String {
+        self.lines(&self.widths(), true, printer)
+    }
+
+    /// Writes the rows that came since the last time, behind the header the first time. Columns grow and never shrink.
+    pub fn render_more(&mut self, printer: &Printer) -> String {
+        let mut widths = self.widths();
+        for (width, written) in widths.iter_mut().zip(self.written.iter().flatten()) {
+            *width = (*width).max(*written);
+        }
+        let text = self.lines(&widths, self.written.is_none(), printer);
+        self.rows.clear();
+        self.written = Some(widths);
+        text
+    }
+
+    fn widths(&self) -> Vec<usize> {
         let width = |column: usize| {
             let cells = self.rows.iter().map(|row| visible_width(&row[column]));
             cells.chain([visible_width(&self.columns[column].0)]).max().unwrap_or(0)
         };
-        let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
-        let header = self.columns.iter().map(|(name, _)| printer.paint(BOLD, name)).collect::<Vec<_>>();
-        let mut text = self.line(&header, &widths);
-        self.rows.iter().for_each(|row| text.push_str(&self.line(row, &widths)));
+        (0..self.columns.len()).map(width).collect()
+    }
+
+    fn lines(&self, widths: &[usize], has_header: bool, printer: &Printer) -> String {
+        let mut text = String::new();
+        if has_header {
+            let header = self.columns.iter().map(|(name, _)| printer.paint(BOLD, name)).collect::<Vec<_>>();
+            text = self.line(&header, widths);
+        }
+        self.rows.iter().for_each(|row| text.push_str(&self.line(row, widths)));
         text
     }
 
