@@ -10,6 +10,7 @@ mod json_text;
 mod judging;
 pub(crate) mod sql_text;
 mod treebank;
+mod wording;
 mod xml_text;
 
 pub mod bleu;
