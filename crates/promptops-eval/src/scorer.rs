@@ -60,6 +60,7 @@ use self::adjusted::Adjustment;
 use self::calibration::Agreement;
 use crate::client::{Answer, Call};
 use crate::dataset::{Case, DatasetError, Format};
+use crate::recording::Redaction;
 use crate::run::Failure;
 use crate::spec::fields::{Fields, Findings};
 use crate::subject::Subject;
@@ -275,6 +276,8 @@ pub struct Building<'a> {
     pub format: Format,
     /// The judges that the eval file names.
     pub judges: &'a Judges,
+    /// What is blotted out of what programs say.
+    pub redaction: &'a Redaction,
 }
 
 /// How a scorer grades before any threshold.
