@@ -52,19 +52,14 @@ fn is_of_another_file(output: &io::Stdout) -> io::Result<bool> {
     if !rustix::io::fcntl_getfd(output)?.contains(rustix::io::FdFlags::CLOEXEC) {
         return Ok(false);
     }
-    Ok(REMEMBERED.get().is_none_or(|remembered| !identity(output).is_ok_and(|now| now == *remembered)))
+    let Some(remembered) = REMEMBERED.get() else { return Ok(true) };
+    let now = rustix::fs::fstat(output)?;
+    Ok((now.st_dev, now.st_ino) != (remembered.st_dev, remembered.st_ino))
 }
 
-/// Which file standard output was, by device and number, where it is kept from programs that are started.
+/// What standard output was, where it is kept from programs that are started.
 #[cfg(unix)]
-static REMEMBERED: std::sync::OnceLock<(u64, u64)> = std::sync::OnceLock::new();
-
-#[cfg(unix)]
-fn identity(output: &io::Stdout) -> io::Result<(u64, u64)> {
-    let file = rustix::fs::fstat(output)?;
-    #[expect(clippy::unnecessary_cast, reason = "the types of these differ between systems")]
-    Ok((file.st_dev as u64, file.st_ino as u64))
-}
+static REMEMBERED: std::sync::OnceLock<rustix::fs::Stat> = std::sync::OnceLock::new();
 
 /// Remembers which file standard output is.
 ///
@@ -73,7 +68,7 @@ fn identity(output: &io::Stdout) -> io::Result<(u64, u64)> {
 /// there is nothing to remember, and nothing is written to it.
 pub fn remember_standard_output() {
     #[cfg(unix)]
-    if let Ok(now) = identity(&io::stdout()) {
+    if let Ok(now) = rustix::fs::fstat(io::stdout()) {
         let _ = REMEMBERED.set(now);
     }
 }
