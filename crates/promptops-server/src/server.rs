@@ -1,12 +1,15 @@
 //! Connections: accepted, encrypted where there is a certificate, and ended in order.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use hyper::body::Incoming;
+use axum::body::{Body, Bytes};
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -14,7 +17,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use promptops_registry::Registry;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
 
@@ -39,6 +42,8 @@ const HEAD_BYTES: u32 = 16 << 10;
 /// How long a connection of HTTP/2 may be silent before it is asked whether anybody is there, and how long for an answer.
 const SILENCE: Duration = Duration::from_secs(60);
 const ANSWER_TIME: Duration = Duration::from_secs(20);
+/// How long a connection of HTTP/2 without requests stays open after the server has said on it that it shuts down.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Why serving ended early.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +84,7 @@ pub async fn serve(
         })
     });
     let connections = GracefulShutdown::new();
+    let (draining, told) = watch::channel(false);
     let places = Arc::new(Semaphore::new(state.settings.limits.connections));
     tokio::pin!(shutdown);
     loop {
@@ -97,7 +103,8 @@ pub async fn serve(
             },
             () = &mut shutdown => break,
         };
-        let connection = Connection { state: Arc::clone(&state), router: router.clone(), acceptor: acceptor.clone(), peer };
+        let (acceptor, draining) = (acceptor.clone(), told.clone());
+        let connection = Connection { state: Arc::clone(&state), router: router.clone(), acceptor, peer, draining };
         let watcher = connections.watcher();
         tokio::spawn(async move {
             connection.serve(stream, watcher).await;
@@ -106,6 +113,7 @@ pub async fn serve(
     }
     drop(listener);
     state.is_draining.store(true, Ordering::Release);
+    draining.send_replace(true);
     tracing::info!("shutting down");
     if let Some(agents) = &state.agents {
         // Their streams last until somebody ends them.
@@ -130,6 +138,8 @@ struct Connection {
     router: Router,
     acceptor: Option<TlsAcceptor>,
     peer: SocketAddr,
+    /// Turns true when the server shuts down.
+    draining: watch::Receiver<bool>,
 }
 
 impl Connection {
@@ -179,18 +189,79 @@ impl Connection {
     }
 
     async fn answer_http2(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, watcher: Watcher) {
-        let Self { router, peer, .. } = self;
+        let Self { router, peer, draining, .. } = self;
+        let under_way = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&under_way);
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer));
-            router.clone().call(request)
+            let counted = Counted::new(&counted);
+            let answer = router.clone().call(request);
+            async move { answer.await.map(|answer| answer.map(|body| CountedBody { body, _counted: counted })) }
         });
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder.timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(HEAD_BYTES);
         builder.keep_alive_interval(SILENCE).keep_alive_timeout(ANSWER_TIME);
         let connection = builder.serve_connection(TokioIo::new(stream), service);
-        if let Err(error) = watcher.watch(connection).await {
-            tracing::debug!(%peer, %error, "a connection broke");
+        tokio::select! {
+            ended = watcher.watch(connection) => if let Err(error) = ended {
+                tracing::debug!(%peer, %error, "a connection broke");
+            },
+            // A client that only looks at its connection when it sends something never hears that the server ends.
+            () = left_alone(draining, &under_way) => tracing::debug!(%peer, "a connection without requests was closed"),
         }
+    }
+}
+
+/// Completes when the server shuts down and nothing was under way on a connection for a while.
+async fn left_alone(mut draining: watch::Receiver<bool>, under_way: &AtomicUsize) {
+    if draining.wait_for(|is_draining| *is_draining).await.is_err() {
+        // The server is gone, and with it whoever waits for its connections.
+        return;
+    }
+    loop {
+        tokio::time::sleep(FAREWELL).await;
+        if under_way.load(Ordering::Acquire) == 0 {
+            return;
+        }
+    }
+}
+
+/// Counts a request until its answer was sent whole or nobody waits for it.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// The body of an answer that is counted.
+struct CountedBody {
+    body: Body,
+    _counted: Counted,
+}
+
+impl hyper::body::Body for CountedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -58,4 +58,5 @@ pub use promptops_telemetry::{Invocation, Status};
 pub use reply::{Reply, ReplyStream, StreamEvent};
 pub use settings::{Clock, Settings};
 pub use shared_call::SharedCall;
+pub use standard_output::remember_standard_output;
 pub use warning::{Warn, Warning};

@@ -92,6 +92,8 @@ class Invocation {
 
   end() {
     this.#native.end();
+    // A sink says what is wrong while nobody asks; whoever only records hears of it too.
+    this.#warn();
   }
 
   get id() {

@@ -76,10 +76,12 @@ class Loader {
 
   flush() {
     this.#native.flush();
+    this.#warn();
   }
 
   async flushAsync() {
     await this.#native.flushAsync();
+    this.#warn();
   }
 
   get dropped() {

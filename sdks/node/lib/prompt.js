@@ -46,6 +46,7 @@ class Prompt {
       return answer;
     } catch (error) {
       Invocation.nativeOf(invocation).endWithError(errorName(error));
+      Invocation.warnerOf(invocation)();
       throw error;
     }
   }

@@ -11,3 +11,9 @@ mod invocation;
 mod loader;
 mod prompt;
 mod value;
+
+/// Node keeps its standard output from the programs it starts, so nothing tells later whether that is still what it was.
+#[napi_derive::module_init]
+fn remember() {
+    promptops::remember_standard_output();
+}

@@ -40,7 +40,18 @@ def sources(locked: promptops.Loader) -> None:
 
 
 def test_standard_output_is_closed() -> None:
-    assert "dropped" in run("emf=True", before="import os; os.close(1)"), "the program came to its end"
+    assert "dropped 3" in run("emf=True", before="import os; os.close(1)")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="descriptors are numbered otherwise")
+def test_a_file_that_takes_the_place_of_standard_output_gets_no_record() -> None:
+    before = "import os; os.close(1); stranger = open('stranger.csv', 'w'); assert stranger.fileno() == 1"
+    assert "dropped 3" in run("emf=True", before=before)
+    assert Path("stranger.csv").read_text() == ""
+    # Whoever puts a file there on purpose is followed.
+    before = "import os; target = os.open('target.log', os.O_WRONLY | os.O_CREAT); os.dup2(target, 1)"
+    assert "dropped 0" in run("emf=True", before=before)
+    assert len(Path("target.log").read_text().splitlines()) == 3
 
 
 def test_nobody_reads_standard_output() -> None:

@@ -50,3 +50,19 @@ async fn a_server_does_not_wait_for_ever() {
     server.get("/healthz").await;
     server.stop().await.unwrap().unwrap();
 }
+
+/// As a client does that looks at its connection only while it sends something.
+#[tokio::test]
+async fn a_connection_of_http2_that_nobody_looks_at_does_not_hold_up_the_end() {
+    let mut server = Server::start(|settings| {
+        settings.access = Access::PublicRead;
+        settings.limits.drain_time = Duration::from_secs(3_600);
+    })
+    .await;
+    let mut stream = connect(&server).await;
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    // The server's own settings: it speaks HTTP/2, and has the connection.
+    stream.read_exact(&mut [0; 9]).await.unwrap();
+    server.get("/healthz").await;
+    tokio::time::timeout(Duration::from_secs(60), server.stop()).await.unwrap().unwrap().unwrap();
+}

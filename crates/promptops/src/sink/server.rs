@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::path::Path;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use flate2::Compression;
@@ -16,6 +17,10 @@ use super::retry::{Retry, Sent, Tell};
 
 /// Time for an answer. The server answers when the records are on its disk.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How often a request under way looks whether the process is about to end.
+const LOOK: Duration = Duration::from_millis(50);
+/// The most of the time left at the end that is kept for the spool. It is a quarter where that is less.
+const FOR_SPOOL: Duration = Duration::from_millis(500);
 /// The most records of a request that is made of a spooled file.
 const LINES: usize = 500;
 /// The most bytes of such a request before it is compressed, unless one record alone has more. The server takes 16 MB.
@@ -47,9 +52,7 @@ impl ServerCarrier {
     }
 
     /// Posts lines once.
-    fn post(&mut self, lines: &[String], deadline: Option<Instant>) -> Sent {
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let patience = left.map_or(PATIENCE, |left| left.min(PATIENCE));
+    fn post(&mut self, lines: &[String], patience: &Patience<'_>) -> Sent {
         let refused = |reason| Sent::Refused { reason, fewer_may_pass: false };
         if self.client.is_none() {
             match self.connect() {
@@ -60,9 +63,11 @@ impl ServerCarrier {
         let Some((runtime, connection)) = &self.client else { return refused(String::new()) };
         let headers = [("content-type", "application/x-ndjson"), ("content-encoding", "gzip")];
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let post = Post { path: "v1/invocations", headers: &headers, body: zipped(lines).into(), patience };
-        match runtime.block_on(connection.post_once(post)) {
-            Ok((answer, pause)) => {
+        let post = Post { path: "v1/invocations", headers: &headers, body: zipped(lines).into(), patience: PATIENCE };
+        let for_spool = if self.spool.is_some() { FOR_SPOOL } else { Duration::ZERO };
+        match runtime.block_on(in_time(connection.post_once(post), patience, for_spool)) {
+            None => Sent::Later { reason: "the server did not answer before the end".to_owned(), pause: None },
+            Some(Ok((answer, pause))) => {
                 let says = || match serde_json::from_slice::<Problem>(&answer.body) {
                     Ok(problem) => format!("the server answered {}: {}", answer.status, problem.detail),
                     Err(_) => format!("the server answered {}", answer.status),
@@ -74,7 +79,7 @@ impl ServerCarrier {
                     status => Sent::Refused { reason: says(), fewer_may_pass: matches!(status, 400 | 413) },
                 }
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
                 Sent::Later { reason: cause, pause: None }
             }
@@ -94,7 +99,7 @@ impl ServerCarrier {
             return 0;
         }
         loop {
-            let (reason, pause) = match self.post(lines, patience.deadline()) {
+            let (reason, pause) = match self.post(lines, patience) {
                 Sent::Taken { rejected } => {
                     self.retry.succeeded();
                     return rejected;
@@ -135,7 +140,7 @@ impl ServerCarrier {
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
         let mut lost = 0;
         for batch in batches(&lines) {
-            match self.post(batch, patience.deadline()) {
+            match self.post(batch, patience) {
                 Sent::Taken { rejected } => {
                     self.retry.succeeded();
                     lost += rejected;
@@ -187,6 +192,21 @@ impl Carrier for ServerCarrier {
         let spool = self.spool.as_ref()?;
         let has_files = spool.due().is_some() || spool.closed().is_ok_and(|files| !files.is_empty());
         has_files.then(|| self.resting_until.unwrap_or_else(Instant::now))
+    }
+}
+
+/// Waits for an answer; nothing when the end comes first. The end may come into sight while it is waited for, and then this leaves
+/// `for_spool` of the time, or a quarter.
+async fn in_time<A>(answer: impl Future<Output = A>, patience: &Patience<'_>, for_spool: Duration) -> Option<A> {
+    let mut answer = pin!(answer);
+    loop {
+        let left = patience.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let wait = left.map_or(LOOK, |left| left - for_spool.min(left / 4));
+        match tokio::time::timeout(wait, answer.as_mut()).await {
+            Ok(answer) => return Some(answer),
+            Err(_) if left.is_some() => return None,
+            Err(_) => {}
+        }
     }
 }
 
