@@ -75,6 +75,35 @@ impl Drop for Model {
     }
 }
 
+/// A server before a registry; ends with the test.
+struct Server {
+    child: Child,
+    url: String,
+}
+
+impl Server {
+    fn start(project: &Project, registry: &str) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_promptops"))
+            .args(["--registry", registry, "serve", "--listen", "127.0.0.1:0"])
+            .current_dir(project.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap().trim_end_matches(',').to_owned();
+        Self { child, url }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// What a run of the binary gave.
 struct Outcome {
     exit: i32,
@@ -149,13 +178,17 @@ impl Project {
     }
 
     fn run(&self, arguments: &[&str]) -> Outcome {
+        self.run_with(&[], arguments)
+    }
+
+    fn run_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Outcome {
         let output = Command::new(env!("CARGO_BIN_EXE_promptops"))
             .args(arguments)
+            .envs(environment.iter().copied())
             .current_dir(self.path())
             .env_remove("PROMPTOPS_REGISTRY")
             .env_remove("CI")
             .env("NO_COLOR", "1")
-            .env("PROMPTOPS_ACTOR", "ada@example.org")
             .output()
             .unwrap();
         Outcome {
@@ -273,6 +306,24 @@ fn a_judge_may_stand_in_the_registry_alone() {
     assert_eq!(clarity(&judged)["candidate"]["estimate"], 1.0, "{}", judged.stdout);
     let replayed = run(&team, &["eval", "--replay", "only", "--format", "json"]);
     assert_eq!((replayed.exit, clarity(&replayed)), (0, clarity(&judged)), "{}", replayed.stderr);
+
+    // Through a server it is the same judge, and without a key there is none to be had.
+    let key = run(&judges, &["key", "create", "team"]);
+    assert_eq!(key.exit, 0, "{}", key.stderr);
+    let server = Server::start(&judges, &registry);
+    let through = |key: &str| {
+        team.run_with(&[("PROMPTOPS_API_KEY", key)], &["--registry", &server.url, "eval", "--replay", "only", "--format", "json"])
+    };
+    let served = through(key.stdout.trim());
+    assert_eq!((served.exit, clarity(&served)), (0, clarity(&judged)), "{}", served.stderr);
+    let keyless = through("pk_none");
+    assert_ne!(keyless.exit, 0);
+    assert!(
+        keyless.stderr.contains("judges that the project and its history do not have: `quality.clear@1`"),
+        "{}",
+        keyless.stderr
+    );
+    drop(server);
 
     let yanked = run(&judges, &["yank", "quality.clear@1", "--reason", "it praises everything"]);
     assert_eq!(yanked.exit, 0, "{}", yanked.stderr);
@@ -479,6 +530,38 @@ fn money_is_counted_where_prices_are_known_and_a_limit_needs_them() {
     let totals = &whole.json()["reports"][0]["candidate"]["totals"];
     assert_eq!(totals["cost_usd"].as_f64(), totals["tokens"]["input"].as_f64());
     assert_eq!(whole.stderr, format!("evals/intents.yaml: {} calls sent, {kept} answers replayed\n", 80 - kept));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_programs_complain_of_is_told_without_keys_and_without_what_is_redacted() {
+    let project = Project::new();
+    // The model fails for one case and the scorer for another, each with all that it knows.
+    let model = "input=$(cat); case \"$input\" in *'message 3 '*) echo \"$DESK_KEY of ada@example.com\" >&2; exit 1;; esac; \
+                 echo '{\"text\": \"billing\"}'";
+    let config = format!(
+        "[providers.desk]\nkind = \"command\"\nmodels = [\"offline-*\"]\ncommand = [\"sh\", \"-c\", {}]\napi_key_env = \"DESK_KEY\"\n\
+         [recordings]\nredact = ['\\S+@example\\.com']\n",
+        serde_json::json!(model)
+    );
+    project.write("promptops.toml", &config);
+    let script = "cat >/dev/null; echo \"Basic $(printf %s $DESK_KEY | base64 -w0) ada@example.com $DESK_KEY\" >&2; exit 1";
+    let scorer = format!(
+        "  - name: judged\n    margin: 0.05\n    scorer: {{type: command, command: [sh, -c, {}]}}\n",
+        serde_json::json!(script)
+    );
+    project.write("evals/intents.yaml", &format!("{EVAL}{scorer}"));
+    for format in ["human", "json", "markdown"] {
+        let arguments = ["eval", "--replay", "auto", "--format", format];
+        let outcome = project.run_with(&[("DESK_KEY", "desk-planted-4711")], &arguments);
+        let told = format!("{}{}", outcome.stdout, outcome.stderr);
+        assert!(!told.contains("planted") && !told.contains("ZGVzay1wbGFudGVk") && !told.contains("ada@"), "{format}: {told}");
+        if format == "json" {
+            assert!(told.contains("[redacted] of [redacted]"), "{told}");
+        }
+    }
+    let kept = project.read("evals/recordings/intents.jsonl");
+    assert!(!kept.contains("planted"), "{kept}");
 }
 
 #[test]
