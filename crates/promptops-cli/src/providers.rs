@@ -21,6 +21,18 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::project::{CONFIG_FILE, Project, ProviderConfig, ProviderKind};
 
+/// Variables that hold secrets, which programs find in their environment: of AWS, of this registry, and of those whose pull requests get
+/// the reports as comments.
+const SECRET_VARIABLES: [&str; 7] = [
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_BEARER_TOKEN_BEDROCK",
+    "PROMPTOPS_API_KEY",
+    "GITHUB_TOKEN",
+    "GITLAB_TOKEN",
+    "CI_JOB_TOKEN",
+];
+
 /// Returns clients for the providers that serve these models. What no provider serves is an error only when it is asked.
 pub fn routes(context: &Context, project: &Project, options: &EvalOptions, models: &[&str]) -> Outcome<Routes> {
     let mut routes = Routes::default();
@@ -54,7 +66,7 @@ pub fn redaction(context: &Context, project: &Project) -> Outcome<Redaction> {
         Failure::from_error(Exit::Usage, error).hint(format!("correct `{pattern}` under `[recordings]` in {CONFIG_FILE}"))
     })?;
     let of_providers = project.config.providers.values().filter_map(|config| config.api_key_env.as_deref());
-    let names = of_providers.chain(["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK"]);
+    let names = of_providers.chain(SECRET_VARIABLES);
     Ok(names.filter_map(|name| context.variable(name)).fold(patterns, Redaction::and_secret))
 }
 
