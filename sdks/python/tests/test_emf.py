@@ -1,4 +1,5 @@
-"""Metrics on standard output, held against awslabs' own library: its limits, and what it writes of the same metrics."""
+"""Metrics on standard output, held against awslabs' own library (its limits, and what it writes of the same metrics), and against the
+JSON Schema of the format that AWS published with its Powertools for Lambda 1.10.0 (MIT-0): `emf.schema.json`."""
 
 from __future__ import annotations
 
@@ -14,11 +15,14 @@ import pytest
 from conftest import vectors, write_sources
 
 pytest.importorskip("aws_embedded_metrics")
+jsonschema = pytest.importorskip("jsonschema")
 from aws_embedded_metrics import validator  # noqa: E402
 from aws_embedded_metrics.constants import MAX_METRICS_PER_EVENT  # noqa: E402
 from aws_embedded_metrics.exceptions import InvalidDimensionError  # noqa: E402
 from aws_embedded_metrics.logger.metrics_context import MetricsContext  # noqa: E402
 from aws_embedded_metrics.serializers.log_serializer import LogSerializer  # noqa: E402
+
+SCHEMA = jsonschema.Draft7Validator(json.loads((Path(__file__).parent / "emf.schema.json").read_text()))
 
 PROGRAM = """
 import json, sys
@@ -88,6 +92,7 @@ def test_the_library_takes_each_metric_and_writes_the_same(tmp_path: Path, envir
     for line in lines(tmp_path, environment):
         assert len(line.encode()) < 256 * 1024
         event = json.loads(line)
+        SCHEMA.validate(event)
         [directive] = event["_aws"]["CloudWatchMetrics"]
         assert 0 < len(directive["Metrics"]) <= MAX_METRICS_PER_EVENT
         assert said_by_the_library(event) == event
@@ -95,9 +100,11 @@ def test_the_library_takes_each_metric_and_writes_the_same(tmp_path: Path, envir
     assert named == {"Latency", "InputTokens", "OutputTokens", "CostUSD", "Errors", "Invocations"}
 
 
-def test_the_library_refuses_what_is_wrong(tmp_path: Path) -> None:
+def test_what_is_wrong_is_refused(tmp_path: Path) -> None:
     event = json.loads(lines(tmp_path, "prod")[0])
     with pytest.raises(InvalidDimensionError):
         said_by_the_library({**event, "environment": "größe"})
+    with pytest.raises(jsonschema.ValidationError):
+        SCHEMA.validate(json.loads(json.dumps(event).replace("Milliseconds", "Hours")))
     other = json.loads(json.dumps(event).replace("Milliseconds", "Percent"))
     assert said_by_the_library(other) == other != event
