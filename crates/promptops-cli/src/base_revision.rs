@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
+use promptops_eval::spec::joined;
 use promptops_store::{CommitId, Repository};
 
 use crate::checks::git_failure;
@@ -124,33 +125,5 @@ impl BaseRevision {
 
     fn in_repository(&self, path: &str) -> String {
         joined(&self.root, path)
-    }
-}
-
-/// Joins two paths, of which either may be empty, and takes `.` and `..` out of them; a path that leaves the root keeps its `..`.
-fn joined(folder: &str, path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in folder.split('/').chain(path.split('/')) {
-        match part {
-            "" | "." => {}
-            ".." if parts.last().is_some_and(|last| *last != "..") => {
-                parts.pop();
-            }
-            _ => parts.push(part),
-        }
-    }
-    parts.join("/")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_joined_as_they_are_written() {
-        assert_eq!(joined("", "prompts/a.yaml"), "prompts/a.yaml");
-        assert_eq!(joined("desk", "./prompts//a.yaml"), "desk/prompts/a.yaml");
-        assert_eq!(joined("desk/evals", "../datasets/d.csv"), "desk/datasets/d.csv");
-        assert_eq!(joined("", "../d.csv"), "../d.csv");
     }
 }

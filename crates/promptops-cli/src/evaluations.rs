@@ -26,9 +26,9 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::http::told_to_end;
 use crate::output::{a_a_report, eval_plan, human};
-use crate::project::{CONFIG_FILE, Project};
+use crate::project::Project;
 use crate::proposal::{Proposal, Version};
-use crate::providers::{prices, routes};
+use crate::providers::{prices, redaction, routes};
 use crate::{registry_access, status_view};
 
 /// Options of every command that asks a model.
@@ -185,7 +185,7 @@ pub fn run(
     if let Some(standing) = standing(proposal, &file.dataset)? {
         prepared = prepared.holding_to(standing);
     }
-    let recording = open_recording(project, path, replay)?;
+    let recording = open_recording(project, path, replay, file.redaction.clone())?;
     let subjects = [Some(&subject), baseline.as_ref()].into_iter().flatten();
     let models = file.models(subjects);
     let prices = prices(project, options, &models, context.now().date_naive())?;
@@ -222,7 +222,7 @@ pub fn compare_with_itself(
     let file = EvalFile::read(context, (project, proposal), options, path, &version.prompt.id)?;
     let subject = subject_of(version)?;
     let prepared = file.prepare(&subject)?;
-    let recording = open_recording(project, path, options.replay(context))?;
+    let recording = open_recording(project, path, options.replay(context), file.redaction.clone())?;
     let models = file.models([&subject].into_iter());
     let measured = ask(context, project, options, &recording, &models, path, async |settings| {
         prepared.compare_with_itself(&subject, comparisons, settings).await
@@ -246,7 +246,7 @@ pub fn plan(
     let file = EvalFile::read(context, (project, proposal), options, path, &candidate.prompt.id)?;
     let (subject, baseline) = (subject_of(candidate)?, baseline.map(subject_of).transpose()?);
     let prepared = file.prepare(&subject)?;
-    let recording = open_recording(project, path, ReplayChoice::Only)?;
+    let recording = open_recording(project, path, ReplayChoice::Only, file.redaction.clone())?;
     // Whoever states how often versions differ is not overruled by two that are there.
     let baseline = baseline.filter(|_| discordance.is_none());
     let assumed = discordance.unwrap_or(ASSUMED_DISCORDANCE);
@@ -264,6 +264,7 @@ struct EvalFile {
     judges: Judges,
     folder: PathBuf,
     texts: HashMap<String, String>,
+    redaction: Redaction,
 }
 
 impl EvalFile {
@@ -282,7 +283,7 @@ impl EvalFile {
         let judges = judges(context, project, proposal, &spec)?;
         let file = project.root.join(path);
         let folder = file.parent().unwrap_or(&project.root).to_owned();
-        Ok(Self { spec, dataset, judges, folder, texts })
+        Ok(Self { spec, dataset, judges, folder, texts, redaction: redaction(context, project)? })
     }
 
     /// Returns the models of these versions and of the judges.
@@ -292,7 +293,7 @@ impl EvalFile {
     }
 
     fn prepare(&self, subject: &Subject) -> Result<Prepared<'_>, Stopped> {
-        let surroundings = Surroundings { folder: &self.folder, judges: &self.judges };
+        let surroundings = Surroundings { folder: &self.folder, judges: &self.judges, redaction: &self.redaction };
         Prepared::new(&self.spec, &self.dataset, subject, &surroundings).map_err(|error| match error {
             EvalError::Findings(findings) => Stopped::Problems(Problems { findings, texts: self.texts.clone() }),
             other => Stopped::Failure(failure(other)),
@@ -343,10 +344,7 @@ fn results_folder(project: &Project) -> PathBuf {
     project.root.join(".promptops/cache/eval")
 }
 
-fn open_recording(project: &Project, path: &str, replay: ReplayChoice) -> Outcome<Recording> {
-    let redaction = Redaction::new(&project.config.recordings.redact).map_err(|(pattern, error)| {
-        Failure::from_error(Exit::Usage, error).hint(format!("correct `{pattern}` under `[recordings]` in {CONFIG_FILE}"))
-    })?;
+fn open_recording(project: &Project, path: &str, replay: ReplayChoice, redaction: Redaction) -> Outcome<Recording> {
     Recording::open(&recording::path_for(&project.root.join(path)), replay.into(), redaction).map_err(failure)
 }
 

@@ -11,6 +11,7 @@ use promptops_eval::client::http::{self, AwsAccess, AwsKeys, Credential, HttpCli
 use promptops_eval::client::pace::{Limits, Paced};
 use promptops_eval::client::routes::{Routes, serves};
 use promptops_eval::client::{Api, ClientError, ModelClient};
+use promptops_eval::recording::Redaction;
 use promptops_store::{AwsKeySource, StoreOptions};
 use promptops_telemetry::price::{Price, PriceSource, PriceTable};
 
@@ -18,7 +19,7 @@ use crate::context::Context;
 use crate::evaluations::EvalOptions;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::project::{Project, ProviderConfig, ProviderKind};
+use crate::project::{CONFIG_FILE, Project, ProviderConfig, ProviderKind};
 
 /// Returns clients for the providers that serve these models. What no provider serves is an error only when it is asked.
 pub fn routes(context: &Context, project: &Project, options: &EvalOptions, models: &[&str]) -> Outcome<Routes> {
@@ -41,6 +42,20 @@ pub fn routes(context: &Context, project: &Project, options: &EvalOptions, model
         added.push(name);
     }
     Ok(routes)
+}
+
+/// Returns what is blotted out of what models and programs say: what the project's patterns match, and the keys of its providers, which
+/// programs find in their environment.
+///
+/// # Errors
+/// The first pattern that is none.
+pub fn redaction(context: &Context, project: &Project) -> Outcome<Redaction> {
+    let patterns = Redaction::new(&project.config.recordings.redact).map_err(|(pattern, error)| {
+        Failure::from_error(Exit::Usage, error).hint(format!("correct `{pattern}` under `[recordings]` in {CONFIG_FILE}"))
+    })?;
+    let of_providers = project.config.providers.values().filter_map(|config| config.api_key_env.as_deref());
+    let names = of_providers.chain(["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK"]);
+    Ok(names.filter_map(|name| context.variable(name)).fold(patterns, Redaction::and_secret))
 }
 
 /// Returns the provider that serves a model, and its name.
@@ -79,7 +94,8 @@ fn client(
                     .hint("name the program and its arguments, as `command = [\"python3\", \"model.py\"]`"));
             }
             let settings = command::Settings { command, directory: project.root.clone(), timeout };
-            return Ok(Box::new(CommandClient::new(settings).map_err(refused)?));
+            let client = CommandClient::new(settings).map_err(refused)?;
+            return Ok(Box::new(client.redacting(&redaction(context, project)?)));
         }
     };
     let key = config.and_then(|config| context.variable(config.api_key_env.as_deref()?)).map(str::to_owned);
@@ -106,7 +122,8 @@ fn client(
     let stream = config.is_some_and(|config| config.stream);
     let api_version = config.and_then(|config| config.api_version.clone());
     let settings = http::Settings { api, url, credential, timeout, stream, api_version };
-    Ok(Box::new(HttpClient::new(settings).map_err(refused)?))
+    let client = HttpClient::new(settings).map_err(refused)?;
+    Ok(Box::new(client.redacting(&redaction(context, project)?)))
 }
 
 fn refused(error: ClientError) -> Failure {

@@ -23,6 +23,7 @@ pub mod pace;
 pub mod retry;
 pub mod routes;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -31,6 +32,9 @@ use promptops_prompt::{Digest, Message};
 use promptops_telemetry::price::Tokens;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+
+pub(crate) use self::refusal::excerpt;
+use crate::recording::Redaction;
 
 /// One question to a model: everything that decides the answer, and nothing about how it is sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,7 +88,7 @@ pub struct Exchange {
     pub api: Api,
     /// The HTTP status.
     pub status: u16,
-    /// The body, byte for byte but for the key, which is blotted out should the provider echo it. A stream of events is kept as
+    /// The body, byte for byte but for what is redacted: the key always, should the provider echo it. A stream of events is kept as
     /// server-sent events, also where it came in AWS's binary form.
     pub body: String,
     /// Whether the body is a stream of events instead of one document.
@@ -360,6 +364,25 @@ impl ClientError {
             Self::Unreachable { .. } => ErrorClass::Unreachable,
             Self::Command(_) => ErrorClass::Command,
         }
+    }
+
+    /// Returns the error without what must not be told.
+    pub(crate) fn redacted(mut self, redaction: &Redaction) -> Self {
+        let message = match &mut self {
+            Self::Auth { message, .. }
+            | Self::NotFound { message }
+            | Self::BadRequest { message, .. }
+            | Self::RateLimit { message, .. }
+            | Self::Server { message, .. }
+            | Self::Malformed(message)
+            | Self::Unreachable { message, .. }
+            | Self::Command(message) => message,
+            Self::Timeout { .. } => return self,
+        };
+        if let Cow::Owned(redacted) = redaction.text(message) {
+            *message = redacted;
+        }
+        self
     }
 
     /// Tells whether the same call may succeed when it is sent again.

@@ -18,7 +18,7 @@ use crate::compare::slices::{self, Slice};
 use crate::compare::{Basis, Comparison, Outcomes, compare};
 use crate::dataset::{self, Dataset, DatasetError, inputs};
 use crate::error::EvalError;
-use crate::recording::{Key, Replay};
+use crate::recording::{Key, Redaction, Replay};
 use crate::results::{Results, is_comparable};
 use crate::run::{Question, Run, Served, Settings, calibrate, run, run_pairs};
 use crate::scorer::calibration::Calibrated;
@@ -49,6 +49,8 @@ pub struct Surroundings<'a> {
     pub folder: &'a Path,
     /// The prompts that [`Spec::judges`] names.
     pub judges: &'a Judges,
+    /// What is blotted out of what programs say.
+    pub redaction: &'a Redaction,
 }
 
 /// Two runs and what they show.
@@ -119,8 +121,8 @@ impl<'a> Prepared<'a> {
             findings.push(Finding::new(CHECK, Severity::Error, &spec.path, spec.dataset.span.clone(), message).hint(hint));
         }
         let output = candidate.content.output.as_ref();
-        let Surroundings { folder, judges } = *surroundings;
-        let building = Building { output, folder, columns: &dataset.columns, format: dataset.format, judges };
+        let Surroundings { folder, judges, redaction } = *surroundings;
+        let building = Building { output, folder, columns: &dataset.columns, format: dataset.format, judges, redaction };
         let mut scorers = Vec::new();
         for metric in &spec.metrics {
             match metric.scorer.build(&building) {

@@ -9,6 +9,9 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStderr, Command};
 
+use crate::client::excerpt;
+use crate::recording::Redaction;
+
 /// The most that is kept of what a program says on its standard error.
 const MAX_COMPLAINT_BYTES: u64 = 16 << 10;
 /// How long the standard error of a program that has ended is listened to.
@@ -44,7 +47,7 @@ pub(crate) enum ProgramError {
     Failed {
         /// How it ended.
         status: ExitStatus,
-        /// The end of what it said on its standard error.
+        /// The beginning of what it said on its standard error.
         stderr: String,
     },
     /// What it wrote is no text.
@@ -57,7 +60,17 @@ pub(crate) enum ProgramError {
 
 fn said(stderr: &str) -> String {
     let stderr = stderr.trim();
-    if stderr.is_empty() { String::new() } else { format!(" and said `{stderr}`") }
+    if stderr.is_empty() { String::new() } else { format!(" and said {}", excerpt(stderr)) }
+}
+
+impl ProgramError {
+    /// Returns the error without what must not be told.
+    pub(crate) fn redacted(self, redaction: &Redaction) -> Self {
+        match self {
+            Self::Failed { status, stderr } => Self::Failed { status, stderr: redaction.text(&stderr).into_owned() },
+            other => other,
+        }
+    }
 }
 
 impl Program {

@@ -20,7 +20,7 @@ use promptops_prompt::Digest;
 
 use self::index::{Index, Place};
 use self::line::Line;
-use crate::client::Exchange;
+use crate::client::{ClientError, Exchange, decode};
 use crate::error::EvalError;
 
 pub use self::redaction::{REDACTED, Redaction};
@@ -150,6 +150,13 @@ impl Recording {
             }
         }
         state.append(key, &bytes).map_err(|source| self.failure("write", source))
+    }
+
+    /// Returns the error of reading this answer without what must not be told.
+    pub(crate) fn redacted(&self, mut exchange: Exchange, error: ClientError) -> ClientError {
+        // The body, and not the error alone, which holds the beginning of it and maybe half of a match.
+        self.redaction.apply(&mut exchange);
+        decode(&exchange).err().filter(|redacted| redacted.class() == error.class()).unwrap_or(error).redacted(&self.redaction)
     }
 
     /// Takes every answer out that this run did not ask for, and returns how many.

@@ -10,6 +10,7 @@ mod json_text;
 mod judging;
 pub(crate) mod sql_text;
 mod treebank;
+mod wording;
 mod xml_text;
 
 pub mod bleu;
@@ -59,6 +60,7 @@ use self::adjusted::Adjustment;
 use self::calibration::Agreement;
 use crate::client::{Answer, Call};
 use crate::dataset::{Case, DatasetError, Format};
+use crate::recording::Redaction;
 use crate::run::Failure;
 use crate::spec::fields::{Fields, Findings};
 use crate::subject::Subject;
@@ -274,6 +276,8 @@ pub struct Building<'a> {
     pub format: Format,
     /// The judges that the eval file names.
     pub judges: &'a Judges,
+    /// What is blotted out of what programs say.
+    pub redaction: &'a Redaction,
 }
 
 /// How a scorer grades before any threshold.

@@ -138,16 +138,23 @@ impl Spec {
     /// Purely textual. A path that leaves the root keeps its leading `..`.
     pub fn dataset_path(&self) -> String {
         let folder = self.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let mut parts: Vec<&str> = if self.dataset.value.starts_with('/') { vec![""] } else { Vec::new() };
-        for part in folder.split('/').chain(self.dataset.value.split('/')) {
-            match part {
-                "" | "." => {}
-                ".." if parts.last().is_some_and(|last| *last != "..") => {
-                    parts.pop();
-                }
-                _ => parts.push(part),
-            }
-        }
-        parts.join("/")
+        let root = if self.dataset.value.starts_with('/') { "/" } else { "" };
+        format!("{root}{}", joined(folder, &self.dataset.value))
     }
+}
+
+/// Joins two paths with slashes, of which either may be empty, and takes `.` and `..` out of them. Purely textual; a path that leaves the
+/// root keeps its leading `..`.
+pub fn joined(folder: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in folder.split('/').chain(path.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
+    }
+    parts.join("/")
 }

@@ -113,7 +113,7 @@ impl Bench {
         let source = Source::of_bytes(format!("id,message\n{rows}"));
         let dataset = Dataset::read("messages.csv", Format::Csv, source, &spec.columns()).unwrap();
         let judges = judges();
-        let surroundings = Surroundings { folder: self.folder.path(), judges: &judges };
+        let surroundings = Surroundings { folder: self.folder.path(), judges: &judges, redaction: Redaction::none() };
         let prepared = Prepared::new(&spec, &dataset, candidate, &surroundings)?;
         let settings = Settings {
             client,
@@ -218,7 +218,7 @@ fn a_judge_that_is_not_there_is_told_before_anything_is_asked() {
     assert_eq!(spec.judges().into_keys().map(ToString::to_string).collect::<Vec<_>>(), ["quality.better@1", "quality.helpful@1"]);
     let dataset = Dataset::read("messages.csv", Format::Csv, Source::of_bytes("id,message\na,b\n"), &spec.columns()).unwrap();
     let none = Judges::new();
-    let surroundings = Surroundings { folder: Path::new(""), judges: &none };
+    let surroundings = Surroundings { folder: Path::new(""), judges: &none, redaction: Redaction::none() };
     let Err(EvalError::Findings(findings)) = Prepared::new(&spec, &dataset, &version(1, "kind"), &surroundings) else {
         panic!("findings")
     };

@@ -121,7 +121,7 @@ impl Replayed {
 
     async fn evaluate(&self, spec: &Spec, dataset: &Dataset, candidate: &Subject, parent: &Subject) -> Report {
         let judges = promptops_eval::scorer::Judges::new();
-        let surroundings = promptops_eval::Surroundings { folder: Path::new(""), judges: &judges };
+        let surroundings = promptops_eval::Surroundings { folder: Path::new(""), judges: &judges, redaction: Redaction::none() };
         let prepared = Prepared::new(spec, dataset, candidate, &surroundings).unwrap();
         let evaluation = prepared.evaluate(candidate, Some(parent), &self.settings()).await.unwrap();
         report::build(&prepared, candidate, Some(parent), &evaluation, &self.recording).unwrap()
@@ -181,7 +181,7 @@ async fn the_same_version_split_at_random_is_hardly_ever_called_regressed() {
     let rows = questions.iter().map(|question| json!({"query": question.query}));
     let (dataset, subject) = (dataset(&spec, rows), subject(1, JUNE, "query"));
     let judges = promptops_eval::scorer::Judges::new();
-    let surroundings = promptops_eval::Surroundings { folder: Path::new(""), judges: &judges };
+    let surroundings = promptops_eval::Surroundings { folder: Path::new(""), judges: &judges, redaction: Redaction::none() };
     let prepared = Prepared::new(&spec, &dataset, &subject, &surroundings).unwrap();
     let (alarms, served) = prepared.compare_with_itself(&subject, 200, &replayed.settings()).await.unwrap();
     println!("{alarms:?}");

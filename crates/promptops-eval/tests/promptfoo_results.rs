@@ -13,6 +13,7 @@ use futures::future::{BoxFuture, FutureExt as _, ready};
 use promptops_eval::client::{Answer, Call};
 use promptops_eval::dataset::{Dataset, Format, Source, inputs};
 use promptops_eval::promptfoo::{self, Files, Imported, Target};
+use promptops_eval::recording::Redaction;
 use promptops_eval::run::Failure;
 use promptops_eval::scorer::{Ask, Building, Judged, Judges};
 use promptops_eval::{Spec, Subject};
@@ -122,8 +123,8 @@ async fn results(imported: &Imported) -> Vec<String> {
             assert!(dataset.heads.iter().all(|head| head.must_pass));
             let named = spec.metrics.iter().flat_map(|metric| metric.scorer.judges());
             let judges: Judges = named.map(|judge| (judge.clone(), all_judges[judge].clone())).collect();
-            let (folder, columns) = (Path::new(""), &dataset.columns);
-            let building = Building { output: None, folder, columns, format: Format::JsonLines, judges: &judges };
+            let (folder, columns, redaction) = (Path::new(""), &dataset.columns, Redaction::none());
+            let building = Building { output: None, folder, columns, format: Format::JsonLines, judges: &judges, redaction };
             let scorers: Vec<_> = spec.metrics.iter().map(|metric| metric.scorer.build(&building).unwrap()).collect();
             let columns: BTreeMap<String, String> =
                 subject.content.inputs.keys().map(|name| (name.clone(), name.clone())).collect();

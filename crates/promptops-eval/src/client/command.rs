@@ -15,6 +15,7 @@ use super::http::MAX_BODY_BYTES;
 use super::refusal::excerpt;
 use super::{Answer, Api, Call, ClientError, Exchange, ModelClient, ToolCall, Usage, decode};
 use crate::program::{Program, ProgramError};
+use crate::recording::Redaction;
 
 /// Which program to start.
 #[derive(Debug, Clone)]
@@ -31,6 +32,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct CommandClient {
     settings: Settings,
+    redaction: Redaction,
 }
 
 impl CommandClient {
@@ -42,7 +44,14 @@ impl CommandClient {
         if settings.command.first().is_none_or(String::is_empty) {
             return Err(ClientError::Unreachable { url: String::new(), message: "the command names no program".to_owned() });
         }
-        Ok(Self { settings })
+        Ok(Self { settings, redaction: Redaction::default() })
+    }
+
+    /// Blots this out of what the program writes, on its standard error as well, before anything is told about it.
+    #[must_use]
+    pub fn redacting(mut self, redaction: &Redaction) -> Self {
+        self.redaction = self.redaction.and(redaction);
+        self
     }
 
     async fn exchange(&self, call: &Call) -> Result<Exchange, ClientError> {
@@ -52,12 +61,16 @@ impl CommandClient {
         let input = call.to_json().to_string();
         let body = program.run(input.as_bytes()).await.map_err(|error| self.failure(error))?;
         let latency_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let exchange = Exchange::document(Api::Command, 200, body, latency_ms);
-        decode(&exchange).map(|_| exchange)
+        let mut exchange = Exchange::document(Api::Command, 200, body, latency_ms);
+        self.redaction.apply(&mut exchange);
+        match decode(&exchange) {
+            Ok(_) => Ok(exchange),
+            Err(error) => Err(error.redacted(&self.redaction)),
+        }
     }
 
     fn failure(&self, error: ProgramError) -> ClientError {
-        match error {
+        match error.redacted(&self.redaction) {
             ProgramError::Start(error) => {
                 ClientError::Unreachable { url: self.settings.command[0].clone(), message: error.to_string() }
             }

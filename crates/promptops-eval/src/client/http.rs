@@ -1,11 +1,13 @@
 //! Sends calls over HTTP: one client for all APIs, which differ in path, body and how they are signed.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::future::{BoxFuture, FutureExt as _};
+use percent_encoding::percent_decode_str;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use tokio::time::Instant;
 
@@ -13,6 +15,7 @@ use super::{
     Api, Call, ClientError, Exchange, ModelClient, anthropic, aws_event_stream, aws_signature, bedrock, decode, limits,
     openai_chat, openai_responses, refusal, server_sent_events,
 };
+use crate::recording::Redaction;
 
 /// The largest body that is read.
 pub const MAX_BODY_BYTES: usize = 16 << 20;
@@ -94,6 +97,7 @@ pub struct HttpClient {
     http: reqwest::Client,
     url: reqwest::Url,
     settings: Settings,
+    redaction: Redaction,
 }
 
 impl HttpClient {
@@ -119,16 +123,28 @@ impl HttpClient {
             .tls_built_in_root_certs(url.scheme() == "https")
             .build()
             .map_err(|error| unreachable(innermost(&error)))?;
-        Ok(Self { http, url, settings })
+        let redaction = secrets(&settings, &url);
+        Ok(Self { http, url, settings, redaction })
+    }
+
+    /// Blots this out of what comes back, too, before anything is told about it. What lets us in is blotted out in any case.
+    #[must_use]
+    pub fn redacting(mut self, redaction: &Redaction) -> Self {
+        self.redaction = self.redaction.and(redaction);
+        self
     }
 
     async fn exchange(&self, call: &Call) -> Result<Exchange, ClientError> {
         let (url, body) = self.address_and_body(call);
         let mut request = self.http.post(url.clone());
+        let mut redaction = Cow::Borrowed(&self.redaction);
         if let Credential::Aws(access) = &self.settings.credential {
-            for (name, value) in sign(access, &url, &body).await? {
+            let keys = access.keys.keys().await.map_err(|message| ClientError::Auth { status: 401, message })?;
+            for (name, value) in sign(access, &keys, &url, &body) {
                 request = request.header(name, value);
             }
+            let secrets = [Some(&keys.secret_access_key), keys.session_token.as_ref()].into_iter().flatten();
+            redaction = Cow::Owned(secrets.fold(redaction.into_owned(), |redaction, secret| redaction.and_secret(secret)));
         }
         let started = Instant::now();
         let response = request.body(body).send().await.map_err(|error| self.fault(&error))?;
@@ -138,13 +154,8 @@ impl HttpClient {
         let mut reading = Reading::of(self.settings.api, response.headers());
         self.read(response, &mut reading, started).await?;
         let latency_ms = milliseconds(started);
-        let mut body = reading.text().map_err(|what| ClientError::Malformed(format!("it {what}")))?;
-        if let Credential::Key(key) = &self.settings.credential
-            && !key.is_empty()
-        {
-            body = body.replace(key, "[redacted]");
-        }
-        let exchange = Exchange {
+        let body = reading.text().map_err(|what| ClientError::Malformed(format!("it {what}")))?;
+        let mut exchange = Exchange {
             api: self.settings.api,
             status,
             body,
@@ -154,7 +165,9 @@ impl HttpClient {
             request_id,
             hold,
         };
-        match decode(&exchange) {
+        // What is told about it is cut, so that half of a match would stay if it were looked for later.
+        redaction.apply(&mut exchange);
+        match decode(&exchange).map_err(|error| error.redacted(&redaction)) {
             Err(ClientError::RateLimit { message, .. }) => Err(ClientError::RateLimit { retry_after, message }),
             // A refusal of this one request is an answer like any other: it can be recorded and will come again.
             Ok(_) | Err(ClientError::BadRequest { .. }) => Ok(exchange),
@@ -203,7 +216,7 @@ impl HttpClient {
 
 impl ModelClient for HttpClient {
     fn send<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Exchange, ClientError>> {
-        self.exchange(call).boxed()
+        async move { self.exchange(call).await.map_err(|error| error.redacted(&self.redaction)) }.boxed()
     }
 }
 
@@ -247,8 +260,19 @@ fn headers(settings: &Settings) -> Result<HeaderMap, ClientError> {
     Ok(headers)
 }
 
-async fn sign(access: &AwsAccess, url: &reqwest::Url, body: &[u8]) -> Result<Vec<(&'static str, String)>, ClientError> {
-    let keys = access.keys.keys().await.map_err(|message| ClientError::Auth { status: 401, message })?;
+/// Returns what blots out that which lets us in: the key, and what some write into the address.
+fn secrets(settings: &Settings, url: &reqwest::Url) -> Redaction {
+    let mut redaction = Redaction::default();
+    if let Credential::Key(key) = &settings.credential {
+        redaction = redaction.and_secret(key);
+    }
+    if let Some(password) = url.password() {
+        redaction = redaction.and_secret(&percent_decode_str(password).decode_utf8_lossy());
+    }
+    url.query_pairs().fold(redaction, |redaction, (_, value)| redaction.and_secret(&value))
+}
+
+fn sign(access: &AwsAccess, keys: &AwsKeys, url: &reqwest::Url, body: &[u8]) -> Vec<(&'static str, String)> {
     let host = match (url.host_str(), url.port()) {
         (Some(host), Some(port)) => format!("{host}:{port}"),
         (host, _) => host.unwrap_or_default().to_owned(),
@@ -261,7 +285,7 @@ async fn sign(access: &AwsAccess, url: &reqwest::Url, body: &[u8]) -> Result<Vec
         service: bedrock::SERVICE,
         time: (access.clock)(),
     };
-    Ok(request.sign(&keys))
+    request.sign(keys)
 }
 
 /// An answer as it comes in.

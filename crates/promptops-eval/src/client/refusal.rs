@@ -105,7 +105,7 @@ fn message(body: &str, json: Option<&Value>) -> String {
 }
 
 /// Returns the beginning of a text on one line, for an error.
-pub(super) fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(200) {
         Some((end, _)) => format!("`{}…`", &line[..end]),

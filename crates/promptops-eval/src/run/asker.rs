@@ -102,7 +102,8 @@ impl<'a> Asker<'a> {
                 }
                 Ok(answer)
             }
-            Err(error) => Err(self.failure(error, behalf)),
+            // One that was recorded before something was to be redacted still has it.
+            Err(error) => Err(self.failure(self.settings.recording.redacted(exchange, error), behalf)),
         });
         let usage = answer.as_ref().ok().and_then(|answer| answer.usage);
         let cost = self.settings.prices.get(&call.model).zip(usage).map(|(price, usage)| price.cost(&usage.into()));

@@ -7,7 +7,8 @@ use regex::Regex;
 use serde_json::{Value, json};
 
 use super::expected::Expected;
-use super::{Building, Grading, Judged, Judgement, Score, Scorer, Settings, Unjudged};
+use super::wording::Wording;
+use super::{Judged, Judgement, Score, Scorer, Unjudged};
 use crate::dataset::Case;
 use crate::spec::fields::Fields;
 
@@ -133,17 +134,9 @@ fn tokens(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-impl Settings for Bleu {
-    fn columns(&self) -> Vec<&str> {
-        self.expected.columns()
-    }
-
-    fn grading(&self) -> Grading {
-        Grading::Share
-    }
-
-    fn build(&self, _: &Building<'_>) -> Result<Box<dyn Scorer>, String> {
-        Ok(Box::new(self.clone()))
+impl Wording for Bleu {
+    fn expected(&self) -> &Expected {
+        &self.expected
     }
 }
 

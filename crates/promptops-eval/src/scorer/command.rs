@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::{Building, Grading, Judged, Judgement, Score, Scorer, Settings, Unjudged, UnjudgedClass, excerpt};
 use crate::program::Program;
+use crate::recording::Redaction;
 use crate::spec::fields::Fields;
 
 /// The most that a program may write about one answer.
@@ -57,7 +58,8 @@ impl Settings for CommandSettings {
         let files = files(&self.command, &directory)?;
         let (command, timeout) = (self.command.clone(), self.timeout);
         let program = Program { command, directory, timeout, max_output_bytes: MAX_OUTPUT_BYTES };
-        Ok(Box::new(CommandScorer { program, files, running: Semaphore::new(MAX_RUNNING) }))
+        let redaction = building.redaction.clone();
+        Ok(Box::new(CommandScorer { program, files, redaction, running: Semaphore::new(MAX_RUNNING) }))
     }
 }
 
@@ -79,6 +81,7 @@ fn files(command: &[String], directory: &Path) -> Result<Vec<(String, Digest)>, 
 struct CommandScorer {
     program: Program,
     files: Vec<(String, Digest)>,
+    redaction: Redaction,
     running: Semaphore,
 }
 
@@ -99,11 +102,12 @@ impl CommandScorer {
         };
         let _permit = self.running.acquire().await.map_err(|error| unjudged(error.to_string()))?;
         let input = input(judged).to_string();
-        let output = self.program.run(input.as_bytes()).await.map_err(|error| unjudged(error.to_string()))?;
-        let wrote = || format!("it wrote `{}`", excerpt(&output));
-        let verdict: Verdict =
-            serde_json::from_str(output.trim()).map_err(|error| unjudged(format!("{}, which is no score: {error}", wrote())))?;
-        let note = verdict.note;
+        let output = self.program.run(input.as_bytes()).await;
+        let output = output.map_err(|error| unjudged(error.redacted(&self.redaction).to_string()))?;
+        let wrote = || format!("it wrote `{}`", excerpt(&self.redaction.text(&output)));
+        let verdict: Verdict = serde_json::from_str(output.trim())
+            .map_err(|error| unjudged(format!("{}, which is no score: {}", wrote(), self.redaction.text(&error.to_string()))))?;
+        let note = verdict.note.map(|note| self.redaction.text(&note).into_owned());
         match (verdict.score, verdict.passed) {
             (Some(score), _) if !(0.0..=1.0).contains(&score) => {
                 Err(unjudged(format!("{}; a `score` lies from 0 to 1", wrote())))

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::expected::Expected;
-use super::{Building, Grading, Judged, Judgement, Score, Scorer, Settings, Unjudged};
+use super::wording::Wording;
+use super::{Judged, Judgement, Score, Scorer, Unjudged};
 use crate::dataset::Case;
 use crate::spec::fields::Fields;
 
@@ -55,17 +56,9 @@ fn grams(words: &[String]) -> HashMap<&[String], usize> {
     counts
 }
 
-impl Settings for Gleu {
-    fn columns(&self) -> Vec<&str> {
-        self.expected.columns()
-    }
-
-    fn grading(&self) -> Grading {
-        Grading::Share
-    }
-
-    fn build(&self, _: &Building<'_>) -> Result<Box<dyn Scorer>, String> {
-        Ok(Box::new(self.clone()))
+impl Wording for Gleu {
+    fn expected(&self) -> &Expected {
+        &self.expected
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Building, Grading, Judged, Judgement, Judges, Score, Scorer, ScorerSpec, Settings, Unjudged, UnjudgedClass};
 use crate::dataset::Format;
+use crate::recording::Redaction;
 use crate::spec::fields::{Fields, Findings};
 
 /// Judges every answer by the scorers in a column of its row.
@@ -117,7 +118,9 @@ impl PerCase {
         }
         let spec = read(&set).map_err(unreadable)?;
         let (output, folder, columns, judges) = (self.output.as_ref(), &self.folder, &self.columns, &self.judges);
-        let building = Building { output, folder, columns, format: self.format, judges };
+        // No program runs for a row, so there is nothing to blot out.
+        let redaction = Redaction::none();
+        let building = Building { output, folder, columns, format: self.format, judges, redaction };
         spec.build(&building).map(Asked::Of).map_err(unreadable)
     }
 

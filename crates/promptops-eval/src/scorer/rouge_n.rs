@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::expected::Expected;
 use super::treebank;
-use super::{Building, Grading, Judged, Judgement, Score, Scorer, Settings, Unjudged};
+use super::wording::Wording;
+use super::{Judged, Judgement, Score, Scorer, Unjudged};
 use crate::dataset::Case;
 use crate::spec::fields::Fields;
 
@@ -84,17 +85,9 @@ fn words(text: &str) -> Vec<String> {
     text.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-impl Settings for RougeN {
-    fn columns(&self) -> Vec<&str> {
-        self.expected.columns()
-    }
-
-    fn grading(&self) -> Grading {
-        Grading::Share
-    }
-
-    fn build(&self, _: &Building<'_>) -> Result<Box<dyn Scorer>, String> {
-        Ok(Box::new(self.clone()))
+impl Wording for RougeN {
+    fn expected(&self) -> &Expected {
+        &self.expected
     }
 }
 

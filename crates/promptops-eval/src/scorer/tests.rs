@@ -11,12 +11,15 @@ static NO_JUDGES: Judges = Judges::new();
 /// Reads a scorer from its YAML.
 pub(crate) fn scorer(text: &str, output: Option<&Value>) -> Result<Box<dyn Scorer>, String> {
     let (folder, judges) = (Path::new(""), &NO_JUDGES);
-    build(text, &Building { output, folder, columns: &[], format: Format::Csv, judges })
+    build(text, &Building { output, folder, columns: &[], format: Format::Csv, judges, redaction: Redaction::none() })
 }
 
 /// Reads a scorer of an eval file in this folder.
 pub(crate) fn scorer_in(text: &str, folder: &Path) -> Result<Box<dyn Scorer>, String> {
-    build(text, &Building { output: None, folder, columns: &[], format: Format::Csv, judges: &NO_JUDGES })
+    build(
+        text,
+        &Building { output: None, folder, columns: &[], format: Format::Csv, judges: &NO_JUDGES, redaction: Redaction::none() },
+    )
 }
 
 fn build(text: &str, building: &Building<'_>) -> Result<Box<dyn Scorer>, String> {
@@ -117,7 +120,17 @@ impl Bench {
 
     pub(crate) fn scorer(&self, text: &str) -> Result<Box<dyn Scorer>, String> {
         let (folder, judges) = (self.folder.path(), &self.judges);
-        build(text, &Building { output: None, folder, columns: &["want".to_owned()], format: Format::Csv, judges })
+        build(
+            text,
+            &Building {
+                output: None,
+                folder,
+                columns: &["want".to_owned()],
+                format: Format::Csv,
+                judges,
+                redaction: Redaction::none(),
+            },
+        )
     }
 
     /// Judges the answer; `says` is what the judge says when it is asked with this text.

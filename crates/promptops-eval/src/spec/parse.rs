@@ -228,6 +228,7 @@ fn margin(fields: &mut Fields<'_, '_>) -> Option<Spanned<(f64, MarginScale)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::joined;
 
     const GOOD: &str = "\
 prompt: customer-support.intent-classifier
@@ -367,6 +368,14 @@ metrics:
         let text = text.replace("value: 1", "value: '1'");
         let spec = Spec::parse("e.yaml", &text).0.unwrap();
         assert_eq!((spec.metrics[0].scorer.kind(), spec.metrics[0].scorer.columns().len()), ("equals", 0));
+    }
+
+    #[test]
+    fn paths_are_joined_as_they_are_written() {
+        assert_eq!(joined("", "prompts/a.yaml"), "prompts/a.yaml");
+        assert_eq!(joined("desk", "./prompts//a.yaml"), "desk/prompts/a.yaml");
+        assert_eq!(joined("desk/evals", "../datasets/d.csv"), "desk/datasets/d.csv");
+        assert_eq!(joined("", "../d.csv"), "../d.csv");
     }
 
     #[test]

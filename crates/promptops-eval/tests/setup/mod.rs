@@ -91,12 +91,14 @@ pub struct Setup {
     pub results: Option<PathBuf>,
     /// The folder of the eval file.
     pub folder: PathBuf,
+    /// What is blotted out of what programs say.
+    pub redaction: Redaction,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        let (budget, text, folder) = (Budget::default(), SPEC.to_owned(), PathBuf::new());
-        Self { budget, price: None, cases: 60, copies: 0, text, concurrency: 8, results: None, folder }
+        let (budget, text, folder, redaction) = (Budget::default(), SPEC.to_owned(), PathBuf::new(), Redaction::default());
+        Self { budget, price: None, cases: 60, copies: 0, text, concurrency: 8, results: None, folder, redaction }
     }
 }
 
@@ -110,7 +112,7 @@ impl Setup {
     ) -> Result<(v1::Report, Served), EvalError> {
         let spec = Spec::parse("evals/intents.yaml", &self.text).0.unwrap();
         let dataset = dataset(&spec, self.cases, self.copies);
-        let surroundings = Surroundings { folder: &self.folder, ..alone() };
+        let surroundings = Surroundings { folder: &self.folder, redaction: &self.redaction, ..alone() };
         let prepared = Prepared::new(&spec, &dataset, candidate, &surroundings)?;
         let prepared = match &self.results {
             Some(folder) => prepared.keeping_results(folder),
@@ -140,7 +142,7 @@ impl Setup {
 /// An eval without judges and programs.
 pub fn alone() -> Surroundings<'static> {
     static NONE: Judges = Judges::new();
-    Surroundings { folder: Path::new(""), judges: &NONE }
+    Surroundings { folder: Path::new(""), judges: &NONE, redaction: Redaction::none() }
 }
 
 pub fn off(folder: &Path) -> Recording {
