@@ -209,6 +209,23 @@ pub struct Basis<'a> {
     pub with_exact_tests: bool,
 }
 
+impl<'a> Basis<'a> {
+    /// Returns a basis of cases that were all drawn, without slices and looks.
+    pub fn of(heads: &'a Heads, metrics: &'a [Metric], units: &'a [Unit], max_error_share: f64) -> Self {
+        Self {
+            heads,
+            metrics,
+            units,
+            drawn: None,
+            standing: None,
+            slices: &[],
+            max_error_share,
+            looks: None,
+            with_exact_tests: true,
+        }
+    }
+}
+
 /// Holds a run against that of its parent. Both runs must be over the cases of `basis`, with one scorer for each metric.
 ///
 /// # Errors

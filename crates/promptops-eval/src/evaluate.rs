@@ -312,19 +312,7 @@ impl<'a> Prepared<'a> {
     }
 
     fn basis<'b>(&'b self, heads: &'b dataset::Heads, units: &'b [Unit]) -> Basis<'b> {
-        let max_error_share = self.spec.max_error_share;
-        let metrics = &self.spec.metrics;
-        Basis {
-            heads,
-            metrics,
-            units,
-            drawn: None,
-            standing: None,
-            slices: &[],
-            max_error_share,
-            looks: None,
-            with_exact_tests: true,
-        }
+        Basis::of(heads, &self.spec.metrics, units, self.spec.max_error_share)
     }
 
     async fn ask_all(&self, candidate: &Subject, parent: Option<&Subject>, settings: &Settings<'_>) -> Result<Asked, EvalError> {

@@ -1,9 +1,9 @@
 // Where invocations go, against the real command: a server over HTTP and OTLP, spools, outages and the end of a process.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
@@ -250,6 +250,41 @@ test('the oldest of a spool go when there is too much, and are counted', async (
   assert.equal(stdout, '3\n');
   assert.deepEqual(spooled('spool').map((session) => session[0]), ['3', '4']);
 });
+
+for (const kind of ['spool', 'spill']) {
+  test(`a full disk costs the ${kind} what it does not take and nothing else`, async (context) => {
+    mkdirSync('small');
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', 'small'], { encoding: 'utf8' });
+    if (mounted.error || mounted.status !== 0) {
+      context.skip(`no file system can be mounted here: ${mounted.stderr ?? mounted.error.message}`);
+      return;
+    }
+    try {
+      writeFileSync('small/filling', 'x'.repeat(40 << 10));
+      // No server listens there, so that all of them are spilled.
+      const free = createServer();
+      await new Promise((go) => free.listen(0, '127.0.0.1', go));
+      const nobody = `http://127.0.0.1:${free.address().port}`;
+      await new Promise((go) => free.close(go));
+      const sinks = kind === 'spill' ? { sink: nobody, spill: 'small' } : { sink: 'spool:small' };
+      const loader = new Loader({ lock: 'promptops.lock', ...sinks });
+      const numbers = Array.from({ length: 20 }, (_, number) => String(number).padStart(2, '0'));
+      for (const number of numbers) await call(loader, `${number} ${'x'.repeat(4000)}`);
+      await loader.flushAsync();
+      const lost = loader.dropped;
+      assert.ok(lost > 10, String(lost));
+      const written = spooled('small').map((session) => session.slice(0, 2));
+      assert.deepEqual(written, numbers.slice(0, 20 - lost), 'each is on the disk, whole, or counted');
+      rmSync('small/filling');
+      await call(loader, 'there is room again');
+      await loader.flushAsync();
+      assert.equal(loader.dropped, lost);
+      assert.equal(spooled('small').at(-1), 'there is room again');
+    } finally {
+      assert.equal(spawnSync('umount', ['small']).status, 0);
+    }
+  });
+}
 
 test('a variable without meaning is named and ignored', async () => {
   for (const [name, value] of [['PROMPTOPS_SINK', 'stdout'], ['PROMPTOPS_FLUSH_SECONDS', 'soon'], ['PROMPTOPS_SPOOL_BYTES', '1GB']]) {

@@ -294,6 +294,45 @@ def test_the_oldest_of_a_spool_go_when_there_is_too_much_and_are_counted(tmp_pat
     assert [session[0] for session in spooled(tmp_path / "spool")] == ["3", "4"]
 
 
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, of 64 KB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file systems are mounted as on Linux")
+@pytest.mark.filterwarnings("ignore::promptops.PromptOpsWarning")
+@pytest.mark.parametrize("is_spill", [False, True], ids=["spool", "spill"])
+def test_a_full_disk_costs_what_it_does_not_take_and_nothing_else(small: Path, is_spill: bool) -> None:
+    # No server listens there, so that all of them are spilled.
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
+    sinks = {"sink": nobody, "spill": "small"} if is_spill else {"sink": "spool:small"}
+    (small / "filling").write_bytes(b"x" * (40 << 10))
+    loader = promptops.Loader(lock="promptops.lock", **sinks)  # type: ignore[arg-type]
+    for number in range(20):
+        call(loader, f"{number:02} {'x' * 4000}")
+    loader.flush()
+    assert loader.dropped > 10
+    written = [session[:2] for session in spooled(small)]
+    assert len(written) + loader.dropped == 20, "each is on the disk, whole, or counted"
+    assert written == [f"{number:02}" for number in range(len(written))]
+    (small / "filling").unlink()
+    lost = loader.dropped
+    call(loader, "there is room again")
+    loader.flush()
+    assert loader.dropped == lost
+    assert spooled(small)[-1] == "there is room again"
+
+
 @needs_fork
 def test_processes_share_a_spool(tmp_path: Path) -> None:
     program = """

@@ -17,6 +17,7 @@ pub struct Table {
     columns: Vec<(String, Align)>,
     rows: Vec<Vec<String>>,
     /// The widths of what was written already, of a table that is written in parts.
+    #[cfg_attr(not(feature = "lake"), expect(dead_code, reason = "only the lake's records are shown as they come"))]
     written: Option<Vec<usize>>,
 }
 
@@ -42,6 +43,7 @@ impl Table {
     }
 
     /// Writes the rows that came since the last time, behind the header the first time. Columns grow and never shrink.
+    #[cfg_attr(not(feature = "lake"), expect(dead_code, reason = "only the lake's records are shown as they come"))]
     pub fn render_more(&mut self, printer: &Printer) -> String {
         let mut widths = self.widths();
         for (width, written) in widths.iter_mut().zip(self.written.iter().flatten()) {

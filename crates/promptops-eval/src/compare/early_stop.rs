@@ -417,18 +417,7 @@ mod tests {
     }
 
     fn basis<'a>(metrics: &'a [Metric], units: &'a [Unit], heads: &'a Heads) -> Basis<'a> {
-        let (slices, max_error_share) = (&[], 0.05);
-        Basis {
-            heads,
-            metrics,
-            units,
-            drawn: None,
-            standing: None,
-            slices,
-            max_error_share,
-            looks: None,
-            with_exact_tests: false,
-        }
+        Basis { with_exact_tests: false, ..Basis::of(heads, metrics, units, 0.05) }
     }
 
     fn share(random: &mut SplitMix64, rate: f64) -> f64 {

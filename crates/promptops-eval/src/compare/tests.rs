@@ -98,17 +98,7 @@ fn compare(
 }
 
 fn basis<'a>(heads: &'a Heads, metrics: &'a [Metric], units: &'a [Unit]) -> Basis<'a> {
-    Basis {
-        heads,
-        metrics,
-        units,
-        drawn: None,
-        standing: None,
-        slices: &[],
-        max_error_share: 0.2,
-        looks: None,
-        with_exact_tests: true,
-    }
+    Basis::of(heads, metrics, units, 0.2)
 }
 
 /// A run of 200 cases of which those from `from` are bad.
