@@ -201,6 +201,11 @@ impl Redaction {
             }
             Value::Array(values) => values.iter_mut().fold(false, |changed, value| self.value(value, is_of_model) | changed),
             Value::Object(members) => members.iter_mut().fold(false, |changed, (name, value)| {
+                // They have the answer once more, in pieces that hide what they make up.
+                if name == "logprobs" && !value.is_null() && !self.patterns.is_empty() {
+                    *value = Value::Null;
+                    return true;
+                }
                 let is_arguments = matches!(name.as_str(), "arguments" | "input") && (value.is_object() || value.is_array());
                 self.value(value, is_of_model || is_arguments) | changed
             }),
@@ -423,6 +428,16 @@ mod tests {
         assert_eq!(word.text("I am ollama"), "I am ollama");
         let both = word.and(&redaction).and(&Redaction::new(&["ol.a".to_owned()]).unwrap());
         assert_eq!(both.text("I am ollama sk/secret-1"), "I am [redacted]ma [redacted]");
+    }
+
+    #[test]
+    fn the_pieces_of_an_answer_beside_its_probabilities_go() {
+        let body = r#"{"choices":[{"message":{"content":"to ada@example.com"},"logprobs":{"content":[{"token":" ada@","logprob":-0.1},{"token":"example.com","logprob":-0.2}]}}]}"#;
+        let mut exchange = Exchange::document(Api::OpenaiChat, 200, body, 1);
+        Redaction::default().apply(&mut exchange);
+        assert_eq!(exchange.body, body);
+        Redaction::new(&[r"\S+@example\.com".to_owned()]).unwrap().apply(&mut exchange);
+        assert_eq!(exchange.body, r#"{"choices":[{"message":{"content":"to [redacted]"},"logprobs":null}]}"#);
     }
 
     #[test]
