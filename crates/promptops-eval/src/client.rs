@@ -172,6 +172,9 @@ pub struct Answer {
     pub finish_reason: Option<String>,
     /// Tokens, where the provider counts them.
     pub usage: Option<Usage>,
+    /// The perplexity of the answer: `e` to the mean of the negative logarithms of what its tokens' probabilities were; at least 1, and
+    /// more the less sure the model was. Where the provider tells them (OpenAI's chat completions, asked with `logprobs: true`).
+    pub perplexity: Option<f64>,
     /// From sending to the last byte.
     pub latency_ms: u64,
     /// From sending to the first piece of the answer, where it was streamed.

@@ -34,6 +34,7 @@ pub mod levenshtein;
 pub mod numeric;
 pub mod pairwise;
 pub mod per_case;
+pub mod perplexity;
 pub mod refusal;
 pub mod regex;
 pub mod rouge_n;
@@ -316,7 +317,7 @@ type Shared = Arc<dyn Settings>;
 type Read = fn(&str, &mut Fields<'_, '_>) -> Option<Shared>;
 
 /// The scorers, as eval files name them.
-const KINDS: [(&str, Read); 36] = [
+const KINDS: [(&str, Read); 37] = [
     ("bleu", |_, fields| share(bleu::Bleu::read(fields)?)),
     ("command", |_, fields| share(command::CommandSettings::read(fields)?)),
     ("contains", |kind, fields| share(contains::Contains::read(kind, fields)?)),
@@ -343,6 +344,7 @@ const KINDS: [(&str, Read); 36] = [
     ("numeric", |_, fields| share(numeric::Numeric::read(fields)?)),
     ("pairwise", |_, fields| share(pairwise::PairwiseSettings::read(fields)?)),
     ("per-case", |_, fields| share(per_case::PerCaseSettings::read(fields)?)),
+    ("perplexity", |_, fields| share(perplexity::Perplexity::read(fields)?)),
     ("refusal", |_, fields| share(refusal::Refusal::read(fields))),
     ("regex", |_, fields| share(regex::Regex::read(fields)?)),
     ("rouge-n", |_, fields| share(rouge_n::RougeN::read(fields)?)),

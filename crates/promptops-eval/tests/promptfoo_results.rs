@@ -73,9 +73,21 @@ impl Echo {
             text: call.messages.last().unwrap().content.clone(),
             model: call.model.clone(),
             finish_reason: Some("stop".into()),
+            perplexity: call
+                .parameters
+                .contains_key("logprobs")
+                .then(|| Self::perplexity(&call.messages.last().unwrap().content)),
             latency_ms: 3,
             ..Answer::default()
         }
+    }
+}
+
+impl Echo {
+    /// As `record.mjs` tells probabilities: those of a word fall with its length.
+    fn perplexity(text: &str) -> f64 {
+        let lengths: Vec<f64> = text.split(' ').map(|word| word.chars().count() as f64).collect();
+        (lengths.iter().sum::<f64>() / 10.0 / lengths.len() as f64).exp()
     }
 }
 

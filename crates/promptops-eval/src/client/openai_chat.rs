@@ -37,6 +37,7 @@ pub(super) fn is_content(event: &Event) -> bool {
 pub(super) fn assemble(events: &[Event]) -> Result<Value, ClientError> {
     let mut document = Map::new();
     let (mut message, mut tools, mut finish_reason) = (Map::new(), Vec::new(), Value::Null);
+    let mut logprobs: Vec<Value> = Vec::new();
     let mut is_complete = false;
     for event in events {
         if event.data == "[DONE]" {
@@ -63,6 +64,8 @@ pub(super) fn assemble(events: &[Event]) -> Result<Value, ClientError> {
         for call in choice["delta"]["tool_calls"].as_array().into_iter().flatten() {
             merge_tool_call(&mut tools, call);
         }
+        let pieces = choice["logprobs"]["content"].as_array().into_iter().flatten();
+        logprobs.extend(pieces.map(|piece| json!({"logprob": piece["logprob"]})));
         if !choice["finish_reason"].is_null() {
             finish_reason = choice["finish_reason"].clone();
         }
@@ -75,7 +78,11 @@ pub(super) fn assemble(events: &[Event]) -> Result<Value, ClientError> {
     if !tools.is_empty() {
         message.insert("tool_calls".into(), tools.into());
     }
-    document.insert("choices".into(), json!([{"message": message, "finish_reason": finish_reason}]));
+    let mut choice = json!({"message": message, "finish_reason": finish_reason});
+    if !logprobs.is_empty() {
+        choice["logprobs"] = json!({"content": logprobs});
+    }
+    document.insert("choices".into(), json!([choice]));
     Ok(Value::Object(document))
 }
 
@@ -128,8 +135,16 @@ pub(super) fn answer(json: &Value) -> Result<Answer, &'static str> {
         fingerprint: string(&json["system_fingerprint"]),
         finish_reason: string(&choice["finish_reason"]),
         usage: json.get("usage").filter(|usage| usage.is_object()).map(usage),
+        perplexity: perplexity(&choice["logprobs"]["content"]),
         ..Answer::default()
     })
+}
+
+fn perplexity(tokens: &Value) -> Option<f64> {
+    let tokens = tokens.as_array().filter(|tokens| !tokens.is_empty())?;
+    let logarithms: Option<Vec<f64>> = tokens.iter().map(|token| token["logprob"].as_f64()).collect();
+    let mean = logarithms?.iter().sum::<f64>() / tokens.len() as f64;
+    Some((-mean).exp()).filter(|perplexity| perplexity.is_finite())
 }
 
 fn tool_call(json: &Value) -> ToolCall {

@@ -41,7 +41,7 @@ struct Expected {
 }
 
 /// Types that are judged here.
-const KNOWN: [&str; 35] = [
+const KNOWN: [&str; 37] = [
     "equals",
     "contains",
     "icontains",
@@ -59,6 +59,8 @@ const KNOWN: [&str; 35] = [
     "contains-xml",
     "is-sql",
     "contains-sql",
+    "perplexity",
+    "perplexity-score",
     "is-refusal",
     "word-count",
     "levenshtein",
@@ -86,7 +88,7 @@ const CODE: [&str; 4] = ["javascript", "python", "ruby", "webhook"];
 const IGNORES_NOT: [&str; 3] = ["is-valid-function-call", "is-valid-openai-tools-call", "tool-call-f1"];
 
 /// Types of promptfoo that have no counterpart.
-const WITHOUT_COUNTERPART: [&str; 32] = [
+const WITHOUT_COUNTERPART: [&str; 30] = [
     "agent-rubric",
     "answer-relevance",
     "classifier",
@@ -104,8 +106,6 @@ const WITHOUT_COUNTERPART: [&str; 32] = [
     "model-graded-closedqa",
     "model-graded-factuality",
     "moderation",
-    "perplexity",
-    "perplexity-score",
     "pi",
     "search-rubric",
     "select-best",
@@ -488,6 +488,15 @@ impl Assert {
             "bleu" => self.graded(json!({"type": "bleu", "value": texts(needed()?)?, "like": "promptfoo"}), 0.5)?,
             "gleu" => self.graded(json!({"type": "gleu", "value": texts(needed()?)?}), 0.5)?,
             "contains-html" => contains_html()?,
+            "perplexity" => match self.threshold {
+                Some(most) if most >= 1.0 => json!({"type": "perplexity", "max": number_of(most)}),
+                Some(most) => return Err(format!("no perplexity is below 1, so none is at most {most}")),
+                None => return Err("without a `threshold` it passes whatever comes".to_owned()),
+            },
+            "perplexity-score" => match self.threshold {
+                None => return Err("without a `threshold` it passes whatever comes".to_owned()),
+                Some(threshold) => self.graded(json!({"type": "perplexity"}), threshold)?,
+            },
             "is-html" => json!({"type": "html-valid"}),
             "is-xml" => with_elements("xml-valid", expected)?,
             "contains-xml" => with_elements("contains-xml", expected)?,

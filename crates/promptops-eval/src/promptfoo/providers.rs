@@ -195,6 +195,15 @@ fn config(at: At<'_>, provider: &mut Provider, reader: &mut Reader<'_>) {
                     provider.parameters.retain(|name, _| written.contains(&name.as_str()));
                 }
             }
+            // What promptfoo puts into the request as it stands.
+            "passthrough" => match value.pairs() {
+                Some(pairs) => {
+                    for (name, _, value) in pairs {
+                        provider.parameters.insert(name.to_owned(), reader.value(value));
+                    }
+                }
+                None => reader.error(&place, format!("`passthrough` is a mapping, not {}", value.node.type_name())),
+            },
             name if PARAMETERS.contains(&name) => {
                 if let Some(value) = loaded(value, reader) {
                     provider.parameters.insert(name.to_owned(), value);

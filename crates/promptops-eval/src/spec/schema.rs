@@ -225,6 +225,10 @@ fn fields(kind: &str) -> (Map<String, Value>, Vec<&'static str>) {
             let column = text("The column with each case's scorers.");
             (vec![("column", column), ("metric", metric), ("graded", graded), ("judges", judges)], vec!["column"])
         }
+        "perplexity" => {
+            let max = json!({"type": "number", "minimum": 1, "description": "The most perplexity of an answer that passes; a grade without it."});
+            (vec![("max", max)], vec![])
+        }
         "regex" => (vec![("pattern", text("A regular expression of the Rust regex crate."))], vec!["pattern"]),
         "rouge-n" => {
             let n = json!({"type": "integer", "minimum": 1, "maximum": 9, "description": "The length of the n-grams."});

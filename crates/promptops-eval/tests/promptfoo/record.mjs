@@ -18,10 +18,13 @@ const server = createServer((request, response) => {
   const chunks = [];
   request.on('data', (chunk) => chunks.push(chunk));
   request.on('end', () => {
-    const { model, messages } = JSON.parse(Buffer.concat(chunks).toString());
+    const { model, messages, logprobs: wanted } = JSON.parse(Buffer.concat(chunks).toString());
     const content = messages.filter((message) => message.role === 'user').at(-1).content;
     const usage = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 };
-    const choices = [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }];
+    // The longer a word, the less probable.
+    const tokens = content.split(' ').map((token) => ({ token, logprob: -token.length / 10 }));
+    const logprobs = wanted ? { content: tokens } : null;
+    const choices = [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop', logprobs }];
     response.setHeader('content-type', 'application/json');
     response.end(JSON.stringify({ id: 'c', object: 'chat.completion', created: 0, model, choices, usage }));
   });
