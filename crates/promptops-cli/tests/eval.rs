@@ -189,6 +189,7 @@ impl Project {
             .env_remove("PROMPTOPS_REGISTRY")
             .env_remove("CI")
             .env("NO_COLOR", "1")
+            .env("PROMPTOPS_ACTOR", "ada@example.org")
             .output()
             .unwrap();
         Outcome {
