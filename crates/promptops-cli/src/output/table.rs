@@ -17,7 +17,6 @@ pub struct Table {
     columns: Vec<(String, Align)>,
     rows: Vec<Vec<String>>,
     /// The widths of what was written already, of a table that is written in parts.
-    #[cfg_attr(not(feature = "lake"), expect(dead_code, reason = "only the lake's records are shown as they come"))]
     written: Option<Vec<usize>>,
 }
 
